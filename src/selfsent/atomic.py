@@ -1,0 +1,64 @@
+"""Writing aside and renaming, so that a killed process never leaves a half-written file or folder."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from selfsent.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary file path beside ``path``, renamed over it when the block ends without an exception.
+
+    Args:
+        path: The file to write. Missing parent folders are made.
+
+    Raises:
+        UserError: The place cannot be written to, or the disk is full.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        aside.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; name another place or free some space") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``, renamed to it when the block ends; what stood there before is replaced.
+
+    The former folder is moved aside first and removed last, so that at every moment a whole folder, old or new, exists.
+
+    Args:
+        path: The folder to write. Missing parent folders are made.
+
+    Raises:
+        UserError: The place cannot be written to, or the disk is full.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    former = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        yield aside
+        if path.exists():
+            path.replace(former)
+        aside.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; name another place or free some space") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, aside and renamed."""
+    with atomic_path(path) as aside:
+        aside.write_text(text, encoding="utf8")

@@ -1,0 +1,80 @@
+"""What every test may use: executed shape annotations, a tiny tokenizer, tiny models, and the shared data where it is set."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from jaxtyping import install_import_hook
+
+install_import_hook(["selfsent.losses", "selfsent.modules", "selfsent.trees"], "beartype.beartype")
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+SENTENCES = [
+    "A man is playing a guitar on the stage.",
+    "Someone plays the guitar in front of people.",
+    "The cat sleeps on the warm roof.",
+    "A cat is sleeping on a roof in the sun.",
+    "Rain fell over the northern hills all night.",
+    "It rained in the hills until the morning.",
+    "The committee approved the new budget today.",
+    "Members of the committee voted for the budget.",
+    "Two dogs run along the beach.",
+    "Dogs are running by the sea.",
+    "The engine failed shortly after take-off.",
+    "Shortly after it left the ground, the motor stopped.",
+]
+
+
+@pytest.fixture
+def sentences() -> list[str]:
+    """A dozen sentences: neighbours at even and odd positions paraphrase each other."""
+    return list(SENTENCES)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A real BPE tokenizer of about 200 pieces, trained on the sentences above."""
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.train_from_iterator(
+        SENTENCES, trainers.BpeTrainer(vocab_size=200, special_tokens=["[PAD]", "[UNK]"], show_progress=False)
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+
+
+@pytest.fixture
+def tiny_static_model(tiny_tokenizer: PreTrainedTokenizerFast) -> SentenceTransformer:
+    """A real SentenceTransformer of 16 dimensions that encodes in microseconds: random static embeddings, averaged."""
+    torch.manual_seed(0)
+    return SentenceTransformer(
+        modules=[StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=16)], device="cpu"
+    )
+
+
+def _shared(variable: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} is not set")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The shared evaluation data; the test is skipped where SELFSENT_DATA is not set."""
+    return _shared("SELFSENT_DATA")
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The shared pretrained models; the test is skipped where SELFSENT_MODELS is not set."""
+    return _shared("SELFSENT_MODELS")
