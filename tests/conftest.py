@@ -1,4 +1,4 @@
-"""What every test may use: executed shape annotations, a tiny tokenizer, tiny models, and the shared data where it is set."""
+"""What every test may use: executed shape annotations, a tiny tokenizer and model, the shared data where it is set."""
 
 import os
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""Learn sentence embeddings from raw text alone, and search with them."""

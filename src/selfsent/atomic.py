@@ -3,14 +3,14 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from selfsent.errors import UserError
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Generator[Path]:
     """Yield a temporary file path beside ``path``, renamed over it when the block ends without an exception.
 
     Args:
@@ -25,13 +25,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield aside
         aside.replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; name another place or free some space") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; name another place or free some space"
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
+def atomic_directory(path: Path) -> Generator[Path]:
     """Yield a temporary folder beside ``path``, renamed to it when the block ends; what stood there before is replaced.
 
     The former folder is moved aside first and removed last, so that at every moment a whole folder, old or new, exists.
@@ -52,7 +54,9 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             path.replace(former)
         aside.replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; name another place or free some space") from error
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; name another place or free some space"
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)

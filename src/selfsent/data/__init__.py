@@ -1,0 +1,1 @@
+"""Where texts come from: sources of every format, the embedded corpus, tokenizers."""

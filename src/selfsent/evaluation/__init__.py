@@ -1,0 +1,1 @@
+"""How good a model is: one protocol, an interval on every figure, paired comparisons."""

@@ -19,7 +19,7 @@ class Score:
         value: The metric as a fraction (0.7237, never 72.37).
         ci95: 95% bootstrap interval over the items, ``(low, high)``; ``None`` where no resampling makes sense.
         num_items: How many items (pairs, queries, sentences) were scored.
-        also: Further metrics of the same items, and counts worth reporting (``{"pearson": 0.71, "out_of_vocabulary": 3}``).
+        also: Further metrics of the same items, and counts worth reporting (``{"pearson": 0.71}``).
         items: Per-item outcomes, one row an item in the data's own order: what a paired comparison resamples
             (for STS two columns, predicted and gold; for retrieval the query's own nDCG).
         statistic: Computes ``value`` from (resampled rows of) ``items``.

@@ -1,0 +1,1 @@
+"""The hot loops, each beside the plain torch reference it is tested against."""

@@ -1,0 +1,1 @@
+"""The objectives: pure functions in ``functional``, one loss a file."""

@@ -1,0 +1,1 @@
+"""The front door by paper: citation, equation to file, defaults, departures."""

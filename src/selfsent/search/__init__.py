@@ -1,0 +1,1 @@
+"""A store of texts and vectors on disk, and queries on it."""

@@ -1,0 +1,1 @@
+"""From a recipe and a source to a model folder that can be trusted."""

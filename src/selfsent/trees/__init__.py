@@ -1,0 +1,1 @@
+"""Tree arrays, builders, bracketed forms and drawings."""

@@ -1,0 +1,90 @@
+"""Opening a saved model by path or hub name, and naming its content by a hash."""
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import load_file_path
+
+from selfsent.errors import UserError
+
+_OWN_NAMESPACE = "selfsent."
+_WEIGHT_AND_CONFIG_SUFFIXES = {".json", ".safetensors", ".txt", ".model"}
+_NOT_CONTENT = {"run.json"}
+
+
+def _own_classes(name: str) -> dict[str, type]:
+    """The module classes of this package that a saved model names, imported from the package and from nowhere else."""
+    modules_path = load_file_path(name, "modules.json")
+    if modules_path is None:
+        return {}
+    references = {str(module["type"]) for module in json.loads(Path(modules_path).read_text("utf8"))}
+    classes: dict[str, type] = {}
+    for reference in sorted(reference for reference in references if reference.startswith(_OWN_NAMESPACE)):
+        module_name, _, class_name = reference.rpartition(".")
+        classes[reference] = getattr(importlib.import_module(module_name), class_name)
+    return classes
+
+
+def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool = False) -> SentenceTransformer:
+    """Open a SentenceTransformer folder or hub name; the classes of this package need no ``trust_remote_code``.
+
+    Args:
+        path: A folder written by ``selfsent train`` or by the host's ``save_pretrained``, or a name on the hub.
+        device: Where to put it (``cpu``, ``cuda``, ``cuda:1``); default: the host's choice.
+        trust_remote_code: Passed on to the host for classes of third parties.
+
+    Returns:
+        The model, ready to ``encode``.
+
+    Raises:
+        UserError: There is no such folder, or it does not hold a model.
+    """
+    name = str(path)
+    folder = Path(path)
+    looks_local = folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+    if not folder.exists() and looks_local:
+        raise UserError(
+            f"no model at {name}: the folder does not exist; train one with `selfsent train`, or check the path"
+        )
+    if folder.is_file():
+        raise UserError(f"{name} is a file, not a model folder; name the folder that holds modules.json")
+    if folder.is_dir() and not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+        raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; name the folder that does")
+    try:
+        return SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
+            name, module_classes=_own_classes(name), device=device, trust_remote_code=trust_remote_code
+        )
+    except (OSError, json.JSONDecodeError, ImportError, AttributeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"cannot open a model at {name}: {reason}") from error
+
+
+def model_content_hash(path: str | Path) -> str:
+    """Hash what a local model folder computes with: weights, configuration, tokenizer; not cards, logs or checkpoints.
+
+    Args:
+        path: A model folder.
+
+    Returns:
+        64 hexadecimal digits (SHA-256), equal for equal content wherever the folder stands.
+
+    Raises:
+        UserError: ``path`` is not a folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(
+            f"cannot hash the model {path}: it is not a local folder; save the model first and name its folder"
+        )
+    modules = json.loads((folder / "modules.json").read_text("utf8")) if (folder / "modules.json").is_file() else []
+    own_folders = {folder, *(folder / module["path"] for module in modules)}
+    digest = hashlib.sha256()
+    for file in sorted(file for own in own_folders if own.is_dir() for file in own.iterdir() if file.is_file()):
+        if file.suffix in _WEIGHT_AND_CONFIG_SUFFIXES and file.name not in _NOT_CONTENT:
+            digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
