@@ -1,0 +1,137 @@
+"""Encoding for evaluation: every distinct text once, with progress, and no embedding that cannot be trusted."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from selfsent.errors import UserError
+
+Vectors = Float[np.ndarray, "B D"]
+Role = Literal["text", "query", "document"]
+_ENCODED_AT_ONCE = 1024
+_PROGRESS_AFTER_S = 2.0
+_CONSTANT_TOLERANCE = 1e-6
+
+
+class Encoder(Protocol):
+    """What can be evaluated: a ``SentenceTransformer``, or anything that turns texts into rows of an array.
+
+    A model may also have ``encode_query`` and ``encode_document``, as the host's models do; retrieval then uses them.
+    """
+
+    def encode(self, inputs: Any, **kwargs: Any) -> Any:
+        """Embed a list of texts; must take (and may ignore) ``batch_size`` and ``show_progress_bar``."""
+        ...
+
+
+class SentenceVectors(Mapping[str, Float[np.ndarray, "D"]]):
+    """The embeddings of some texts, looked up by text.
+
+    Args:
+        row_of: Row of each distinct text.
+        rows: Their embeddings.
+    """
+
+    def __init__(self, *, row_of: dict[str, int], rows: Vectors) -> None:
+        self._row_of = row_of
+        self._rows = rows
+
+    def __getitem__(self, text: str) -> Float[np.ndarray, "D"]:
+        return self._rows[self._row_of[text]]
+
+    def __iter__(self):
+        return iter(self._row_of)
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def of(self, texts: Sequence[str]) -> Vectors:
+        """Give the embeddings of ``texts``, in order and repeated where a text is."""
+        return self._rows[[self._row_of[text] for text in texts]]
+
+
+def encode_distinct(
+    model: Encoder, texts: Iterable[str], *, role: Role = "text", batch_size: int = 64, what: str = "texts"
+) -> SentenceVectors:
+    """Embed each distinct text once, long texts first, with a progress bar once it takes over two seconds.
+
+    Args:
+        model: The model.
+        texts: The texts, repeated or not.
+        role: ``query`` and ``document`` use the model's own methods for them where it has such.
+        batch_size: Texts encoded at once.
+        what: What the texts are, for the progress bar and for errors.
+
+    Returns:
+        The embeddings by text.
+
+    Raises:
+        UserError: An embedding is NaN or infinite, or all of them are the same.
+    """
+    distinct = sorted(dict.fromkeys(texts), key=len, reverse=True)
+    encode = getattr(model, f"encode_{role}", model.encode) if role != "text" else model.encode
+    chunks: list[Vectors] = []
+    with tqdm(
+        total=len(distinct),
+        desc=what,
+        unit="text",
+        delay=_PROGRESS_AFTER_S,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        for start in range(0, len(distinct), _ENCODED_AT_ONCE):
+            chunk = distinct[start : start + _ENCODED_AT_ONCE]
+            chunks.append(_as_rows(encode(chunk, batch_size=batch_size, show_progress_bar=False), len(chunk)))
+            progress.update(len(chunk))
+    rows = np.concatenate(chunks) if chunks else np.zeros((0, 0), dtype=np.float32)
+    check_vectors(rows, texts=distinct, what=what)
+    return SentenceVectors(row_of={text: row for row, text in enumerate(distinct)}, rows=rows)
+
+
+def _as_rows(encoded: Any, num_texts: int) -> Vectors:
+    rows = np.asarray(encoded)
+    if rows.ndim != 2 or len(rows) != num_texts:  # noqa: PLR2004 rows and columns
+        raise UserError(
+            f"the model's encode gave an array of shape {rows.shape} for {num_texts} texts; needed is one row a text"
+        )
+    return rows if rows.dtype.itemsize >= np.float32().itemsize else rows.astype(np.float32)
+
+
+def check_vectors(rows: Vectors, *, texts: Sequence[str], what: str) -> None:
+    """Refuse embeddings that no score can be computed from.
+
+    Args:
+        rows: The embeddings of distinct texts.
+        texts: The texts, for the error.
+        what: What they are, for the error.
+
+    Raises:
+        UserError: One is NaN or infinite, or there are several and all are the same.
+    """
+    wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(wrong):
+        raise UserError(
+            f"{len(wrong)} of the {len(rows)} embeddings of {what} hold NaN or infinity, the first that of "
+            f"{_shortened(texts[int(wrong[0])])}; the model is broken (a diverged training?), no score is given"
+        )
+    if len(rows) > 1 and np.ptp(rows, axis=0).max() <= _CONSTANT_TOLERANCE * np.abs(rows).max():
+        raise UserError(
+            f"all {len(rows)} embeddings of {what} are the same, that of {_shortened(texts[0])} as that of "
+            f"{_shortened(texts[-1])}; the model has collapsed, no score is given"
+        )
+
+
+def _shortened(text: str, *, width: int = 40) -> str:
+    return repr(text if len(text) <= width else text[: width - 1] + "…")
+
+
+def cosines(left: Vectors, right: Vectors) -> NDArray[np.float64]:
+    """Compute the cosine of each row of ``left`` with the same row of ``right``; 0 where a vector is zero."""
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return np.einsum("bd,bd->b", left, right) / np.where(norms > 0, norms, 1.0)
