@@ -258,5 +258,5 @@ def paired_bootstrap(
     return PairedDifference(
         difference=float(statistic(items_a)) - float(statistic(items_b)),
         ci95=interval(differences),
-        p_value=min(1.0, 2 * (smaller_tail + 1) / (len(defined) + 1)),
+        p_value=float(min(1.0, 2 * (smaller_tail + 1) / (len(defined) + 1))),
     )

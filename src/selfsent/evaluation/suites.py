@@ -9,14 +9,16 @@ suite returns one ``Score`` a task, in a fixed order, and raises ``UserError`` w
 Modules are imported when their suite is first run.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
 from selfsent.errors import UserError
+from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
 
@@ -75,7 +77,7 @@ SUITES: Mapping[str, Suite] = {
 """Every suite by its name on the command line."""
 
 
-def suite_names(suites: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
     """Read a choice of suites.
 
     Args:
@@ -94,3 +96,68 @@ def suite_names(suites: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
         received = f"no suite named {', '.join(unknown)}" if unknown else "no suite was named"
         raise UserError(f"{received}; the suites are {', '.join(SUITES)}")
     return chosen
+
+
+def evaluate(
+    model: Encoder | str | Path,
+    suites: str | Sequence[str] = "sts",
+    data_dir: str | Path | None = None,
+    *,
+    options: SuiteOptions | None = None,
+    name: str | None = None,
+    device: str | None = None,
+) -> Report:
+    """Score a model on suites of tasks.
+
+    Args:
+        model: A model, or the path or hub name of one.
+        suites: Names of suites, in a sequence or with commas between them.
+        data_dir: The folder of the evaluation data; ``None`` takes what the hub has.
+        options: The settings of the protocol.
+        name: What to call the model in the report; default: its path, or its class.
+        device: Where to put a model that is given by its path.
+
+    Returns:
+        The scores with their intervals, averages and provenance.
+
+    Raises:
+        UserError: A suite, the model or a data file does not exist or is wrong, or the embeddings are.
+    """
+    chosen = suite_names(suites)
+    options = options or SuiteOptions()
+    folder = None if data_dir is None else Path(data_dir)
+    if folder is not None and not folder.is_dir():
+        raise UserError(
+            f"no folder {folder} for --data-dir; needed is the one that holds sts/, lexical/, retrieval/, ..."
+        )
+    encoder, label, model_hash = _opened(model, device)
+    scores: list[Score] = []
+    seconds: dict[str, float] = {}
+    for suite in chosen:
+        start = time.perf_counter()
+        scores += SUITES[suite](encoder, folder, options)
+        seconds[suite] = time.perf_counter() - start
+    return Report(
+        model=name or label,
+        scores=tuple(scores),
+        dimension=embedding_dimension(encoder),
+        model_hash=model_hash,
+        settings={"suites": list(chosen), "data": "hub" if folder is None else "local"} | asdict(options),
+        seconds=seconds,
+    )
+
+
+def _opened(model: Encoder | str | Path, device: str | None) -> tuple[Encoder, str, str | None]:
+    """The model, what to call it, and its content hash if it stands in a folder."""
+    if not isinstance(model, str | Path):
+        return model, type(model).__name__, None
+    from selfsent.loading import load, model_content_hash  # noqa: PLC0415 the host takes seconds to import
+
+    return load(model, device=device), str(model), model_content_hash(model) if Path(model).is_dir() else None
+
+
+def embedding_dimension(model: Encoder) -> int | None:
+    """Give the width of a model's embeddings, by embedding a word; ``None`` for a ranker such as BM25."""
+    if not hasattr(model, "encode"):
+        return None
+    return int(model.encode(["dimension"], batch_size=1, show_progress_bar=False).shape[-1])

@@ -1,0 +1,231 @@
+"""The scores of one model: their averages, the JSON that scripts read, the table that people read."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from selfsent.atomic import atomic_path, write_text
+from selfsent.errors import UserError
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, bootstrap_values, interval
+
+STS7 = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
+LEXICAL = ("simlex999", "wordsim353_similarity", "wordsim353_relatedness")
+MULTILINGUAL_STS = "STSBenchmarkMultilingual"
+AS_IS = frozenset({"alignment", "uniformity", "effective_rank", "effective_dimensions"})
+"""Metrics that are no fractions, so that people's tables show them unmultiplied."""
+_VERSIONED = ("selfsent", "torch", "sentence-transformers", "transformers", "numpy")
+
+
+def installed_versions() -> dict[str, str]:
+    """Give the versions that a figure depends on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in _VERSIONED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average:
+    """The plain mean of several tasks.
+
+    Args:
+        value: Mean of the tasks' values, unrounded, as a fraction.
+        ci95: 95% bootstrap interval, each task resampled on its own; ``None`` where a task has none.
+    """
+
+    value: float
+    ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What ``selfsent evaluate`` found out about one model.
+
+    Args:
+        model: Name or path of the model.
+        scores: One a task.
+        dimension: Width of its embeddings; ``None`` for what does not embed (BM25).
+        model_hash: Content hash of its folder; ``None`` for a model that is not in one.
+        settings: The protocol: suites, split, aggregation, seed and so on.
+        seconds: How long each suite took.
+        versions: Of the packages and of Python.
+    """
+
+    model: str
+    scores: tuple[Score, ...]
+    dimension: int | None = None
+    model_hash: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
+
+    def score(self, task: str) -> Score:
+        """Give the score of one task; ``KeyError`` where it was not run."""
+        return {score.task: score for score in self.scores}[task]
+
+    def averages(self) -> dict[str, Average]:
+        """Average the groups of tasks that are there in full: ``sts7``, ``lexical``, multilingual STS."""
+        by_task = {score.task: score for score in self.scores}
+        multilingual = tuple(task for task in by_task if task.startswith(f"{MULTILINGUAL_STS}/"))
+        groups = {"sts7": STS7, "lexical": LEXICAL, MULTILINGUAL_STS: multilingual}
+        return {
+            name: average([by_task[task] for task in tasks])
+            for name, tasks in groups.items()
+            if tasks and all(task in by_task for task in tasks)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON values; every metric is a fraction."""
+        averages = self.averages()
+        return {
+            "model": self.model,
+            "model_hash": self.model_hash,
+            "dimension": self.dimension,
+            "tasks": {score.task: _task_json(score) for score in self.scores},
+            "averages": {name: average.value for name, average in averages.items()},
+            "averages_ci95": {name: average.ci95 for name, average in averages.items()},
+            "settings": dict(self.settings),
+            "seconds": {suite: round(seconds, 2) for suite, seconds in self.seconds.items()},
+            "versions": dict(self.versions),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the report to ``path`` and the per-item outcomes beside it, ``report.json`` and ``report.items.npz``.
+
+        Raises:
+            UserError: The place cannot be written to.
+        """
+        items = {score.task: score.items for score in self.scores if score.items is not None}
+        with atomic_path(items_path(path)) as aside, aside.open("wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **items)
+        write_text(Path(path), json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _task_json(score: Score) -> dict[str, Any]:
+    """One entry of ``tasks``; the statistic's name lets a saved report be paired with another."""
+    entry: dict[str, Any] = {
+        "metric": score.metric,
+        "value": score.value,
+        "ci95": None if score.ci95 is None else list(score.ci95),
+        "n": score.num_items,
+        "also": dict(score.also),
+    }
+    if isinstance(score.statistic, CountedStatistic):
+        entry["statistic"] = score.statistic.name
+    return entry
+
+
+def average(scores: Sequence[Score], *, num_resamples: int = 1000, seed: int = 0) -> Average:
+    """Average the values of several tasks, with an interval from resampling each of them on its own.
+
+    Args:
+        scores: One a task.
+        num_resamples: Of the interval.
+        seed: Of the resampling; each task draws with a seed of its own.
+    """
+    resampled: list[NDArray[np.float64]] = [
+        bootstrap_values(score.items, score.statistic, num_resamples=num_resamples, seed=seed + number)
+        for number, score in enumerate(scores)
+        if score.items is not None and score.statistic is not None
+    ]
+    complete = len(resampled) == len(scores)
+    return Average(
+        value=float(np.mean([score.value for score in scores])),
+        ci95=interval(np.mean(resampled, axis=0)) if complete else None,
+    )
+
+
+def items_path(path: str | Path) -> Path:
+    """Give the place of a report's per-item outcomes: ``report.items.npz`` beside ``report.json``."""
+    return Path(path).with_suffix(".items.npz")
+
+
+def load_report(path: str | Path) -> Report:
+    """Read a report written by ``Report.save`` or ``selfsent evaluate --json``.
+
+    Args:
+        path: The JSON file. Without its ``.items.npz`` beside it the scores are read, but cannot be paired.
+
+    Raises:
+        UserError: There is no such file, or it is no such report.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf8"))
+        items = _load_items(items_path(path))
+        scores = tuple(_score(task, entry, items.get(task)) for task, entry in content["tasks"].items())
+        return Report(
+            model=content["model"],
+            scores=scores,
+            dimension=content.get("dimension"),
+            model_hash=content.get("model_hash"),
+            settings=content.get("settings", {}),
+            seconds=content.get("seconds", {}),
+            versions=content.get("versions", {}),
+        )
+    except OSError as error:
+        raise UserError(f"cannot read the report {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is no report of `selfsent evaluate --json` ({type(error).__name__}: {error}); write it anew"
+        ) from error
+
+
+def _load_items(path: Path) -> dict[str, NDArray[np.float64]]:
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {task: stored[task] for task in stored.files}
+
+
+def _score(task: str, entry: Mapping[str, Any], items: NDArray[np.float64] | None) -> Score:
+    return Score(
+        task=task,
+        metric=entry["metric"],
+        value=entry["value"],
+        ci95=None if entry["ci95"] is None else tuple(entry["ci95"]),
+        num_items=entry["n"],
+        also=entry.get("also", {}),
+        items=items,
+        statistic=STATISTICS.get(entry.get("statistic", "")),
+    )
+
+
+def shown(value: float | str, metric: str) -> str:
+    """Write a metric as people read it: a fraction times 100, a count as it is."""
+    if isinstance(value, str | int):
+        return str(value)
+    return f"{value:.3f}" if metric in AS_IS else f"{100 * value:.2f}"
+
+
+def shown_interval(ci95: tuple[float, float] | None, metric: str) -> str:
+    """Write an interval as people read it, ``71.02 to 73.61``; a dash where there is none."""
+    return "-" if ci95 is None else f"{shown(ci95[0], metric)} to {shown(ci95[1], metric)}"
+
+
+def render(report: Report) -> Table:
+    """Lay a report out as a table for a terminal, fractions times 100."""
+    width = "" if report.dimension is None else f", {report.dimension} dimensions"
+    table = Table(
+        title=f"{report.model}{width}", caption="fractions x100", title_justify="left", caption_justify="left"
+    )
+    for heading in ("task", "metric"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("value", "95% interval", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("also")
+    for score in report.scores:
+        also = ", ".join(f"{name} {shown(value, name)}" for name, value in score.also.items())
+        value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
+        table.add_row(score.task, score.metric, value, ci95, str(score.num_items), also)
+    averages = report.averages()
+    if averages:
+        table.add_section()
+    for name, mean in averages.items():
+        table.add_row(f"[bold]{name}[/]", "mean", f"[bold]{shown(mean.value, '')}[/]", shown_interval(mean.ci95, ""))
+    return table
