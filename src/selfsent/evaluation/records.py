@@ -1,0 +1,189 @@
+"""Reading evaluation data: rows that know which file and line they come from, from the local layout or from the hub."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfsent.data.compression import COMPRESSIONS, byte_lines, format_suffixes
+from selfsent.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One row of a data file.
+
+    Args:
+        values: The row's cells by column; cells of tab-separated files are strings.
+        place: Where it stands, for errors: ``file, line 12``.
+    """
+
+    values: Mapping[str, Any]
+    place: str
+
+    def text(self, column: str) -> str:
+        """Give a cell that must hold text.
+
+        Raises:
+            UserError: It holds none.
+        """
+        value = self.values.get(column)
+        if isinstance(value, str) and value.strip():
+            return value
+        raise UserError(f"{self.place}: {column} is {value!r}; needed is a text")
+
+    def texts(self, column: str) -> list[str]:
+        """Give a cell that must hold a list of texts.
+
+        Raises:
+            UserError: It does not.
+        """
+        value = self.values.get(column)
+        if isinstance(value, list | tuple) and all(isinstance(text, str) and text.strip() for text in value):
+            return list(value)
+        raise UserError(f"{self.place}: {column} is {str(value)[:60]!r}; needed is a list of texts")
+
+    def number(self, column: str) -> float:
+        """Give a cell that must hold a number; a number written as text is read as the number.
+
+        Raises:
+            UserError: It is no finite number.
+        """
+        value = self.values.get(column)
+        try:
+            number = float(value) if isinstance(value, str | int | float) else math.nan
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            return number
+        raise UserError(f"{self.place}: {column} is {value!r}; needed is a number")
+
+
+def find_file(data_dir: Path, relative: str, *, columns: Sequence[str]) -> Path:
+    """Find a file of the layout, compressed or not.
+
+    Args:
+        data_dir: The folder of the evaluation data.
+        relative: The file's place in it, ``sts/STS12/test.jsonl``.
+        columns: What the file must hold, for the error.
+
+    Raises:
+        UserError: It is not there.
+    """
+    for suffix in ("", *COMPRESSIONS):
+        path = data_dir / f"{relative}{suffix}"
+        if path.is_file():
+            return path
+    raise UserError(
+        f"no {relative} in {data_dir}; needed is this file (or {', '.join(COMPRESSIONS)} of it) with the columns "
+        f"{', '.join(columns)}, one row a line"
+    )
+
+
+def read_records(path: Path, *, columns: Sequence[str]) -> list[Record]:
+    """Read a ``.jsonl`` or an unquoted ``.tsv`` file with a header, compressed or not.
+
+    Args:
+        path: The file.
+        columns: Columns that every row must have.
+
+    Returns:
+        The rows, in order, empty lines left out.
+
+    Raises:
+        UserError: The file is missing, malformed or empty, or a column is not there; file and line are named.
+    """
+    rows = _jsonl_rows(path) if format_suffixes(path)[0] == ".jsonl" else _tsv_rows(path)
+    records = [Record(values=values, place=f"{path}, line {line}") for line, values in rows]
+    if not records:
+        raise UserError(f"{path} holds no rows; needed are the columns {', '.join(columns)}")
+    for record in records:
+        missing = [column for column in columns if column not in record.values]
+        if missing:
+            raise UserError(
+                f"{record.place}: no column {', '.join(missing)}; it has {', '.join(map(str, record.values)) or 'none'}"
+            )
+    return records
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in _text_lines(path):
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise UserError(f"{path}, line {line}: no JSON ({error}); needed is one object a line") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{path}, line {line}: {type(values).__name__} instead of an object; needed is one a line")
+        yield line, values
+
+
+def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    header: list[str] | None = None
+    for line, text in _text_lines(path):
+        cells = text.split("\t")
+        if header is None:
+            header = [cell.strip() for cell in cells]
+        elif len(cells) != len(header):
+            raise UserError(f"{path}, line {line}: {len(cells)} cells under {len(header)} headings; separate by tabs")
+        else:
+            yield line, dict(zip(header, cells, strict=True))
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    for line, content in byte_lines(path):
+        try:
+            text = content.decode("utf8")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}, line {line}: byte {error.start + 1} is no UTF-8; convert it with iconv"
+            ) from error
+        if text.strip():
+            yield line, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubData:
+    """A data set of the Hugging Face hub, pinned.
+
+    Args:
+        name: ``owner/name``.
+        revision: Commit, so that a figure stays what it was.
+        split: Which split.
+        config: Which configuration; ``None`` for the only one.
+        rename: Their column names that differ from ours.
+    """
+
+    name: str
+    revision: str
+    split: str = "test"
+    config: str | None = None
+    rename: Mapping[str, str] | None = None
+
+    def records(self, *, columns: Sequence[str], instead: str) -> list[Record]:
+        """Fetch the rows, or take them from the local cache of ``datasets``.
+
+        Args:
+            columns: Columns (by our names) that every row must have.
+            instead: The local file to name where the hub cannot be reached.
+
+        Raises:
+            UserError: The hub cannot be reached, or has no such data.
+        """
+        from datasets import load_dataset  # noqa: PLC0415 takes a second to import
+
+        try:
+            rows = load_dataset(self.name, self.config, split=self.split, revision=self.revision)
+        except Exception as error:  # whatever the hub's client raises means "not available"
+            reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+            raise UserError(
+                f"cannot get {self.name} from the hub ({reason[:120]}); name a folder with --data-dir that holds "
+                f"{instead} with the columns {', '.join(columns)}"
+            ) from error
+        if self.rename:
+            rows = rows.rename_columns(dict(self.rename))
+        missing = [column for column in columns if column not in (rows.column_names or [])]
+        if missing:
+            raise UserError(f"{self.name} on the hub has no column {', '.join(missing)}; use a local {instead}")
+        return [Record(values=dict(row), place=f"{self.name}, row {row_number}") for row_number, row in enumerate(rows)]
