@@ -1,0 +1,119 @@
+"""The host's training arguments from a person's settings: checked field by field, with defaults for a small machine."""
+
+import dataclasses
+import difflib
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformerTrainingArguments
+
+from selfsent.errors import UserError
+
+_NUM_CHECKPOINTS_PER_RUN = 10
+_NUM_LOGS_PER_RUN = 100
+_MAX_STEPS_BETWEEN_CHECKPOINTS = 500
+_DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
+
+
+def argument_names() -> list[str]:
+    """The fields of the host's training arguments that ``training.KEY=VALUE`` may set."""
+    fields = dataclasses.fields(SentenceTransformerTrainingArguments)
+    return sorted(field.name for field in fields if field.init and field.name not in _DECIDED_BY_THE_RUN)
+
+
+def _check_names(overrides: Mapping[str, Any]) -> None:
+    known = argument_names()
+    for name in overrides:
+        if name in _DECIDED_BY_THE_RUN:
+            raise UserError(f"training.{name} is decided by the run itself; use --seed or --output, or leave it out")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else "see the host's SentenceTransformerTrainingArguments"
+            raise UserError(f"training.{name} is not a field of the host's training arguments; {hint}")
+
+
+def num_training_steps(overrides: Mapping[str, Any], num_rows: int | None, num_ranks: int = 1) -> int | None:
+    """Count the optimizer steps a run will take.
+
+    Args:
+        overrides: Fields of the host's training arguments.
+        num_rows: Rows of the training data; ``None`` for a stream.
+        num_ranks: Processes that train together.
+
+    Returns:
+        The number of steps, or ``None`` for a stream without ``max_steps``.
+    """
+    max_steps = int(overrides.get("max_steps", -1))
+    if max_steps > 0:
+        return max_steps
+    if num_rows is None:
+        return None
+    rows_per_batch = int(overrides.get("per_device_train_batch_size", 8)) * num_ranks
+    is_last_dropped = bool(overrides.get("dataloader_drop_last", num_ranks > 1))
+    num_batches = num_rows // rows_per_batch if is_last_dropped else math.ceil(num_rows / rows_per_batch)
+    steps_per_epoch = max(1, math.ceil(num_batches / int(overrides.get("gradient_accumulation_steps", 1))))
+    return math.ceil(steps_per_epoch * float(overrides.get("num_train_epochs", 3)))
+
+
+def _defaults(num_steps: int, *, has_evaluator: bool) -> dict[str, Any]:
+    interval = max(1, min(_MAX_STEPS_BETWEEN_CHECKPOINTS, num_steps // _NUM_CHECKPOINTS_PER_RUN))
+    defaults: dict[str, Any] = {
+        "report_to": "none",
+        "save_strategy": "steps",
+        "save_steps": interval,
+        "save_total_limit": 2,
+        "logging_strategy": "steps",
+        "logging_steps": max(1, min(interval, num_steps // _NUM_LOGS_PER_RUN)),
+        "dataloader_pin_memory": torch.accelerator.is_available(),
+        "disable_tqdm": not sys.stderr.isatty(),
+    }
+    if has_evaluator:
+        defaults |= {"eval_strategy": "steps", "eval_steps": interval, "load_best_model_at_end": True}
+    return defaults
+
+
+def _following(overrides: Mapping[str, Any], *, has_evaluator: bool) -> dict[str, Any]:
+    """Settings that follow from a person's: checkpoints are where evaluations are, so that the best one is on disk."""
+    following: dict[str, Any] = {}
+    if has_evaluator and "eval_steps" in overrides and "save_steps" not in overrides:
+        following["save_steps"] = overrides["eval_steps"]
+    if has_evaluator and "save_steps" in overrides and "eval_steps" not in overrides:
+        following["eval_steps"] = overrides["save_steps"]
+    for one, other in (("eval_strategy", "save_strategy"), ("save_strategy", "eval_strategy")):
+        if has_evaluator and one in overrides and other not in overrides:
+            following[other] = overrides[one]
+    if str(overrides.get("eval_strategy", following.get("eval_strategy", ""))) == "no":
+        following["load_best_model_at_end"] = False
+    return following
+
+
+def training_arguments(
+    overrides: Mapping[str, Any], *, output_dir: Path, seed: int, num_steps: int, has_evaluator: bool
+) -> SentenceTransformerTrainingArguments:
+    """Build the host's training arguments.
+
+    Args:
+        overrides: Fields a person or recipe sets; they win over every default here.
+        output_dir: The folder of checkpoints.
+        seed: Seeds weights drawn from now on, dropout and the order of the data.
+        num_steps: Optimizer steps of the whole run; decides how often to log and to save.
+        has_evaluator: Whether to evaluate along the way and keep the best model.
+
+    Returns:
+        The arguments, checked by the host.
+
+    Raises:
+        UserError: An unknown field (with the nearest known ones), or a value the host refuses.
+    """
+    _check_names(overrides)
+    chosen = _defaults(num_steps, has_evaluator=has_evaluator) | _following(overrides, has_evaluator=has_evaluator)
+    chosen |= dict(overrides)
+    try:
+        return SentenceTransformerTrainingArguments(output_dir=str(output_dir), seed=seed, data_seed=seed, **chosen)
+    except (ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"the host refuses these training arguments: {reason}; correct training.KEY=VALUE") from error

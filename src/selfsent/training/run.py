@@ -1,0 +1,234 @@
+"""The engine behind ``selfsent train``: one plan in, one trustworthy model folder out. It knows no method."""
+
+import datetime as dt
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+from datasets import Dataset, IterableDataset
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.evaluation import BaseEvaluator
+from torch import nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from typing_extensions import override
+
+from selfsent.errors import UserError
+from selfsent.loading import load, model_content_hash
+from selfsent.training.arguments import num_training_steps, training_arguments
+from selfsent.training.metrics_log import MetricsCallback, MetricsLog
+from selfsent.training.provenance import provenance
+from selfsent.training.run_folder import RunFolder, identity, resumable
+from selfsent.training.trainer import ExactTrainer
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+@dataclass(kw_only=True)
+class RunPlan:
+    """Everything one training run is made of.
+
+    Args:
+        model: What to train; its weights are as they should be at step 0.
+        loss: The objective, holding ``model``; may own heads, decoders and queues.
+        train_dataset: Rows in the columns the loss takes. A stream (``IterableDataset``) needs ``max_steps``.
+        output_dir: Becomes a SentenceTransformer folder with ``metrics.jsonl`` and ``run.json`` in it.
+        recipe: Everything that identifies the run, JSON-ready; ``resume`` refuses another one.
+        evaluator: Measures the model along the way; the best by its primary metric is the one saved.
+        arguments: Fields of the host's training arguments (``training.KEY=VALUE``).
+        seed: Seeds dropout and the order of the data.
+        resume: Continue the interrupted run in ``output_dir``.
+        overwrite: Replace the run or model in ``output_dir``.
+        data_hashes: SHA-256 of every source by its name; part of the run's identity.
+        sources: Notes on the data for ``run.json`` and the model card.
+        callbacks: Further callbacks of the host.
+    """
+
+    model: SentenceTransformer
+    loss: nn.Module
+    train_dataset: Dataset | IterableDataset
+    output_dir: Path
+    recipe: Mapping[str, Any]
+    evaluator: BaseEvaluator | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seed: int = 42
+    resume: bool = False
+    overwrite: bool = False
+    data_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
+    sources: Sequence[str] = ()
+    callbacks: Sequence[TrainerCallback] = ()
+
+    def num_rows(self) -> int | None:
+        """Rows of the training data; ``None`` for a stream."""
+        return len(self.train_dataset) if isinstance(self.train_dataset, Dataset) else None
+
+
+def _agreed(decide: Callable[[], _T]) -> _T:
+    """Decide on rank 0 and tell the others, so that all ranks start alike; an error there is an error everywhere."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return decide()
+    outcome: list[Any] = [None]
+    if dist.get_rank() == 0:
+        try:
+            outcome = [decide()]
+        except UserError as error:
+            outcome = [error]
+    dist.broadcast_object_list(outcome, src=0)
+    if isinstance(outcome[0], UserError):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingArguments:
+    num_ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    num_steps = num_training_steps(plan.arguments, plan.num_rows(), num_ranks)
+    if num_steps is None:
+        raise UserError("the data is a stream of unknown length; say how long to train with --max-steps N")
+    return training_arguments(
+        plan.arguments,
+        output_dir=folder.checkpoints,
+        seed=plan.seed,
+        num_steps=num_steps,
+        has_evaluator=plan.evaluator is not None,
+    )
+
+
+def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> Dataset | IterableDataset:
+    """The data, known to fill a batch; a stream is repeated for ever, so that a step has one place in it."""
+    num_needed = arguments.train_batch_size * arguments.world_size
+    dataset = plan.train_dataset
+    if isinstance(dataset, Dataset):
+        num_found = len(dataset)
+    else:
+        num_found = sum(1 for _ in dataset.take(num_needed))
+        dataset = dataset.repeat(None)
+    if num_found < num_needed:
+        raise UserError(
+            f"the data has {num_found} rows, fewer than one batch of {num_needed}; "
+            "give more text or a smaller --batch-size"
+        )
+    return dataset
+
+
+class _Session:
+    """One process's share of a run: keeps ``run.json`` up to date from start to end.
+
+    Args:
+        plan: What is run.
+        folder: Where.
+        identity: What must be equal for the run to be continued.
+        seconds_before: Time spent by earlier processes of the same run, up to the checkpoint resumed from.
+    """
+
+    def __init__(self, plan: RunPlan, folder: RunFolder, identity: Mapping[str, Any], seconds_before: float) -> None:
+        self.folder = folder
+        self._started = time.monotonic()
+        self._seconds_before = seconds_before
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self.record: dict[str, Any] = {"status": "running", "started_at": now, **identity}
+        self.record |= {"sources": list(plan.sources), **provenance()}
+
+    def write(self, **changes: Any) -> None:
+        """Bring ``run.json`` up to date."""
+        self.record |= {"seconds": round(self._seconds_before + time.monotonic() - self._started, 3)} | changes
+        self.folder.write_record(self.record)
+
+
+class _SessionCallback(TrainerCallback):
+    """Notes the time spent whenever a checkpoint is saved, so that a resumed run knows its whole duration."""
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+
+    @override
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._session.write(step=state.global_step)
+
+
+def _results(trainer: ExactTrainer, log: MetricsLog, num_rows: int | None) -> dict[str, Any]:
+    """What ``run.json`` says of a finished run: steps, rows and tokens seen, the last metrics, the best ones."""
+    state, arguments = trainer.state, trainer.args
+    rows_per_step = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
+    num_rows_seen = state.global_step * rows_per_step if num_rows is None else round((state.epoch or 0) * num_rows)
+    metrics = {name: value for name, value in log.latest.items() if name not in {"step", "epoch"}}
+    results: dict[str, Any] = {
+        "step": state.global_step,
+        "epoch": state.epoch,
+        "num_rows_seen": num_rows_seen,
+        "num_tokens_seen": state.num_input_tokens_seen,
+        "metrics": metrics,
+    }
+    if state.best_metric is not None:
+        results["best"] = {
+            "metric": arguments.metric_for_best_model,
+            "value": float(state.best_metric),
+            "step": state.best_global_step,
+        }
+    return results
+
+
+def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int | None) -> None:
+    results = _results(trainer, log, num_rows)
+    files = session.folder.install(trainer.model, "")
+    session.write(**results, files=files, model_hash=model_content_hash(session.folder.path), status="finished")
+
+
+def train(plan: RunPlan) -> SentenceTransformer:
+    """Train as planned and leave a model folder: model, ``metrics.jsonl``, ``run.json``, checkpoints.
+
+    A run killed at any moment leaves either no model or a whole one, and continues with ``resume`` to the same result,
+    bit for bit on a CPU.
+
+    Args:
+        plan: What to train, on what, and where to.
+
+    Returns:
+        The trained model, as saved: the best by the evaluator, or else the last.
+
+    Raises:
+        UserError: The plan cannot be run (settings, data, output folder), the loss is not finite, or the disk is full.
+        KeyboardInterrupt: With a text that says how to go on.
+    """
+    folder = RunFolder(plan.output_dir)
+    arguments = _arguments(plan, folder)
+    dataset = _checked_dataset(plan, arguments)
+    this_run = identity(plan.recipe, plan.arguments, plan.seed, plan.data_hashes)
+    start = _agreed(lambda: folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite))
+    if start.note and arguments.process_index == 0:
+        logger.warning(start.note)
+    if start.kind == "finished":
+        return load(folder.path)
+    seconds_before = float(folder.record().get("seconds", 0.0)) if start.kind == "resumed" else 0.0
+    session = _Session(plan, folder, this_run, seconds_before)
+    with resumable(folder):
+        return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
+
+
+def _run(
+    plan: RunPlan, arguments: SentenceTransformerTrainingArguments, session: _Session, checkpoint: Path | None
+) -> SentenceTransformer:
+    """Train to the end and install the model."""
+    is_main = arguments.process_index == 0
+    if is_main:
+        session.write()
+    log = MetricsLog(session.folder.metrics_path)
+    trainer = ExactTrainer(
+        model=plan.model,
+        args=arguments,
+        train_dataset=plan.train_dataset,
+        loss=plan.loss,
+        evaluator=plan.evaluator,
+        callbacks=[MetricsCallback(log), _SessionCallback(session), *plan.callbacks],
+    )
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if is_main:
+        _finish(trainer, session, log, plan.num_rows())
+    trainer.accelerator.wait_for_everyone()
+    return trainer.model

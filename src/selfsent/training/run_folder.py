@@ -1,0 +1,254 @@
+"""The output folder of a run: what may be written into it, what of an earlier run it holds, and the finished model."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sentence_transformers import SentenceTransformer
+
+from selfsent.atomic import write_text
+from selfsent.errors import UserError
+from selfsent.training.metrics_log import METRICS_FILE
+from selfsent.training.provenance import package_version
+from selfsent.training.trainer import last_checkpoint
+
+RECORD_FILE = "run.json"
+MODULES_FILE = "modules.json"
+_MODEL_CONFIG_FILE = "config_sentence_transformers.json"
+_INSTALLING_FOLDER = ".installing"
+_NOT_IDENTITY = {"disable_tqdm", "dataloader_num_workers", "dataloader_pin_memory", "report_to", "save_total_limit"}
+_NUM_DIFFERENCES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a run begins: ``fresh``, ``resumed`` from ``checkpoint``, or not at all because it is ``finished``.
+
+    Args:
+        kind: Which of the three.
+        checkpoint: The folder to resume from.
+        note: What to tell the person, or nothing.
+    """
+
+    kind: Literal["fresh", "resumed", "finished"]
+    checkpoint: Path | None = None
+    note: str = ""
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name the settings two runs differ in, as ``key: old -> new``; nested keys are joined by dots."""
+    old_flat, new_flat = dict(_flat(old)), dict(_flat(new))
+    keys = sorted(old_flat.keys() | new_flat.keys())
+    absent = "(absent)"
+    return [
+        f"{key}: {old_flat.get(key, absent)} -> {new_flat.get(key, absent)}"
+        for key in keys
+        if old_flat.get(key, absent) != new_flat.get(key, absent)
+    ]
+
+
+def identity(
+    recipe: Mapping[str, Any], arguments: Mapping[str, Any], seed: int, data_hashes: Mapping[str, str]
+) -> dict[str, Any]:
+    """What must be equal for a run to be continued: recipe, training arguments, seed, data; as JSON keeps it."""
+    kept = {name: value for name, value in arguments.items() if name not in _NOT_IDENTITY}
+    whole = {"recipe": recipe, "arguments": kept, "seed": seed, "data_hashes": data_hashes}
+    return json.loads(json.dumps(whole, default=str))
+
+
+class RunFolder:
+    """One output folder: the model at its root, ``run.json``, ``metrics.jsonl`` and ``checkpoints/`` beside it.
+
+    Args:
+        path: The folder; made if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.checkpoints = self.path / "checkpoints"
+        self.metrics_path = self.path / METRICS_FILE
+        self._record_path = self.path / RECORD_FILE
+
+    def record(self) -> dict[str, Any]:
+        """Read ``run.json``; empty where there is none.
+
+        Raises:
+            UserError: The file is not what a run writes.
+        """
+        if not self._record_path.is_file():
+            return {}
+        try:
+            return dict(json.loads(self._record_path.read_text("utf8")))
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"{self._record_path} is not readable JSON ({error}); restore it or use --overwrite"
+            ) from error
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write ``run.json``, aside and renamed."""
+        write_text(self._record_path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+
+    def check_writable(self) -> None:
+        """Make the folder and write a byte into it, before any work is spent.
+
+        Raises:
+            UserError: The folder cannot be made or written to.
+        """
+        probe = self.path / f".writable.{os.getpid()}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"0")
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"cannot write to the output {self.path}: {error.strerror}; name a writable folder with --output"
+            ) from error
+
+    def begin(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Start:
+        """Decide how a run starts here, and refuse to destroy or to mix up what an earlier one left.
+
+        Args:
+            identity: What the run is, from ``identity``.
+            resume: Continue an interrupted run.
+            overwrite: Replace whatever run or model is here.
+
+        Raises:
+            UserError: The folder cannot be written to, holds a model or an unfinished run and neither flag was given,
+                or holds a run of another recipe.
+        """
+        self.check_writable()
+        if resume and overwrite:
+            raise UserError("both --resume and --overwrite were given; one continues a run, the other erases it")
+        if overwrite:
+            self._clear()
+            return Start("fresh")
+        record = self.record()
+        if resume and record:
+            return self._resumed(record, identity)
+        self._refuse_existing(record)
+        return Start("fresh", note=f"nothing to resume in {self.path}: starting afresh" if resume else "")
+
+    def _resumed(self, record: Mapping[str, Any], identity: Mapping[str, Any]) -> Start:
+        changed = differences({key: record.get(key) for key in identity}, identity)
+        if changed:
+            shown = "; ".join(changed[:_NUM_DIFFERENCES_SHOWN])
+            more = f" and {len(changed) - _NUM_DIFFERENCES_SHOWN} more" if len(changed) > _NUM_DIFFERENCES_SHOWN else ""
+            raise UserError(
+                f"--resume in {self.path} with another recipe ({shown}{more}); "
+                "give the settings of the earlier run, or another --output"
+            )
+        if record.get("status") == "finished":
+            return Start("finished", note=f"the run in {self.path} is finished: nothing to resume")
+        checkpoint = last_checkpoint(self.checkpoints)
+        if checkpoint is None:
+            return Start("fresh", note=f"no checkpoint in {self.checkpoints} yet: starting afresh")
+        return Start("resumed", checkpoint, note=f"continuing from {checkpoint}")
+
+    def _refuse_existing(self, record: Mapping[str, Any]) -> None:
+        checkpoint = last_checkpoint(self.checkpoints)
+        if record.get("status") != "finished" and checkpoint is not None:
+            raise UserError(
+                f"{self.path} holds an unfinished run ({checkpoint.name}); continue it with --resume, "
+                "erase it with --overwrite, or name another --output"
+            )
+        if (self.path / MODULES_FILE).is_file():
+            raise UserError(f"{self.path} already holds a model; replace it with --overwrite, or name another --output")
+
+    def _clear(self) -> None:
+        """Remove the earlier model and run, ``modules.json`` first: what is left never opens as a model."""
+        modules = self.path / MODULES_FILE
+        folders = (
+            {str(module.get("path", "")) for module in json.loads(modules.read_text("utf8"))}
+            if modules.is_file()
+            else set[str]()
+        )
+        modules.unlink(missing_ok=True)
+        names = folders | set(self.record().get("files", [])) | {RECORD_FILE, METRICS_FILE, self.checkpoints.name}
+        for name in sorted(names - {"", ".", ".."}):
+            self._remove(self.path / name)
+
+    def _remove(self, entry: Path) -> None:
+        if entry.parent != self.path:
+            return
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+
+    def install(self, model: SentenceTransformer, card: str) -> list[str]:
+        """Put the finished model at the root of the folder: written aside, then moved, ``modules.json`` last.
+
+        Args:
+            model: What to save.
+            card: Its ``README.md``.
+
+        Returns:
+            The names of the files and folders it consists of.
+
+        Raises:
+            UserError: The disk is full or cannot be written to.
+        """
+        aside = self.path / _INSTALLING_FOLDER
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            model.save_pretrained(str(aside), create_model_card=False)
+            require_own_package(aside, model)
+            (aside / "README.md").write_text(card, encoding="utf8")
+            (self.path / MODULES_FILE).unlink(missing_ok=True)
+            names = sorted((entry.name for entry in aside.iterdir()), key=lambda name: (name == MODULES_FILE, name))
+            for name in names:
+                self._remove(self.path / name)
+                (aside / name).replace(self.path / name)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the model to {self.path}: {error.strerror or error}; free some space and use --resume"
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return names
+
+
+def own_modules(model: SentenceTransformer) -> list[str]:
+    """The classes of this package among the modules of a model; empty for a model any host opens by itself."""
+    classes = [type(module) for module in model.children()]
+    return [f"{cls.__module__}.{cls.__name__}" for cls in classes if cls.__module__.partition(".")[0] == "selfsent"]
+
+
+def require_own_package(folder: Path, model: SentenceTransformer) -> None:
+    """Have the host ask for this package when it opens the model in ``folder``, if the model needs it."""
+    if own_modules(model):
+        path = folder / _MODEL_CONFIG_FILE
+        config = json.loads(path.read_text("utf8"))
+        version = package_version("selfsent")
+        specifier = f">={version}" if version != "unknown" else ""
+        reason = "the model is built of modules of this package: pip install selfsent"
+        config["requirements"] = {"selfsent": {"specifier": specifier, "reason": reason}}
+        path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf8")
+
+
+@contextlib.contextmanager
+def resumable(folder: RunFolder) -> Generator[None]:
+    """Say how to go on when a person interrupts the run, or when the disk fills up."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        checkpoint = last_checkpoint(folder.checkpoints)
+        step = f"from {checkpoint.name}" if checkpoint else "from the start (no checkpoint had been written yet)"
+        raise KeyboardInterrupt(f"interrupted; the same command with --resume continues {step}") from None
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder.path}: {error.strerror or error}; free some space and continue with --resume"
+        ) from error
