@@ -1,1 +1,7 @@
-"""What a model is made of."""
+"""What a model is made of. Saved models name these classes by this path, so the path is frozen."""
+
+from selfsent.modules.composition import AffineComposition, AffineDecomposition
+from selfsent.modules.tree_decoder import TreeDecoder
+from selfsent.modules.tree_encoder import TreeEncoder, TreeStates
+
+__all__ = ["AffineComposition", "AffineDecomposition", "TreeDecoder", "TreeEncoder", "TreeStates"]

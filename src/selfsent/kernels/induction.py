@@ -1,0 +1,208 @@
+"""Self-StrAE's greedy induction: merge the most similar adjacent pair until one node is left.
+
+Source: Opper et al., EMNLP 2023 (Self-StrAE). The paper names no rule for ties: the first best pair is taken here.
+No gradient passes through the choice, so the trees of a batch can be found first, each sentence alone, by a compiled
+loop in which a merge changes only two similarities. ``induce_reference`` is the plain form it is tested against.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numba import prange
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from selfsent.kernels.compiler import compiled
+from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
+
+FloatArray = NDArray[np.float32]
+Compose = Callable[[Tensor, Tensor], Tensor]
+
+_SMALLEST_NORM = 1e-8
+
+
+def induce(
+    leaves: Float[Tensor, "L D"],
+    num_tokens: IntArray,
+    weight: Float[Tensor, "U U2"],
+    bias: Float[Tensor, " U"],
+    noise: Float[Tensor, "I D"] | None = None,
+) -> tuple[TreeBatch, Float[Tensor, "N D"]]:
+    """Find all trees of a batch under an affine composition, in parallel over sentences, without gradient.
+
+    Args:
+        leaves: Leaf embeddings of all sentences, one after another; ``D`` is channels times channel size.
+        num_tokens: Leaves of each sentence, ``(B,)``.
+        weight: Composition weight, ``(U, 2U)`` as ``torch.nn.Linear`` keeps it.
+        bias: Composition bias.
+        noise: Factors on each composed embedding (dropout), in merge order; ``None`` for none.
+
+    Returns:
+        The trees, and the upward embedding of every node.
+    """
+    rows, weight_t, biases = (tensor.detach().float().cpu().contiguous().numpy() for tensor in (leaves, weight.T, bias))
+    factors = np.ones((0, 0), np.float32) if noise is None else noise.float().cpu().contiguous().numpy()
+    offsets = node_offsets(num_tokens)
+    num_merges = np.maximum(num_tokens - 1, 0)
+    up = np.empty((int(offsets[-1]), leaves.shape[1]), dtype=np.float32)
+    left = np.empty(int(num_merges.sum()), dtype=np.int64)
+    right = np.empty_like(left)
+    leaf_offsets, merge_offsets = np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges
+    _induce_batch(
+        num_tokens, offsets[:-1], leaf_offsets, merge_offsets, rows, weight_t, biases, factors, up, left, right
+    )
+    return TreeBatch(num_tokens, left, right), torch.from_numpy(up).to(leaves)
+
+
+@compiled()
+def _cosine(a: FloatArray, b: FloatArray, norm_a: Any, norm_b: Any) -> Any:
+    dot = np.float32(0.0)
+    for d in range(a.shape[0]):
+        dot += a[d] * b[d]
+    return dot / (norm_a * norm_b)
+
+
+@compiled()
+def _norm(a: FloatArray) -> Any:
+    square = np.float32(0.0)
+    for d in range(a.shape[0]):
+        square += a[d] * a[d]
+    return max(np.sqrt(square), np.float32(_SMALLEST_NORM))
+
+
+@compiled()
+def _compose(left: FloatArray, right: FloatArray, weight_t: FloatArray, bias: FloatArray, out: FloatArray) -> None:
+    """Apply the affine composition to each channel: ``out = [left right] W^T + b``."""
+    size = bias.shape[0]
+    for start in range(0, out.shape[0], size):
+        for j in range(size):
+            out[start + j] = bias[j]
+        for i in range(size):
+            from_left, from_right = left[start + i], right[start + i]
+            for j in range(size):
+                out[start + j] += from_left * weight_t[i, j] + from_right * weight_t[size + i, j]
+
+
+@compiled()
+def _induce_sentence(
+    up: FloatArray,
+    num_tokens: int,
+    offset: int,
+    weight_t: FloatArray,
+    bias: FloatArray,
+    noise: FloatArray,
+    left: IntArray,
+    right: IntArray,
+) -> None:
+    """Merge one sentence, whose leaves are the first rows of ``up``; fill its other rows and the merges."""
+    norm = np.empty(2 * num_tokens - 1, dtype=np.float32)
+    following = np.arange(1, num_tokens + 1)  # frontier as a linked list of slots; a merge keeps the left slot
+    preceding = np.arange(-1, num_tokens - 1)
+    node = np.arange(num_tokens)
+    similarity = np.empty(num_tokens, dtype=np.float32)
+    for i in range(num_tokens):
+        norm[i] = _norm(up[i])
+    for i in range(num_tokens - 1):
+        similarity[i] = _cosine(up[i], up[i + 1], norm[i], norm[i + 1])
+    for merge in range(num_tokens - 1):
+        best, slot = np.float32(-np.inf), 0
+        i = 0
+        while following[i] < num_tokens:
+            if similarity[i] > best:
+                best, slot = similarity[i], i
+            i = following[i]
+        gone = following[slot]
+        parent = num_tokens + merge
+        left[merge], right[merge] = node[slot] + offset, node[gone] + offset
+        _compose(up[node[slot]], up[node[gone]], weight_t, bias, up[parent])
+        if noise.shape[0] > 0:
+            for d in range(up.shape[1]):
+                up[parent, d] *= noise[merge, d]
+        norm[parent] = _norm(up[parent])
+        node[slot] = parent
+        following[slot] = following[gone]
+        if following[slot] < num_tokens:
+            after = following[slot]
+            preceding[after] = slot
+            similarity[slot] = _cosine(up[parent], up[node[after]], norm[parent], norm[node[after]])
+        if preceding[slot] >= 0:
+            before = preceding[slot]
+            similarity[before] = _cosine(up[node[before]], up[parent], norm[node[before]], norm[parent])
+
+
+@compiled(parallel=True)
+def _induce_batch(
+    num_tokens: IntArray,
+    offsets: IntArray,
+    leaf_offsets: IntArray,
+    merge_offsets: IntArray,
+    leaves: FloatArray,
+    weight_t: FloatArray,
+    bias: FloatArray,
+    noise: FloatArray,
+    up: FloatArray,
+    left: IntArray,
+    right: IntArray,
+) -> None:
+    for s in prange(len(num_tokens)):
+        n, first = num_tokens[s], offsets[s]
+        if n > 0:
+            up[first : first + n] = leaves[leaf_offsets[s] : leaf_offsets[s] + n]
+            merges = slice(merge_offsets[s], merge_offsets[s] + n - 1)
+            factors = noise[merges] if noise.shape[0] > 0 else noise
+            _induce_sentence(
+                up[first : first + 2 * n - 1], n, first, weight_t, bias, factors, left[merges], right[merges]
+            )
+
+
+def induce_reference(
+    leaves: Float[Tensor, "L D"], num_tokens: IntArray, compose: Compose, noise: Float[Tensor, "I D"] | None = None
+) -> tuple[TreeBatch, Float[Tensor, "N D"]]:
+    """Find the trees as published: one merge a sentence a step, all similarities anew, differentiable throughout.
+
+    Args:
+        leaves: Leaf embeddings of all sentences, one after another.
+        num_tokens: Leaves of each sentence, ``(B,)``.
+        compose: Any composition of two ``(B, D)`` tensors.
+        noise: Factors on each composed embedding (dropout), in merge order; ``None`` for none.
+
+    Returns:
+        The trees, and the upward embedding of every node; gradients reach ``leaves`` and the composition.
+    """
+    lengths = torch.from_numpy(num_tokens)
+    offsets, merge_offsets = torch.from_numpy(node_offsets(num_tokens)[:-1]), (lengths - 1).clamp(min=0).cumsum(0)
+    merge_offsets = merge_offsets - (lengths - 1).clamp(min=0)
+    frontier = torch.nn.utils.rnn.pad_sequence(list(leaves.split(num_tokens.tolist())), batch_first=True)
+    position = torch.arange(frontier.shape[1])
+    node = offsets[:, None] + position
+    values, places = [leaves], [torch.cat([o + torch.arange(int(n)) for o, n in zip(offsets, lengths, strict=True)])]
+    left, right = torch.zeros(2, int((lengths - 1).clamp(min=0).sum()), dtype=torch.int64)
+    for step in range(int(lengths.max()) - 1 if len(lengths) else 0):
+        active = torch.nonzero(lengths - 1 > step).squeeze(1)
+        best = _most_similar_pair(frontier[active].detach(), lengths[active] - step)
+        lefts, rights = frontier[active, best], frontier[active, best + 1]
+        parent, merge = compose(lefts, rights), merge_offsets[active] + step
+        parent = parent if noise is None else parent * noise[merge]
+        parent_node = offsets[active] + lengths[active] + step
+        left[merge], right[merge] = node[active, best], node[active, best + 1]
+        values.append(parent)
+        places.append(parent_node)
+        whole_best = torch.zeros(len(lengths), dtype=torch.int64).index_copy(0, active, best)
+        keep = (position[:-1] + (position[:-1] > whole_best[:, None])).expand(len(lengths), -1)
+        node = node.gather(1, keep).index_put((active, best), parent_node)
+        frontier = frontier.gather(1, keep[:, :, None].expand(-1, -1, frontier.shape[2]))
+        frontier = frontier.index_put((active, best), parent)
+        position = position[:-1]
+    up = torch.cat(values)[torch.argsort(torch.cat(places))]
+    return TreeBatch(num_tokens, left.numpy(), right.numpy()), up
+
+
+def _most_similar_pair(frontier: Float[Tensor, "A T D"], lengths: Tensor) -> Tensor:
+    """Position of the left member of each sentence's most similar adjacent pair; the first where several are equal."""
+    similarity = functional.cosine_similarity(frontier[:, :-1], frontier[:, 1:], dim=-1)
+    is_pair = torch.arange(similarity.shape[1]) < lengths[:, None] - 1
+    return similarity.masked_fill(~is_pair, -torch.inf).argmax(dim=1)

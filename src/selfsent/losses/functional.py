@@ -1,0 +1,82 @@
+"""The mathematics of the objectives, as pure functions of tensors: plain formulas, differentiable throughout."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+
+def info_nce(
+    anchors: Float[Tensor, "B D"],
+    positives: Float[Tensor, "B D"],
+    negatives: Float[Tensor, "M D"] | None = None,
+    *,
+    temperature: float,
+    symmetric: bool = False,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of finding each anchor's positive among all positives and negatives, by cosine.
+
+    Source: SimCSE (Gao et al., EMNLP 2021), Equations 1 and 5.
+
+    Args:
+        anchors: One row a sentence; lengths do not matter.
+        positives: Row ``i`` belongs to anchor ``i``; the others are its in-batch negatives.
+        negatives: Further candidates of every anchor.
+        temperature: Divides the cosines; positive (SimCSE: 0.05).
+        symmetric: Whether to average with the loss of finding each positive's anchor among all anchors.
+
+    Returns:
+        Mean over anchors, in nats.
+    """
+    candidates = positives if negatives is None else torch.cat([positives, negatives])
+    target = torch.arange(len(anchors), device=anchors.device)
+    logits = cosines(anchors, candidates) / temperature
+    loss = functional.cross_entropy(logits, target)
+    if not symmetric:
+        return loss
+    return (loss + functional.cross_entropy(logits[:, : len(anchors)].T, target)) / 2
+
+
+def cosines(rows: Float[Tensor, "B D"], columns: Float[Tensor, "M D"]) -> Float[Tensor, "B M"]:
+    """Cosine of each row with each column; that of a zero vector is 0."""
+    return functional.normalize(rows, dim=1) @ functional.normalize(columns, dim=1).T
+
+
+def node_contrastive(up: Float[Tensor, "N D"], down: Float[Tensor, "N D"], *, temperature: float) -> Float[Tensor, ""]:
+    """Contrast each node's upward embedding with all downward embeddings of the batch, and the reverse.
+
+    Every other node is a negative: those of the same sentence and repeated words included.
+
+    Source: Opper et al., EMNLP 2023 (StrAE), contrastive objective over nodes.
+
+    Args:
+        up: Upward embeddings of all nodes.
+        down: Downward embeddings of the same nodes in the same order.
+        temperature: Divides the cosines; positive. The released code multiplies by e^0.2, so its temperature is 0.8187.
+
+    Returns:
+        Mean of the row-wise and the column-wise cross-entropy, in nats.
+    """
+    return info_nce(up, down, temperature=temperature, symmetric=True)
+
+
+def leaf_cross_entropy(
+    leaves: Float[Tensor, "L D"],
+    token_ids: Int[Tensor, " L"],
+    table: Float[Tensor, "V D"],
+    bias: Float[Tensor, " V"] | None = None,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of recovering each token from its leaf's downward embedding by an inner product with the table.
+
+    Source: Opper et al., EMNLP 2023 (StrAE), index function and reconstruction objective.
+
+    Args:
+        leaves: Downward embeddings of the leaves.
+        token_ids: The tokens they stand for.
+        table: One row a vocabulary item; the embedding table itself in the paper.
+        bias: Added to the logits; none in the paper.
+
+    Returns:
+        Mean over leaves, in nats.
+    """
+    return functional.cross_entropy(functional.linear(leaves, table, bias), token_ids)

@@ -1,0 +1,146 @@
+"""Reconstruction of the tokens at the leaves, alone and together with the node-contrastive objective."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from jaxtyping import Float, Int
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from selfsent.kernels.contrastive import tiled_symmetric_info_nce
+from selfsent.losses.functional import leaf_cross_entropy
+from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE, STRAE_CITATION, check_temperature
+from selfsent.losses.tree_pass import TreePass, tree_encoder_of
+
+_LEAVES_A_TILE = 512
+
+
+class LeafReconstruction(nn.Module):
+    """The index function: recover each token from its leaf's downward embedding.
+
+    Logits are computed for some hundred leaves at a time and again in the backward pass, so that memory does not grow
+    with leaves times vocabulary.
+
+    Source: Opper et al., EMNLP 2023 (StrAE), index function Lambda and cross-entropy objective.
+
+    Args:
+        model: A tree model; its embedding table serves as output weight where ``tied``.
+        tied: Whether the table is the output weight, as in the paper; otherwise a linear layer with bias, as in the
+            released code.
+    """
+
+    def __init__(self, model: SentenceTransformer, *, tied: bool) -> None:
+        super().__init__()
+        encoder = tree_encoder_of(model)
+        self.tied = tied
+        vocabulary, dimension = encoder.embedding.weight.shape
+        self.output = None if tied else nn.Linear(dimension, vocabulary)
+
+    def forward(
+        self, leaves: Float[Tensor, "L D"], token_ids: Int[Tensor, " L"], table: Float[Tensor, "V D"]
+    ) -> Float[Tensor, ""]:
+        """Return the mean cross-entropy over leaves, in nats."""
+        weight, bias = (table, None) if self.output is None else (self.output.weight, self.output.bias)
+        total = leaves.new_zeros(())
+        for part, ids in zip(leaves.split(_LEAVES_A_TILE), token_ids.split(_LEAVES_A_TILE), strict=True):
+            mean = checkpoint(leaf_cross_entropy, part, ids, weight, bias, use_reentrant=False)
+            total = total + mean * (len(ids) / len(token_ids))
+        return total
+
+
+class ReconstructionLoss(nn.Module):
+    """Recover every token of a sentence from its leaf's downward embedding.
+
+    Source: Opper et al., EMNLP 2023 (StrAE), cross-entropy objective.
+    Gradients reach the encoder, the decoder and the output weights. ``forward`` changes no state.
+
+    Inputs: one column of texts or several; labels are not used.
+
+    Args:
+        model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
+        tied: Whether the embedding table is the output weight (paper) or an own layer (released code).
+        decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
+    """
+
+    def __init__(self, model: SentenceTransformer, *, tied: bool = True, decomposition_dropout: float = 0.1) -> None:
+        super().__init__()
+        self.model = model
+        self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
+        self.index = LeafReconstruction(model, tied=tied)
+
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
+        """Return the mean cross-entropy over leaf tokens, in nats."""
+        nodes = self.tree_pass(self.model, sentence_features)
+        return self.index(nodes.down[nodes.is_leaf], nodes.token_ids, _table(self.model))
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {"tied": self.index.tied, "decomposition_dropout": self.tree_pass.decoder.dropout}
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return STRAE_CITATION
+
+
+class ContrastiveReconstructionLoss(nn.Module):
+    """Contrast the internal nodes and reconstruct the leaves: half of each ("CECO").
+
+    Source: Opper & Siddharth, SemEval-2024 (arXiv 2404.01860), Section 3.
+    Gradients reach the encoder, the decoder and the output weights. ``forward`` changes no state.
+
+    Inputs: one column of texts or several; labels are not used.
+
+    Args:
+        model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
+        temperature: Divides the cosines; default e^-0.2 = 0.8187.
+        tied: Whether the embedding table is the output weight (StrAE paper) or an own layer (released code).
+        decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        temperature: float = RELEASED_TEMPERATURE,
+        tied: bool = True,
+        decomposition_dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        self.model = model
+        self.temperature = temperature
+        self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
+        self.index = LeafReconstruction(model, tied=tied)
+
+    def forward(
+        self,
+        sentence_features: Iterable[dict[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> dict[str, Tensor]:
+        """Return two halved terms, in nats: ``contrastive`` over internal nodes, ``reconstruction`` over leaves."""
+        nodes = self.tree_pass(self.model, sentence_features)
+        rows, columns = (functional.normalize(side[~nodes.is_leaf], dim=1) for side in (nodes.up, nodes.down))
+        contrastive = tiled_symmetric_info_nce(rows, columns, temperature=self.temperature)
+        reconstruction = self.index(nodes.down[nodes.is_leaf], nodes.token_ids, _table(self.model))
+        return {"contrastive": contrastive / 2, "reconstruction": reconstruction / 2}
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {
+            "temperature": self.temperature,
+            "tied": self.index.tied,
+            "decomposition_dropout": self.tree_pass.decoder.dropout,
+        }
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return STRAE_CITATION
+
+
+def _table(model: nn.Module) -> Tensor:
+    """The embedding table of a tree model, also where the trainer has wrapped it for several devices."""
+    return tree_encoder_of(getattr(model, "module", model)).embedding.weight

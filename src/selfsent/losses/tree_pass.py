@@ -1,0 +1,78 @@
+"""What every objective of a tree autoencoder needs first: a batch sent up its trees and down again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+
+from selfsent.errors import UserError
+from selfsent.modules.tree_decoder import TreeDecoder
+from selfsent.modules.tree_encoder import TreeEncoder
+
+
+@dataclass(frozen=True)
+class NodeStates:
+    """All nodes of a batch: upward and downward embeddings, which of them are leaves, and the leaves' tokens.
+
+    Args:
+        up: Upward embeddings.
+        down: Downward embeddings, same order.
+        is_leaf: Which rows are leaves, True = leaf.
+        token_ids: Tokens of the leaves, in the order of their rows.
+    """
+
+    up: Float[Tensor, "N D"]
+    down: Float[Tensor, "N D"]
+    is_leaf: Tensor
+    token_ids: Int[Tensor, " L"]
+
+
+class TreePass(nn.Module):
+    """Encode one or several columns of texts and decode them along the trees that were found.
+
+    Args:
+        model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
+        decomposition_dropout: Share of values dropped from decomposed embeddings in training.
+
+    Raises:
+        UserError: The model is not a tree model.
+    """
+
+    def __init__(self, model: SentenceTransformer, *, decomposition_dropout: float) -> None:
+        super().__init__()
+        encoder = tree_encoder_of(model)
+        self.decoder = TreeDecoder(encoder.channel_size, dropout=decomposition_dropout)
+
+    def forward(self, model: nn.Module, sentence_features: Iterable[dict[str, Any]]) -> NodeStates:
+        """Return the states of all nodes of all columns."""
+        columns = [self._column(model, dict(features)) for features in sentence_features]
+        if len(columns) == 1:
+            return columns[0]
+        parts = [(column.up, column.down, column.is_leaf, column.token_ids) for column in columns]
+        return NodeStates(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    def _column(self, model: nn.Module, features: dict[str, Any]) -> NodeStates:
+        token_ids = features["input_ids"][features["attention_mask"].bool()]
+        states = model(features)["trees"]
+        is_leaf = torch.zeros(len(states.up), dtype=torch.bool, device=states.up.device)
+        is_leaf[states.trees.leaf_nodes] = True
+        return NodeStates(states.up, self.decoder(states), is_leaf, token_ids)
+
+
+def tree_encoder_of(model: Any) -> TreeEncoder:
+    """The tree encoder of a model.
+
+    Raises:
+        UserError: Its first module is something else.
+    """
+    first = model[0]
+    if not isinstance(first, TreeEncoder):
+        raise UserError(
+            f"this objective needs a tree model, and the first module here is {type(first).__name__};"
+            " build one with `selfsent train self-strae` or put a selfsent.modules.TreeEncoder first"
+        )
+    return first
