@@ -1,13 +1,13 @@
 """Reading evaluation data: rows that know which file and line they come from, from the local layout or from the hub."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfsent.data.compression import COMPRESSIONS, byte_lines, format_suffixes
+from selfsent.data import formats
+from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
 
 
@@ -83,10 +83,10 @@ def find_file(data_dir: Path, relative: str, *, columns: Sequence[str]) -> Path:
 
 
 def read_records(path: Path, *, columns: Sequence[str]) -> list[Record]:
-    """Read a ``.jsonl`` or an unquoted ``.tsv`` file with a header, compressed or not.
+    """Read a file of any format of the package, with a header where its format has none of its own.
 
     Args:
-        path: The file.
+        path: A ``.jsonl``, ``.tsv`` (never quoted), ``.csv`` or ``.parquet`` file, compressed or not.
         columns: Columns that every row must have.
 
     Returns:
@@ -95,52 +95,31 @@ def read_records(path: Path, *, columns: Sequence[str]) -> list[Record]:
     Raises:
         UserError: The file is missing, malformed or empty, or a column is not there; file and line are named.
     """
-    rows = _jsonl_rows(path) if format_suffixes(path)[0] == ".jsonl" else _tsv_rows(path)
-    records = [Record(values=values, place=f"{path}, line {line}") for line, values in rows]
+    records = list(_named_cells(path))
     if not records:
         raise UserError(f"{path} holds no rows; needed are the columns {', '.join(columns)}")
     for record in records:
         missing = [column for column in columns if column not in record.values]
         if missing:
-            raise UserError(
-                f"{record.place}: no column {', '.join(missing)}; it has {', '.join(map(str, record.values)) or 'none'}"
-            )
+            there = ", ".join(map(str, record.values)) or "none"
+            raise UserError(f"{record.place}: no column {', '.join(missing)}; the columns there are {there}")
     return records
 
 
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, text in _text_lines(path):
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise UserError(f"{path}, line {line}: no JSON ({error}); needed is one object a line") from error
-        if not isinstance(values, dict):
-            raise UserError(f"{path}, line {line}: {type(values).__name__} instead of an object; needed is one a line")
-        yield line, values
-
-
-def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _named_cells(path: Path) -> Iterator[Record]:
     header: list[str] | None = None
-    for line, text in _text_lines(path):
-        cells = text.split("\t")
-        if header is None:
+    for line, cells in formats.read_records(path):
+        place = f"{path}, line {line}"
+        if isinstance(cells, formats.BadRecord):
+            raise UserError(f"{place}: {cells.reason}")
+        if isinstance(cells, Mapping):
+            yield Record(values=cells, place=place)
+        elif header is None:
             header = [cell.strip() for cell in cells]
         elif len(cells) != len(header):
-            raise UserError(f"{path}, line {line}: {len(cells)} cells under {len(header)} headings; separate by tabs")
+            raise UserError(f"{place}: {len(cells)} cells under {len(header)} headings; give every row as many")
         else:
-            yield line, dict(zip(header, cells, strict=True))
-
-
-def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    for line, content in byte_lines(path):
-        try:
-            text = content.decode("utf8")
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{path}, line {line}: byte {error.start + 1} is no UTF-8; convert it with iconv"
-            ) from error
-        if text.strip():
-            yield line, text
+            yield Record(values=dict(zip(header, cells, strict=True)), place=place)
 
 
 @dataclass(frozen=True, kw_only=True)

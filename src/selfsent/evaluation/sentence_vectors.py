@@ -1,7 +1,9 @@
 """Encoding for evaluation: every distinct text once, with progress, and no embedding that cannot be trusted."""
 
+import contextlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -13,9 +15,17 @@ from selfsent.errors import UserError
 
 Vectors = Float[np.ndarray, "B D"]
 Role = Literal["text", "query", "document"]
+_TextVector = tuple[str, Float[np.ndarray, "D"]]
+_MEMORY: ContextVar[dict[tuple[int, Role], dict[str, Float[np.ndarray, "D"]]] | None] = ContextVar(
+    "memory", default=None
+)
 _ENCODED_AT_ONCE = 1024
 _PROGRESS_AFTER_S = 2.0
 _CONSTANT_TOLERANCE = 1e-6
+
+
+class CollapsedEmbeddingsError(UserError):
+    """A model gives every text the same embedding, so that nothing can be scored."""
 
 
 class Encoder(Protocol):
@@ -73,24 +83,41 @@ def encode_distinct(
     Raises:
         UserError: An embedding is NaN or infinite, or all of them are the same.
     """
-    distinct = sorted(dict.fromkeys(texts), key=len, reverse=True)
+    distinct = list(dict.fromkeys(texts))
+    memory = _MEMORY.get()
+    known = {} if memory is None else memory.setdefault((id(model), role), {})
+    new = [text for text in distinct if text not in known]
     encode = getattr(model, f"encode_{role}", model.encode) if role != "text" else model.encode
-    chunks: list[Vectors] = []
-    with tqdm(
-        total=len(distinct),
-        desc=what,
-        unit="text",
-        delay=_PROGRESS_AFTER_S,
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    ) as progress:
-        for start in range(0, len(distinct), _ENCODED_AT_ONCE):
-            chunk = distinct[start : start + _ENCODED_AT_ONCE]
-            chunks.append(_as_rows(encode(chunk, batch_size=batch_size, show_progress_bar=False), len(chunk)))
-            progress.update(len(chunk))
-    rows = np.concatenate(chunks) if chunks else np.zeros((0, 0), dtype=np.float32)
+    known = known | dict(_encoded(encode, new, batch_size=batch_size, what=what))
+    if memory is not None:
+        memory[id(model), role] = known
+    rows = np.stack([known[text] for text in distinct]) if distinct else np.zeros((0, 0), dtype=np.float32)
     check_vectors(rows, texts=distinct, what=what)
     return SentenceVectors(row_of={text: row for row, text in enumerate(distinct)}, rows=rows)
+
+
+def _encoded(encode: Callable[..., Any], texts: Sequence[str], *, batch_size: int, what: str) -> Iterator[_TextVector]:
+    """Encode the longest texts first, so that a lack of memory shows at once and the time left is overestimated."""
+    by_length = sorted(texts, key=len, reverse=True)
+    hidden = not sys.stderr.isatty()
+    with tqdm(
+        total=len(texts), desc=what, unit="text", delay=_PROGRESS_AFTER_S, leave=False, disable=hidden
+    ) as progress:
+        for start in range(0, len(by_length), _ENCODED_AT_ONCE):
+            chunk = by_length[start : start + _ENCODED_AT_ONCE]
+            rows = _as_rows(encode(chunk, batch_size=batch_size, show_progress_bar=False), len(chunk))
+            progress.update(len(chunk))
+            yield from zip(chunk, rows, strict=True)
+
+
+@contextlib.contextmanager
+def remembering() -> Generator[None]:
+    """Let ``encode_distinct`` keep every embedding while the block runs, so that suites share what they have in common."""
+    token = _MEMORY.set({})
+    try:
+        yield
+    finally:
+        _MEMORY.reset(token)
 
 
 def _as_rows(encoded: Any, num_texts: int) -> Vectors:
@@ -111,7 +138,8 @@ def check_vectors(rows: Vectors, *, texts: Sequence[str], what: str) -> None:
         what: What they are, for the error.
 
     Raises:
-        UserError: One is NaN or infinite, or there are several and all are the same.
+        UserError: One is NaN or infinite.
+        CollapsedEmbeddingsError: There are several, and all are the same (a ``UserError`` too).
     """
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(wrong):
@@ -120,7 +148,7 @@ def check_vectors(rows: Vectors, *, texts: Sequence[str], what: str) -> None:
             f"{_shortened(texts[int(wrong[0])])}; the model is broken (a diverged training?), no score is given"
         )
     if len(rows) > 1 and np.ptp(rows, axis=0).max() <= _CONSTANT_TOLERANCE * np.abs(rows).max():
-        raise UserError(
+        raise CollapsedEmbeddingsError(
             f"all {len(rows)} embeddings of {what} are the same, that of {_shortened(texts[0])} as that of "
             f"{_shortened(texts[-1])}; the model has collapsed, no score is given"
         )

@@ -22,7 +22,13 @@ from selfsent.errors import UserError
 from selfsent.evaluation.records import HubData, Record, find_file, read_records
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.sentence_vectors import Encoder, SentenceVectors, cosines, encode_distinct
+from selfsent.evaluation.sentence_vectors import (
+    CollapsedEmbeddingsError,
+    Encoder,
+    SentenceVectors,
+    cosines,
+    encode_distinct,
+)
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, Pearson, Spearman, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 
@@ -195,7 +201,7 @@ def check_varied(predicted: NDArray[np.float64], gold: NDArray[np.float64], *, n
     if np.ptp(gold) == 0:
         raise UserError(f"{name}: all {len(gold)} gold scores are {gold[0]:g}; a correlation needs scores that differ")
     if np.ptp(predicted) <= np.finfo(np.float32).eps:
-        raise UserError(
+        raise CollapsedEmbeddingsError(
             f"{name}: the model gives all {len(gold)} pairs the similarity {predicted[0]:.4f}; it has collapsed, "
             "no score is given"
         )

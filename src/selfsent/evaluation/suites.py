@@ -10,7 +10,7 @@ Modules are imported when their suite is first run.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from selfsent.errors import UserError
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.sentence_vectors import Encoder
+from selfsent.evaluation.sentence_vectors import Encoder, remembering
 
 Aggregation = Literal["all", "mean", "wmean"]
 
@@ -130,19 +130,51 @@ def evaluate(
         raise UserError(
             f"no folder {folder} for --data-dir; needed is the one that holds sts/, lexical/, retrieval/, ..."
         )
+
+    def scores(encoder: Encoder) -> dict[str, Callable[[], list[Score]]]:
+        return {suite: partial(SUITES[suite], encoder, folder, options) for suite in chosen}
+
+    return report_of(
+        model, scores, options=options, data="hub" if folder is None else "local", name=name, device=device
+    )
+
+
+def report_of(
+    model: Encoder | str | Path,
+    scorings: Callable[[Encoder], Mapping[str, Callable[[], list[Score]]]],
+    *,
+    options: SuiteOptions,
+    data: str,
+    name: str | None = None,
+    device: str | None = None,
+) -> Report:
+    """Open a model, run the scorings on it, and put what they say and where it comes from into a report.
+
+    Args:
+        model: A model, or the path or hub name of one.
+        scorings: Gives, for the opened model, what to run by name.
+        options: The settings that the scorings use, for the record.
+        data: Where the data is from, for the record.
+        name: What to call the model; default: its path, or its class.
+        device: Where to put a model that is given by its path.
+
+    Raises:
+        UserError: The model does not exist, or what a scoring raises.
+    """
     encoder, label, model_hash = _opened(model, device)
     scores: list[Score] = []
     seconds: dict[str, float] = {}
-    for suite in chosen:
-        start = time.perf_counter()
-        scores += SUITES[suite](encoder, folder, options)
-        seconds[suite] = time.perf_counter() - start
+    with remembering():
+        for suite, scoring in scorings(encoder).items():
+            start = time.perf_counter()
+            scores += scoring()
+            seconds[suite] = time.perf_counter() - start
     return Report(
         model=name or label,
         scores=tuple(scores),
         dimension=embedding_dimension(encoder),
         model_hash=model_hash,
-        settings={"suites": list(chosen), "data": "hub" if folder is None else "local"} | asdict(options),
+        settings={"suites": list(seconds), "data": data} | asdict(options),
         seconds=seconds,
     )
 

@@ -1,0 +1,124 @@
+"""Whether one model is better than another: paired differences between reports on the same tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from rich.table import Table
+
+from selfsent.errors import UserError
+from selfsent.evaluation.report import Report, shown, shown_interval
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.statistics import PairedDifference, paired_bootstrap
+
+_HAS_GOLD = {"spearman", "pearson"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One model against another on one task.
+
+    Args:
+        task: Name of the task.
+        metric: Its headline metric.
+        model_a: The first model.
+        model_b: The second.
+        paired: Value of the first less that of the second, with interval and p-value.
+    """
+
+    task: str
+    metric: str
+    model_a: str
+    model_b: str
+    paired: PairedDifference
+
+
+def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, seed: int = 0) -> list[Difference]:
+    """Compare each two reports on every task that both scored item by item.
+
+    Args:
+        reports: Of different models, on the same data.
+        num_resamples: Of each comparison.
+        seed: Of the resampling.
+
+    Returns:
+        The differences, the earlier report less the later, by pair of reports and then by task.
+
+    Raises:
+        UserError: Two reports of the same task are not about the same items.
+    """
+    found: list[Difference] = []
+    for first, second in combinations(reports, 2):
+        of_second = {score.task: score for score in second.scores}
+        for score in first.scores:
+            other = of_second.get(score.task)
+            if other is None or score.items is None or other.items is None or score.statistic is None:
+                continue
+            _check_same_items(score, other, first.model, second.model)
+            paired = paired_bootstrap(score.items, other.items, score.statistic, num_resamples=num_resamples, seed=seed)
+            found.append(
+                Difference(
+                    task=score.task, metric=score.metric, model_a=first.model, model_b=second.model, paired=paired
+                )
+            )
+    return found
+
+
+def _check_same_items(score: Score, other: Score, model_a: str, model_b: str) -> None:
+    assert score.items is not None, "the caller has looked"  # noqa: S101 our own invariant
+    assert other.items is not None, "the caller has looked"  # noqa: S101 our own invariant
+    same = score.items.shape == other.items.shape and score.metric == other.metric
+    if same and score.metric in _HAS_GOLD:
+        same = np.array_equal(score.items[:, 1:], other.items[:, 1:])
+    if not same:
+        raise UserError(
+            f"{score.task}: {model_a} ({score.num_items} items, {score.metric}) and {model_b} ({other.num_items} "
+            f"items, {other.metric}) were not scored on the same data; evaluate both anew with the same files"
+        )
+
+
+def render_side_by_side(reports: Sequence[Report]) -> Table:
+    """Lay several reports out as one table, a row a task and a column a model, fractions times 100."""
+    table = Table(caption="value (95% interval); fractions x100", caption_justify="left")
+    table.add_column("task", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
+    for report in reports:
+        table.add_column(report.model, justify="right", overflow="fold")
+    metric_of = {score.task: score.metric for report in reports for score in report.scores}
+    by_task = [{score.task: score for score in report.scores} for report in reports]
+    for task, metric in metric_of.items():
+        table.add_row(task, metric, *(_cell(scores.get(task)) for scores in by_task))
+    averages = [report.averages() for report in reports]
+    for name in dict.fromkeys(name for means in averages for name in means):
+        cells = (shown(means[name].value, "") if name in means else "-" for means in averages)
+        table.add_row(name, "mean", *cells, style="bold")
+    return table
+
+
+def _cell(score: Score | None) -> str:
+    return "-" if score is None else f"{shown(score.value, score.metric)} ({shown_interval(score.ci95, score.metric)})"
+
+
+def render_differences(differences: Sequence[Difference]) -> Table:
+    """Lay paired differences out as a table, fractions times 100; bold where the interval leaves out zero."""
+    table = Table(
+        title="paired differences", title_justify="left", caption="first less second, x100", caption_justify="left"
+    )
+    for heading in ("task", "first", "second"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("difference", "95% interval", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in differences:
+        paired = one.paired
+        clear = paired.ci95 is not None and not paired.ci95[0] <= 0 <= paired.ci95[1]
+        table.add_row(
+            one.task,
+            one.model_a,
+            one.model_b,
+            f"{'+' if paired.difference > 0 else ''}{shown(paired.difference, one.metric)}",
+            shown_interval(paired.ci95, one.metric),
+            f"{paired.p_value:.3f}",
+            style="bold" if clear else None,
+        )
+    return table

@@ -1,0 +1,96 @@
+"""Scoring models on a person's own labels: pairs of sentences with scores, or a collection with judged documents."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from selfsent.data.sources import open_source
+from selfsent.errors import UserError
+from selfsent.evaluation.ranking import Ranker
+from selfsent.evaluation.report import Report
+from selfsent.evaluation.retrieval import Collection, read_collection, score_collection
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.sentence_vectors import Encoder
+from selfsent.evaluation.sts import COLUMNS, ScoredPairs, score_tasks
+from selfsent.evaluation.suites import SuiteOptions, report_of
+
+
+def evaluate_own_labels(
+    models: Sequence[Encoder | Ranker | str | Path],
+    *,
+    pairs: str | Path | None = None,
+    qrels: str | Path | None = None,
+    options: SuiteOptions | None = None,
+    device: str | None = None,
+) -> list[Report]:
+    """Score models on labels of one's own; ``paired_differences`` then tells whether one is better.
+
+    Args:
+        models: Models, or paths or hub names of them.
+        pairs: A file with ``sentence1, sentence2, score`` in any format of the package; higher is more alike.
+        qrels: A folder of the BEIR layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
+        options: The settings of the protocol.
+        device: Where to put models given by their path.
+
+    Returns:
+        One report a model, in order.
+
+    Raises:
+        UserError: Neither labels nor a model were named, a file is wrong, or the embeddings are.
+    """
+    if (pairs is None and qrels is None) or not models:
+        raise UserError("nothing to score; needed is at least one model and a --pairs FILE or a --qrels DIR")
+    options = options or SuiteOptions()
+    own_pairs = None if pairs is None else read_own_pairs(pairs)
+    collection = None if qrels is None else read_collection(_folder(qrels), options.split)
+
+    def scorings(model: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
+        return _scorings(model, own_pairs, collection, options)
+
+    return [report_of(model, scorings, options=options, data="own labels", device=device) for model in models]
+
+
+def _scorings(
+    model: Encoder | Ranker, pairs: ScoredPairs | None, collection: Collection | None, options: SuiteOptions
+) -> dict[str, Callable[[], list[Score]]]:
+    found: dict[str, Callable[[], list[Score]]] = {}
+    if pairs is not None and not isinstance(model, Ranker):
+        found["pairs"] = lambda: score_tasks(model, [pairs], options)
+    if collection is not None:
+        found["qrels"] = lambda: [score_collection(model, collection, options)]
+    return found
+
+
+def _folder(qrels: str | Path) -> Path:
+    folder = Path(qrels).expanduser()
+    if folder.is_dir():
+        return folder
+    raise UserError(
+        f"{qrels} is no folder; --qrels needs one that holds corpus.jsonl (_id, title, text), "
+        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
+    )
+
+
+def read_own_pairs(path: str | Path) -> ScoredPairs:
+    """Read pairs of sentences with the similarity a person gave them, on any scale.
+
+    Args:
+        path: A file in any format of the package with the columns ``sentence1, sentence2, score``.
+
+    Returns:
+        The pairs, named after the file.
+
+    Raises:
+        UserError: The file is missing or malformed, lacks a column, or holds fewer than three pairs.
+    """
+    source = open_source(path, columns=COLUMNS)
+    rows = list(source)
+    if len(rows) < 3:  # noqa: PLR2004 two pairs always correlate perfectly
+        raise UserError(f"{path} holds {len(rows)} pairs; a correlation needs three at least")
+    return ScoredPairs(
+        name=Path(path).name.partition(".")[0],
+        sentences1=[str(row["sentence1"]) for row in rows],
+        sentences2=[str(row["sentence2"]) for row in rows],
+        gold=np.array([float(row["score"]) for row in rows]),
+    )
