@@ -69,6 +69,8 @@ def _defaults(num_steps: int, *, has_evaluator: bool) -> dict[str, Any]:
         "logging_strategy": "steps",
         "logging_steps": max(1, min(interval, num_steps // _NUM_LOGS_PER_RUN)),
         "dataloader_pin_memory": torch.accelerator.is_available(),
+        # A rank reads its own rows of a stream: handing out slices of a batch would cut features that are not (B, ...).
+        "accelerator_config": {"dispatch_batches": False},
         "disable_tqdm": not sys.stderr.isatty(),
     }
     if has_evaluator:

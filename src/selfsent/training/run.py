@@ -23,6 +23,7 @@ from selfsent.training.arguments import num_training_steps, training_arguments
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
 from selfsent.training.provenance import provenance
 from selfsent.training.run_folder import RunFolder, identity, resumable
+from selfsent.training.seeded_views import with_seeded_views
 from selfsent.training.trainer import ExactTrainer
 
 logger = logging.getLogger(__name__)
@@ -219,13 +220,14 @@ def _run(
     if is_main:
         session.write()
     log = MetricsLog(session.folder.metrics_path)
+    dataset, views = with_seeded_views(plan.train_dataset, seed=plan.seed)
     trainer = ExactTrainer(
         model=plan.model,
         args=arguments,
-        train_dataset=plan.train_dataset,
+        train_dataset=dataset,
         loss=plan.loss,
         evaluator=plan.evaluator,
-        callbacks=[MetricsCallback(log), _SessionCallback(session), *plan.callbacks],
+        callbacks=[MetricsCallback(log), _SessionCallback(session), *views, *plan.callbacks],
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if is_main:

@@ -1,0 +1,68 @@
+"""Views drawn at random, the same ones whenever the same batch is drawn again in the same epoch of the same run."""
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from datasets import Dataset, IterableDataset
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from typing_extensions import override
+
+from selfsent.training.random_state import preserved_random_state
+
+Batch = dict[str, list[Any]]
+
+
+class SeededViews(TrainerCallback):
+    """Runs a data set's transform under random numbers that depend on seed, epoch and the rows alone.
+
+    A data loader fetches ahead, so a transform that draws from the global random numbers would see others after a
+    resume than it saw before, and would move those of dropout. Here it sees its own.
+
+    Args:
+        transform: Maps a batch of rows to a batch of rows; may draw from Python's, NumPy's and torch's global random
+            numbers.
+        seed: The seed of the run.
+    """
+
+    def __init__(self, transform: Callable[[Batch], Mapping[str, Any]], *, seed: int) -> None:
+        self.transform = transform
+        self.seed = seed
+        self.epoch = 0
+
+    def __call__(self, batch: Batch) -> Mapping[str, Any]:
+        """Transform one batch of rows."""
+        content = json.dumps([self.seed, self.epoch, batch], default=str).encode()
+        with preserved_random_state(zlib.crc32(content)):
+            return self.transform(batch)
+
+    @override
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.epoch = int((state.epoch or 0) + 1e-9)
+
+
+def with_seeded_views(
+    dataset: Dataset | IterableDataset, *, seed: int
+) -> tuple[Dataset | IterableDataset, list[SeededViews]]:
+    """Put a data set's own transform (``set_transform``) under seeded random numbers.
+
+    A stream has no such transform; draw its views with ``stream.map(SeededViews(transform, seed=seed), batched=True)``.
+
+    Args:
+        dataset: The training rows.
+        seed: The seed of the run.
+
+    Returns:
+        The data set, and the callbacks that tell its transform the epoch: one, or none if it has no transform.
+    """
+    if isinstance(dataset, IterableDataset):
+        return dataset, []
+    setting = cast("dict[str, Any]", dataset.format)
+    transform = setting["format_kwargs"].get("transform")
+    if transform is None:
+        return dataset, []
+    views = SeededViews(transform, seed=seed)
+    return dataset.with_transform(views, columns=setting["columns"]), [views]

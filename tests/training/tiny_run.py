@@ -1,0 +1,131 @@
+"""A small real run for the tests, also started as a process of its own (to be killed, or as one of two ranks)."""
+
+import multiprocessing
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, IterableDataset
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import Dropout, StaticEmbedding
+from sentence_transformers.util import all_gather, all_gather_with_grad
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from selfsent.training.run import RunPlan, train
+
+WORDS = [f"w{index}" for index in range(40)]
+
+
+def make_model(*, dropout: float = 0.0) -> SentenceTransformer:
+    torch.manual_seed(1)
+    vocabulary = {word: index for index, word in enumerate(["[UNK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    embedding = StaticEmbedding(tokenizer, embedding_weights=torch.randn(41, 8).numpy())
+    return SentenceTransformer(modules=[embedding, Dropout(dropout)], device="cpu")
+
+
+def make_rows(num_rows: int = 32) -> dict[str, list[str]]:
+    generator = random.Random(3)
+    anchors = [" ".join(generator.choices(WORDS, k=generator.randint(2, 6))) for _ in range(num_rows)]
+    return {"anchor": anchors, "positive": [f"{text} {generator.choice(WORDS)}" for text in anchors]}
+
+
+class HeadQueueLoss(nn.Module):
+    """A contrastive loss with everything the host forgets: a head, a queue of earlier rows, dropout of its own."""
+
+    def __init__(self, model: SentenceTransformer, *, dropout: float = 0.0, num_queued: int = 16) -> None:
+        super().__init__()
+        self.model = model
+        torch.manual_seed(2)
+        self.head = nn.Linear(8, 8)
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("queue", torch.randn(num_queued, 8))
+
+    def forward(self, sentence_features: list[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
+        anchors, positives = (
+            self.dropout(self.head(self.model(features)["sentence_embedding"])) for features in sentence_features
+        )
+        candidates = torch.cat([all_gather_with_grad(positives), self.queue.clone()])
+        first = int(os.environ.get("RANK", "0")) * len(anchors)
+        loss = nn.functional.cross_entropy(anchors @ candidates.T, first + torch.arange(len(anchors)))
+        if torch.is_grad_enabled():
+            self.queue.copy_(torch.cat([all_gather(positives.detach().contiguous()), self.queue])[: len(self.queue)])
+        return loss
+
+
+class KillAt(TrainerCallback):
+    """Kills its own process, without any chance to tidy up, when a step begins."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def delete_a_word(batch: dict[str, list[str]]) -> dict[str, list[str]]:
+    """A view that draws from the global random numbers, as views do."""
+
+    def view(text: str) -> str:
+        words = text.split()
+        del words[random.randrange(len(words))]
+        return " ".join(words)
+
+    return {name: [view(text) for text in texts] for name, texts in batch.items()}
+
+
+def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
+    dropout = options.get("dropout", 0.1)
+    model = make_model(dropout=dropout)
+    losses = {
+        "head": lambda: HeadQueueLoss(model, dropout=dropout),
+        "host": lambda: MultipleNegativesRankingLoss(model, gather_across_devices=True),
+    }
+    rows = make_rows(options.get("num_rows", 32))
+    data: Dataset | IterableDataset = Dataset.from_dict(rows)
+    if options.get("views"):
+        data.set_transform(delete_a_word)
+    if options.get("stream"):
+        data = data.to_iterable_dataset()
+    arguments = {"per_device_train_batch_size": 4, "learning_rate": 0.01, "num_train_epochs": 3, "save_steps": 5}
+    return RunPlan(
+        model=model,
+        loss=losses[options.get("loss", "head")](),
+        train_dataset=data,
+        output_dir=output,
+        recipe=options.get("recipe", {"method": "test"}),
+        arguments=arguments | {"use_cpu": True} | options.get("arguments", {}),
+        resume=options.get("resume", False),
+        overwrite=options.get("overwrite", False),
+        callbacks=[KillAt(options["kill_at"])] if "kill_at" in options else [],
+    )
+
+
+def _run(output: str, options: dict[str, Any], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    train(make_plan(Path(output), options))
+
+
+def start_process(output: Path, *, environment: dict[str, str] | None = None, **options: Any) -> Any:
+    """Start a run in a process of its own; a server that has imported everything once forks it quickly."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["selfsent.training.run", __name__])
+    process = context.Process(target=_run, args=(str(output), options, environment or {}))
+    process.start()
+    return process
+
+
+def run_process(output: Path, **options: Any) -> int:
+    """Run to the end, or to the kill; returns the exit code, negative for a signal."""
+    process = start_process(output, **options)
+    process.join()
+    return int(process.exitcode)
