@@ -1,1 +1,20 @@
 """How good a model is: one protocol, an interval on every figure, paired comparisons."""
+
+from selfsent.evaluation.differences import Difference, paired_differences, render_differences, render_side_by_side
+from selfsent.evaluation.report import Report, load_report, render
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate
+
+__all__ = [
+    "SUITES",
+    "Difference",
+    "Report",
+    "Score",
+    "SuiteOptions",
+    "evaluate",
+    "load_report",
+    "paired_differences",
+    "render",
+    "render_differences",
+    "render_side_by_side",
+]

@@ -87,7 +87,11 @@ def encode_distinct(
     memory = _MEMORY.get()
     known = {} if memory is None else memory.setdefault((id(model), role), {})
     new = [text for text in distinct if text not in known]
-    encode = getattr(model, f"encode_{role}", model.encode) if role != "text" else model.encode
+    encode = getattr(model, f"encode_{role}", None) or getattr(model, "encode", None)
+    if encode is None:
+        raise UserError(
+            f"{type(model).__name__} ranks documents and has no embeddings to score {what} by; leave it out"
+        )
     known = known | dict(_encoded(encode, new, batch_size=batch_size, what=what))
     if memory is not None:
         memory[id(model), role] = known
@@ -112,7 +116,7 @@ def _encoded(encode: Callable[..., Any], texts: Sequence[str], *, batch_size: in
 
 @contextlib.contextmanager
 def remembering() -> Generator[None]:
-    """Let ``encode_distinct`` keep every embedding while the block runs, so that suites share what they have in common."""
+    """Let ``encode_distinct`` keep its embeddings while the block runs, so that suites share what they have in common."""
     token = _MEMORY.set({})
     try:
         yield

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from selfsent.errors import UserError
+from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, remembering
@@ -53,12 +54,12 @@ class SuiteOptions:
 class Suite(Protocol):
     """Scores a model on the tasks of one suite."""
 
-    def __call__(self, model: Encoder, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
+    def __call__(self, model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
         """Score ``model``; see the module's description."""
         ...
 
 
-def _run(module: str, model: Encoder, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
+def _run(module: str, model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
     evaluate: Suite = import_module(f"selfsent.evaluation.{module}").evaluate
     return evaluate(model, data_dir, options)
 
@@ -99,7 +100,7 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def evaluate(
-    model: Encoder | str | Path,
+    model: Encoder | Ranker | str | Path,
     suites: str | Sequence[str] = "sts",
     data_dir: str | Path | None = None,
     *,
@@ -110,7 +111,7 @@ def evaluate(
     """Score a model on suites of tasks.
 
     Args:
-        model: A model, or the path or hub name of one.
+        model: A model (for ``retrieval`` and ``rerank`` also a ranker such as BM25), or the path or hub name of one.
         suites: Names of suites, in a sequence or with commas between them.
         data_dir: The folder of the evaluation data; ``None`` takes what the hub has.
         options: The settings of the protocol.
@@ -131,17 +132,17 @@ def evaluate(
             f"no folder {folder} for --data-dir; needed is the one that holds sts/, lexical/, retrieval/, ..."
         )
 
-    def scores(encoder: Encoder) -> dict[str, Callable[[], list[Score]]]:
+    def scorings(encoder: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
         return {suite: partial(SUITES[suite], encoder, folder, options) for suite in chosen}
 
     return report_of(
-        model, scores, options=options, data="hub" if folder is None else "local", name=name, device=device
+        model, scorings, options=options, data="hub" if folder is None else "local", name=name, device=device
     )
 
 
 def report_of(
-    model: Encoder | str | Path,
-    scorings: Callable[[Encoder], Mapping[str, Callable[[], list[Score]]]],
+    model: Encoder | Ranker | str | Path,
+    scorings: Callable[[Encoder | Ranker], Mapping[str, Callable[[], list[Score]]]],
     *,
     options: SuiteOptions,
     data: str,
@@ -179,7 +180,7 @@ def report_of(
     )
 
 
-def _opened(model: Encoder | str | Path, device: str | None) -> tuple[Encoder, str, str | None]:
+def _opened(model: Encoder | Ranker | str | Path, device: str | None) -> tuple[Encoder | Ranker, str, str | None]:
     """The model, what to call it, and its content hash if it stands in a folder."""
     if not isinstance(model, str | Path):
         return model, type(model).__name__, None
@@ -188,8 +189,8 @@ def _opened(model: Encoder | str | Path, device: str | None) -> tuple[Encoder, s
     return load(model, device=device), str(model), model_content_hash(model) if Path(model).is_dir() else None
 
 
-def embedding_dimension(model: Encoder) -> int | None:
+def embedding_dimension(model: Encoder | Ranker) -> int | None:
     """Give the width of a model's embeddings, by embedding a word; ``None`` for a ranker such as BM25."""
-    if not hasattr(model, "encode"):
+    if isinstance(model, Ranker):
         return None
     return int(model.encode(["dimension"], batch_size=1, show_progress_bar=False).shape[-1])
