@@ -1,0 +1,203 @@
+"""Encoding the texts of a source to a file, in parts, so that it can be killed at any moment and run again."""
+
+import hashlib
+import itertools
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from tqdm.auto import tqdm
+
+from selfsent.atomic import atomic_path, write_text
+from selfsent.data.sources import Source
+from selfsent.errors import UserError
+from selfsent.search.stored_model import content_hash
+from selfsent.search.text_id import TextIds
+
+ROWS_PER_PART = 8192
+SUFFIXES = (".parquet", ".npy")
+
+Item = TypeVar("Item")
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingReport:
+    """What an encoding did.
+
+    Args:
+        output: The file it wrote.
+        num_texts: Rows of the file.
+        num_encoded: Those encoded by this run; the others were found from an earlier run that was killed.
+        dimension: Length of a vector.
+    """
+
+    output: Path
+    num_texts: int
+    num_encoded: int
+    dimension: int
+
+
+def encode(
+    model: SentenceTransformer,
+    source: Source,
+    output: str | Path,
+    *,
+    model_path: str | Path,
+    batch_size: int = 32,
+    rows_per_part: int = ROWS_PER_PART,
+    overwrite: bool = False,
+) -> EncodingReport:
+    """Write the embeddings of a source to a file.
+
+    Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill goes on behind the
+    last whole part; parts of another model, another source or another part size are thrown away.
+
+    Args:
+        model: The open model; texts go through its ``encode``.
+        source: Every text of every row becomes one row of the file, in order.
+        output: ``.parquet`` (columns ``id``, ``text``, ``embedding``) or ``.npy`` (float32, ``(texts, dimension)``).
+        model_path: Where the model was opened from: its content is hashed to know whose the parts are.
+        batch_size: Texts encoded at once.
+        rows_per_part: Texts of a part: what a kill loses at most, and what memory holds.
+        overwrite: Whether an output that exists is replaced.
+
+    Returns:
+        Counts.
+
+    Raises:
+        UserError: The output's suffix is another, it exists, it cannot be written, or the model gives vectors that are
+            not finite.
+    """
+    output = Path(output)
+    _refuse_output(output, overwrite=overwrite)
+    if batch_size < 1 or rows_per_part < 1:
+        raise UserError(f"got a batch of {batch_size} and {rows_per_part} rows a part; both need to be at least 1")
+    owner = f"{content_hash(model_path)} {source.sha256()} {rows_per_part}"
+    parts = _Parts(output.with_name(f".{output.name}.parts"), hashlib.sha256(owner.encode()).hexdigest())
+    num_texts = num_encoded = 0
+    with tqdm(desc="encoding", unit=" texts", disable=None) as progress:
+        for number, rows in enumerate(chunked(_identified(source), rows_per_part)):
+            if not parts.path(number).is_file():
+                vectors = encode_texts(model.encode, [text for _, text in rows], batch_size=batch_size)
+                parts.write(number, rows, vectors)
+                num_encoded += len(rows)
+            num_texts += len(rows)
+            progress.update(len(rows))
+    if not num_texts:
+        raise UserError(f"{source.spec} holds no text to encode; name a source with at least one")
+    files = [parts.path(number) for number in range(-(-num_texts // rows_per_part))]
+    with atomic_path(output) as aside:
+        dimension = (_join_parquet if output.suffix == ".parquet" else _join_npy)(files, aside, num_texts)
+    shutil.rmtree(parts.folder)
+    return EncodingReport(output=output, num_texts=num_texts, num_encoded=num_encoded, dimension=dimension)
+
+
+def encode_texts(encode_batch: Callable[..., Any], texts: Sequence[str], *, batch_size: int) -> Vectors:
+    """Encode texts with one of the host's methods and require finite vectors.
+
+    Args:
+        encode_batch: ``encode``, ``encode_document`` or ``encode_query`` of the model.
+        texts: What to encode.
+        batch_size: Texts encoded at once.
+
+    Returns:
+        Float32 vectors, ``(texts, dimension)``.
+
+    Raises:
+        UserError: A vector holds NaN or infinity; its text is named.
+    """
+    vectors = encode_batch(list(texts), batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
+    vectors = np.asarray(vectors, dtype=np.float32)
+    finite_mask = np.isfinite(vectors).all(axis=1)
+    if not finite_mask.all():
+        text = texts[int(np.argmin(finite_mask))]
+        raise UserError(
+            f"the model gives {text[:60]!r} a vector with NaN or infinity; check its training, or use another"
+        )
+    return vectors
+
+
+def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut a stream into lists of ``size`` items, the last one perhaps shorter."""
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The folder of parts; emptied when it belongs to another model, source or part size."""
+
+    folder: Path
+    owner: str
+
+    def __post_init__(self) -> None:
+        record = self.folder / "owner"
+        if not record.is_file() or record.read_text("utf8") != self.owner:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            write_text(record, self.owner)
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.parquet"
+
+    def write(self, number: int, rows: Sequence[tuple[str, str]], vectors: Vectors) -> None:
+        import pyarrow as pa  # noqa: PLC0415 a quarter of a second, and only writing needs it
+        from pyarrow import parquet  # noqa: PLC0415
+
+        ids, texts = zip(*rows, strict=True)
+        embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        with atomic_path(self.path(number)) as aside:
+            parquet.write_table(pa.table({"id": ids, "text": texts, "embedding": embedding}), aside)
+
+
+def _identified(source: Source) -> Iterator[tuple[str, str]]:
+    identify = TextIds()
+    return ((identify(text), text) for text in source.texts())
+
+
+def _refuse_output(output: Path, *, overwrite: bool) -> None:
+    if output.suffix not in SUFFIXES:
+        raise UserError(f"cannot tell the format of {output}: its name must end in .parquet or .npy")
+    if output.is_dir():
+        raise UserError(f"{output} is a folder; name a file")
+    if output.exists() and not overwrite:
+        raise UserError(f"{output} exists; pass `--overwrite` to replace it, or name another file")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}; name another place") from error
+
+
+def _join_parquet(files: Sequence[Path], aside: Path, num_rows: int) -> int:
+    """Write the parts as the row groups of one file; return the dimension."""
+    from pyarrow import parquet  # noqa: PLC0415
+
+    schema = parquet.read_schema(files[0])
+    with parquet.ParquetWriter(aside, schema) as writer:
+        for file in files:
+            writer.write_table(parquet.read_table(file))
+    assert parquet.read_metadata(aside).num_rows == num_rows, "every part is whole"  # noqa: S101 our own invariant
+    return int(schema.field("embedding").type.list_size)
+
+
+def _join_npy(files: Sequence[Path], aside: Path, num_rows: int) -> int:
+    """Copy the parts' vectors one below the other into one array on disk; return the dimension."""
+    from pyarrow import parquet  # noqa: PLC0415
+
+    dimension = int(parquet.read_schema(files[0]).field("embedding").type.list_size)
+    array = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=(num_rows, dimension))
+    start = 0
+    for file in files:
+        column = parquet.read_table(file, columns=["embedding"]).column("embedding").combine_chunks()
+        vectors = column.flatten().to_numpy().reshape(-1, dimension)
+        array[start : start + len(vectors)] = vectors
+        start += len(vectors)
+    array.flush()
+    assert start == num_rows, "every part is whole"  # noqa: S101 our own invariant
+    return dimension
