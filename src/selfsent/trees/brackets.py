@@ -5,8 +5,6 @@ tag. The reader keeps no recursion, so depth is bounded by memory only, and it r
 than memory is read as well.
 """
 
-import gzip
-import lzma
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import zstandard
 
+from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
 from selfsent.trees.arrays import Tree
 
@@ -218,17 +216,11 @@ def _read(lines: Iterable[str], name: str) -> Iterator[ParsedTree]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a plain or compressed file; every way it can fail to be read is a UserError."""
-    openers = {".gz": gzip.open, ".xz": lzma.open, ".zst": zstandard.open}
-    if not path.is_file():
-        raise UserError(f"no treebank at {path}; name a file of bracketed trees (plain, .gz, .xz or .zst)")
-    try:
-        with openers.get(path.suffix, open)(path, "rt", encoding="utf-8-sig") as lines:
-            yield from lines
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error}); convert it, or name its compression in its suffix") from error
-    except (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise UserError(f"cannot read {path}: {error}; it may be cut short, fetch it again") from error
+    for number, line in byte_lines(path):
+        try:
+            yield line.decode("utf8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}, line {number} is not UTF-8; convert the file: iconv -t UTF-8 IN > OUT") from error
 
 
 def _merges(num_words: int, spans: Iterable[Span], direction: Literal["left", "right"]) -> Tree:
