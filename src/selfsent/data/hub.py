@@ -1,0 +1,103 @@
+"""Data sets of the Hugging Face hub, streamed record by record."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import datasets
+from datasets import config as datasets_config
+from datasets.exceptions import DatasetsError
+
+from selfsent.data.formats import NumberedRecords
+from selfsent.errors import UserError
+
+# Not the one of a slice, as in train[:100].
+_COLON = re.compile(r":(?![^\[]*\])")
+_SPLIT_NAMES = frozenset({"train", "validation", "valid", "dev", "test", "unsupervised", "all"})
+
+
+def parse_hub_spec(spec: str) -> tuple[str, str | None, str]:
+    """Take ``hf:NAME[:config][:split]`` apart.
+
+    Args:
+        spec: The whole name. One part behind the name is a split where it is called like one, else a configuration.
+
+    Returns:
+        Name, configuration (``None`` for the only one) and split (default ``train``).
+
+    Raises:
+        UserError: There is no name, or there are too many parts.
+    """
+    name, *rest = _COLON.split(spec.removeprefix("hf:"))
+    if not name or len(rest) > 2:  # noqa: PLR2004 a configuration and a split
+        raise UserError(f"got {spec}; a data set of the hub is named hf:NAME[:config][:split], such as hf:ag_news:test")
+    if len(rest) == 1 and rest[0].partition("[")[0] in _SPLIT_NAMES:
+        rest = ["", rest[0]]
+    config, split = [*rest, "", ""][:2]
+    return name, config or None, split or "train"
+
+
+def hub_records(spec: str) -> Callable[[], NumberedRecords]:
+    """Open a data set of the hub, or a local folder that holds one.
+
+    Args:
+        spec: ``hf:NAME[:config][:split]``.
+
+    Returns:
+        What begins a pass over pairs of 1-based row number and record.
+
+    Raises:
+        UserError: The data set, its configuration or split does not exist, or cannot be reached.
+    """
+    name, config, split = parse_hub_spec(spec)
+    dataset = _load(spec, name, config, split)
+
+    def records() -> NumberedRecords:
+        iterator = iter(dataset)
+        number = 0
+        while True:
+            try:
+                record: dict[str, Any] = next(iterator)
+            except StopIteration:
+                return
+            except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+                raise UserError(f"cannot read {spec} after row {number}: {_reason(error)}") from error
+            number += 1
+            yield number, _without_nesting(record)
+
+    return records
+
+
+def _load(spec: str, name: str, configuration: str | None, split: str) -> datasets.IterableDataset | datasets.Dataset:
+    """Open for streaming; where the hub cannot be reached, from the local cache of an earlier download."""
+    problem: Exception | None = None
+    for streaming in (True, False) if datasets_config.HF_HUB_OFFLINE else (True,):
+        try:
+            return datasets.load_dataset(name, configuration, split=split, streaming=streaming)
+        except (OSError, ValueError, RuntimeError, ImportError, DatasetsError) as error:
+            problem = problem or error
+    assert problem is not None, "a pass of the loop returns or leaves a problem"  # noqa: S101 our own invariant
+    hint = (
+        "the hub is switched off (HF_HUB_OFFLINE)"
+        if datasets_config.HF_HUB_OFFLINE
+        else "check the name, the configuration, the split and the connection"
+    )
+    raise UserError(f"cannot open {spec} (split {split}): {_reason(problem)}; {hint}") from problem
+
+
+def _without_nesting(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift the languages of the hub's usual ``{"translation": {"en": ..., "de": ...}}`` to columns."""
+    return dict(_flat_items(record))
+
+
+def _flat_items(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in record.items():
+        if name == "translation" and isinstance(value, Mapping):
+            yield from value.items()
+        else:
+            yield name, value
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
