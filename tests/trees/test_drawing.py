@@ -22,12 +22,22 @@ LEFT, RIGHT = [2, 0, 5], [3, 1, 4]  # ((the cat) (sat down)), made right to left
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def merged(positions: list[int]) -> Tree:
+    """The tree that arises when neighbours at the given places are merged, one after another."""
+    num_words = len(positions) + 1
+    frontier, left, right = list(range(num_words)), [], []
+    for merge, position in enumerate(positions):
+        left.append(frontier[position])
+        right.append(frontier[position + 1])
+        frontier[position : position + 2] = [num_words + merge]
+    return Tree(num_words, np.array(left, dtype=np.int64), np.array(right, dtype=np.int64))
+
+
 def trees(max_words: int = 30) -> st.SearchStrategy[Tree]:
-    return st.builds(
-        lambda num_words, seed: random_tree(num_words, np.random.default_rng(seed)),
-        st.integers(1, max_words),
-        st.integers(0, 2**32 - 1),
+    places = st.integers(1, max_words).flatmap(
+        lambda num_words: st.tuples(*(st.integers(0, last) for last in reversed(range(num_words - 1))))
     )
+    return places.map(lambda positions: merged(list(positions)))
 
 
 def test_the_bracketed_string_is_that_written_by_hand():
