@@ -1,5 +1,6 @@
 """A killed and resumed run is the uninterrupted run, bit for bit."""
 
+import json
 import random
 import signal
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training.tiny_run import run_process
+from tests.training.tiny_run import make_plan, run_process
+
+from selfsent.training.run import train
 
 
 def last_state(output: Path) -> dict[str, Any]:
@@ -52,3 +55,35 @@ def test_a_run_killed_at_a_random_step_and_resumed_is_bit_equal_to_the_uninterru
     assert not (tmp_path / "killed" / "modules.json").exists()
     assert run_process(tmp_path / "killed", resume=True, **options) == 0
     assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_run_killed_while_it_saves_resumes_from_the_checkpoint_before(tmp_path: Path) -> None:
+    assert run_process(tmp_path / "whole") == 0
+    assert run_process(tmp_path / "killed", kill_while_saving=10) == -signal.SIGKILL
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == [".writing", "checkpoint-5"]
+    assert run_process(tmp_path / "killed", resume=True) == 0
+    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+    assert not (checkpoints / ".writing").exists()
+
+
+def test_a_run_killed_between_its_last_checkpoint_and_its_model_is_finished_by_resuming(tmp_path: Path) -> None:
+    assert run_process(tmp_path / "whole") == 0
+    assert run_process(tmp_path / "killed") == 0
+    record = json.loads((tmp_path / "killed" / "run.json").read_text("utf8"))
+    (tmp_path / "killed" / "run.json").write_text(json.dumps(record | {"status": "running"}), encoding="utf8")
+    (tmp_path / "killed" / "modules.json").unlink()
+    assert run_process(tmp_path / "killed", resume=True) == 0
+    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+    assert json.loads((tmp_path / "killed" / "run.json").read_text("utf8"))["status"] == "finished"
+
+
+@pytest.mark.parametrize("watched", [{"alarm": True}, {"scores": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "alarm": True}])
+def test_neither_the_alarm_nor_an_evaluation_changes_what_is_trained(watched: dict[str, Any], tmp_path: Path) -> None:
+    steps = {"save_steps": 4, "logging_steps": 1}
+    train(make_plan(tmp_path / "alone", {"alarm": False, "arguments": steps}))
+    train(make_plan(tmp_path / "watched", watched | {"arguments": steps}))
+    alone, found = last_state(tmp_path / "alone"), last_state(tmp_path / "watched")
+    assert all(torch.equal(tensor, found["tensors"][name]) for name, tensor in alone["tensors"].items())
+    assert b"uniformity" in found["metrics"]
+    assert b"uniformity" not in alone["metrics"]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from datasets import Dataset, IterableDataset
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Dropout, StaticEmbedding
 from sentence_transformers.util import all_gather, all_gather_with_grad
@@ -17,6 +18,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
+from selfsent.training.collapse_alarm import AlarmSettings
 from selfsent.training.run import RunPlan, train
 
 WORDS = [f"w{index}" for index in range(40)]
@@ -71,6 +73,63 @@ class KillAt(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Interrupt(KillAt):
+    """Presses Ctrl-C when a step begins."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+class NotFiniteAt(HeadQueueLoss):
+    """Turns the loss (or only its gradient) into NaN at one call."""
+
+    def __init__(self, model: SentenceTransformer, *, call: int, gradient_only: bool = False) -> None:
+        super().__init__(model)
+        self.calls_left = call
+        self.gradient_only = gradient_only
+
+    def forward(self, sentence_features: list[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
+        loss = super().forward(sentence_features, labels)
+        self.calls_left -= 1
+        if self.calls_left:
+            return loss
+        if self.gradient_only:
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+            return loss
+        return loss * float("nan")
+
+
+class FallingScore(BaseEvaluator):
+    """Scores best at its first call, or as a list of scores says."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.scores = scores
+        self.primary_metric = "toy"
+
+    def __call__(self, model: Any, output_path: Any = None, epoch: int = -1, steps: int = -1) -> dict[str, float]:
+        torch.rand(3)  # an evaluator may draw random numbers
+        return {"toy": self.scores.pop(0) if len(self.scores) > 1 else self.scores[0]}
+
+
+class KillWhileSaving(TrainerCallback):
+    """Kills its own process in the middle of writing the checkpoint of one step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        plain_save, step = torch.save, self.step
+
+        def save(value: Any, path: Any) -> None:
+            plain_save(value, path)
+            if state.global_step == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        torch.save = save
+
+
 def delete_a_word(batch: dict[str, list[str]]) -> dict[str, list[str]]:
     """A view that draws from the global random numbers, as views do."""
 
@@ -96,6 +155,7 @@ def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
     if options.get("stream"):
         data = data.to_iterable_dataset()
     arguments = {"per_device_train_batch_size": 4, "learning_rate": 0.01, "num_train_epochs": 3, "save_steps": 5}
+    killers = [("kill_at", KillAt), ("kill_while_saving", KillWhileSaving)]
     return RunPlan(
         model=model,
         loss=losses[options.get("loss", "head")](),
@@ -105,7 +165,11 @@ def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
         arguments=arguments | {"use_cpu": True} | options.get("arguments", {}),
         resume=options.get("resume", False),
         overwrite=options.get("overwrite", False),
-        callbacks=[KillAt(options["kill_at"])] if "kill_at" in options else [],
+        evaluator=FallingScore(list(options["scores"])) if "scores" in options else None,
+        alarm=AlarmSettings() if options.get("alarm", True) else None,
+        data_hashes={"rows": "0" * 64},
+        sources=["rows made up for the test"],
+        callbacks=[killer(options[name]) for name, killer in killers if name in options],
     )
 
 

@@ -20,7 +20,9 @@ from typing_extensions import override
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
 from selfsent.training.arguments import num_training_steps, training_arguments
+from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_probe
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
+from selfsent.training.model_card import keep_data_out_of_card
 from selfsent.training.provenance import provenance
 from selfsent.training.run_folder import RunFolder, identity, resumable
 from selfsent.training.seeded_views import with_seeded_views
@@ -48,6 +50,7 @@ class RunPlan:
         overwrite: Replace the run or model in ``output_dir``.
         data_hashes: SHA-256 of every source by its name; part of the run's identity.
         sources: Notes on the data for ``run.json`` and the model card.
+        alarm: How to watch for collapse; ``None`` turns the alarm off.
         callbacks: Further callbacks of the host.
     """
 
@@ -63,6 +66,7 @@ class RunPlan:
     overwrite: bool = False
     data_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: Sequence[str] = ()
+    alarm: AlarmSettings | None = field(default_factory=AlarmSettings)
     callbacks: Sequence[TrainerCallback] = ()
 
     def num_rows(self) -> int | None:
@@ -175,9 +179,17 @@ def _results(trainer: ExactTrainer, log: MetricsLog, num_rows: int | None) -> di
     return results
 
 
+def _alarm(plan: RunPlan, log: MetricsLog) -> list[CollapseAlarm]:
+    if plan.alarm is None:
+        return []
+    probe = draw_probe(plan.train_dataset, num_texts=plan.alarm.num_texts, seed=plan.seed)
+    return [CollapseAlarm(settings=plan.alarm, probe=probe, log=log)]
+
+
 def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int | None) -> None:
     results = _results(trainer, log, num_rows)
-    files = session.folder.install(trainer.model, "")
+    keep_data_out_of_card(trainer.model)
+    files = session.folder.install(trainer.model, session.record | results)
     session.write(**results, files=files, model_hash=model_content_hash(session.folder.path), status="finished")
 
 
@@ -221,13 +233,14 @@ def _run(
         session.write()
     log = MetricsLog(session.folder.metrics_path)
     dataset, views = with_seeded_views(plan.train_dataset, seed=plan.seed)
+    keep_data_out_of_card(plan.model)
     trainer = ExactTrainer(
         model=plan.model,
         args=arguments,
         train_dataset=dataset,
         loss=plan.loss,
         evaluator=plan.evaluator,
-        callbacks=[MetricsCallback(log), _SessionCallback(session), *views, *plan.callbacks],
+        callbacks=[MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log), *plan.callbacks],
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if is_main:

@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
 from selfsent.training.metrics_log import METRICS_FILE
+from selfsent.training.model_card import own_modules, write_model_card
 from selfsent.training.provenance import package_version
 from selfsent.training.trainer import last_checkpoint
 
@@ -188,12 +189,12 @@ class RunFolder:
         else:
             entry.unlink(missing_ok=True)
 
-    def install(self, model: SentenceTransformer, card: str) -> list[str]:
+    def install(self, model: SentenceTransformer, record: Mapping[str, Any]) -> list[str]:
         """Put the finished model at the root of the folder: written aside, then moved, ``modules.json`` last.
 
         Args:
             model: What to save.
-            card: Its ``README.md``.
+            record: What ``run.json`` says of the run, for the model card.
 
         Returns:
             The names of the files and folders it consists of.
@@ -204,9 +205,9 @@ class RunFolder:
         aside = self.path / _INSTALLING_FOLDER
         try:
             shutil.rmtree(aside, ignore_errors=True)
-            model.save_pretrained(str(aside), create_model_card=False)
+            model.save_pretrained(str(aside))
             require_own_package(aside, model)
-            (aside / "README.md").write_text(card, encoding="utf8")
+            write_model_card(aside, model, record)
             (self.path / MODULES_FILE).unlink(missing_ok=True)
             names = sorted((entry.name for entry in aside.iterdir()), key=lambda name: (name == MODULES_FILE, name))
             for name in names:
@@ -219,12 +220,6 @@ class RunFolder:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return names
-
-
-def own_modules(model: SentenceTransformer) -> list[str]:
-    """The classes of this package among the modules of a model; empty for a model any host opens by itself."""
-    classes = [type(module) for module in model.children()]
-    return [f"{cls.__module__}.{cls.__name__}" for cls in classes if cls.__module__.partition(".")[0] == "selfsent"]
 
 
 def require_own_package(folder: Path, model: SentenceTransformer) -> None:

@@ -1,0 +1,216 @@
+"""What a run leaves behind, and what it refuses."""
+
+import errno
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+from tests.training.tiny_run import HeadQueueLoss, Interrupt, NotFiniteAt, make_model, make_plan
+
+from selfsent.errors import UserError
+from selfsent.loading import load
+from selfsent.training.run import RunPlan, train
+
+
+def planned(folder: Path, **options: Any) -> RunPlan:
+    return make_plan(folder / "run", options)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_run_leaves_a_model_any_host_opens_with_its_metrics_and_its_record(tmp_path: Path) -> None:
+    trained = train(planned(tmp_path))
+    texts = ["w1 w2", "w3", "w4 w5 w6"]
+    reopened = SentenceTransformer(str(tmp_path / "run"), device="cpu")
+    assert torch.equal(torch.tensor(trained.encode(texts)), torch.tensor(reopened.encode(texts)))
+    record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))
+    assert record["status"] == "finished"
+    assert record["recipe"] == {"method": "test"}
+    assert (record["step"], record["epoch"], record["num_rows_seen"]) == (24, 3.0, 96)
+    assert {"versions", "commit", "machine", "seconds", "seed", "data_hashes", "model_hash"} <= record.keys()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf8").splitlines()]
+    assert record["metrics"]["loss"] == [line["loss"] for line in lines if "loss" in line][-1]
+
+
+def test_the_tokens_seen_are_those_of_the_rows_seen(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    num_tokens = sum(len(text.split()) for column in ("anchor", "positive") for text in plan.train_dataset[column])
+    train(plan)
+    assert json.loads((tmp_path / "run" / "run.json").read_text("utf8"))["num_tokens_seen"] == 3 * num_tokens
+
+
+def test_the_model_card_shows_recipe_data_and_citation_but_no_training_text(tmp_path: Path) -> None:
+    plan = planned(tmp_path, loss="host")
+    train(plan)
+    card = (tmp_path / "run" / "README.md").read_text("utf8")
+    assert '"method": "test"' in card
+    assert "rows made up for the test" in card
+    assert "bibtex" in card
+    assert plan.train_dataset["anchor"][0] not in card
+
+
+def test_a_model_that_is_there_is_refused_without_overwrite(tmp_path: Path) -> None:
+    train(planned(tmp_path))
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match="already holds a model; replace it with --overwrite"):
+        train(planned(tmp_path))
+    assert snapshot(tmp_path) == before
+
+
+def test_a_model_of_somebody_else_is_refused_too_even_with_resume(tmp_path: Path) -> None:
+    make_model().save_pretrained(str(tmp_path / "run"))
+    with pytest.raises(UserError, match="already holds a model"):
+        train(planned(tmp_path, resume=True))
+
+
+def test_overwriting_replaces_the_model_and_leaves_files_of_others_alone(tmp_path: Path) -> None:
+    train(planned(tmp_path, arguments={"max_steps": 2}))
+    first = load_file(tmp_path / "run" / "model.safetensors")
+    (tmp_path / "run" / "notes.txt").write_text("mine", encoding="utf8")
+    train(planned(tmp_path, overwrite=True))
+    second = load_file(tmp_path / "run" / "model.safetensors")
+    assert not torch.equal(next(iter(first.values())), next(iter(second.values())))
+    assert (tmp_path / "run" / "notes.txt").read_text("utf8") == "mine"
+
+
+def test_resuming_a_finished_run_changes_nothing_and_gives_its_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = train(planned(tmp_path))
+    before = snapshot(tmp_path)
+    again = train(planned(tmp_path, resume=True))
+    assert snapshot(tmp_path) == before
+    assert "is finished: nothing to resume" in caplog.text
+    assert torch.equal(torch.tensor(trained.encode(["w1"])), torch.tensor(again.encode(["w1"])))
+
+
+def test_resuming_with_another_recipe_names_what_differs(tmp_path: Path) -> None:
+    train(planned(tmp_path))
+    with pytest.raises(UserError, match=r"recipe\.method: test -> other; recipe\.structure: \(absent\) -> right"):
+        train(planned(tmp_path, resume=True, recipe={"method": "other", "structure": "right"}))
+    with pytest.raises(UserError, match=r"arguments\.learning_rate: 0\.01 -> 0\.5"):
+        train(planned(tmp_path, resume=True, arguments={"learning_rate": 0.5}))
+
+
+def test_resuming_nothing_starts_afresh_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        train(planned(tmp_path, resume=True))
+    assert "starting afresh" in caplog.text
+    assert (tmp_path / "run" / "modules.json").is_file()
+
+
+def test_resume_and_overwrite_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="both --resume and --overwrite"):
+        train(planned(tmp_path, resume=True, overwrite=True))
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file", encoding="utf8")
+    with pytest.raises(UserError, match="cannot write to the output"):
+        train(planned(tmp_path))
+
+
+def test_fewer_rows_than_a_batch_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the data has 3 rows, fewer than one batch of 4"):
+        train(planned(tmp_path, num_rows=3))
+    with pytest.raises(UserError, match="the data has 3 rows, fewer than one batch of 4"):
+        train(planned(tmp_path, num_rows=3, stream=True, arguments={"max_steps": 2}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stream_needs_a_number_of_steps(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--max-steps"):
+        train(planned(tmp_path, stream=True))
+
+
+@pytest.mark.parametrize("gradient_only", [False, True])
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
+    gradient_only: bool, tmp_path: Path
+) -> None:
+    plan = planned(tmp_path)
+    plan.loss = NotFiniteAt(plan.model, call=8, gradient_only=gradient_only)
+    what = "gradient norm" if gradient_only else "loss"
+    with pytest.raises(UserError, match=rf"{what} is nan at step 8 .*checkpoint-5") as caught:
+        train(plan)
+    assert "\n" not in str(caught.value)
+    weights = load_file(tmp_path / "run" / "checkpoints" / "checkpoint-5" / "model.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+    assert all(torch.isfinite(parameter).all() for parameter in plan.model.parameters())
+    assert not (tmp_path / "run" / "modules.json").exists()
+
+
+def test_an_unfinished_run_is_not_erased_by_starting_again(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    plan.callbacks = [Interrupt(7)]
+    with pytest.raises(KeyboardInterrupt, match="with --resume continues from checkpoint-5"):
+        train(plan)
+    with pytest.raises(UserError, match="holds an unfinished run"):
+        train(planned(tmp_path))
+    train(planned(tmp_path, resume=True))
+    assert json.loads((tmp_path / "run" / "run.json").read_text("utf8"))["status"] == "finished"
+
+
+def test_a_full_disk_gives_one_line_and_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_save = torch.save
+
+    def full_from_step_10(value: Any, path: Any) -> None:
+        if "checkpoint-10" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain_save(value, path)
+
+    monkeypatch.setattr(torch, "save", full_from_step_10)
+    with pytest.raises(UserError, match=r"step 10 .*No space left on device.*checkpoint-5, is kept") as caught:
+        train(planned(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["checkpoint-5"]
+    monkeypatch.undo()
+    train(planned(tmp_path, resume=True))
+
+
+def test_the_best_model_by_the_evaluator_is_the_one_saved_and_its_loss_state_comes_back(tmp_path: Path) -> None:
+    plan = planned(tmp_path, scores=[0.1, 0.9, 0.5, 0.4, 0.3], dropout=0.0)
+    trained = train(plan)
+    best = tmp_path / "run" / "checkpoints" / "checkpoint-10"
+    expected = load_file(best / "model.safetensors")
+    saved = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in expected.items())
+    assert torch.equal(trained[0].embedding.weight, next(iter(expected.values())))
+    assert isinstance(plan.loss, HeadQueueLoss)
+    assert torch.equal(plan.loss.queue, load_file(best / "loss.safetensors")["queue"])
+    record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))
+    assert record["best"] == {"metric": "toy", "value": 0.9, "step": 10}
+
+
+def test_the_last_step_is_evaluated_even_between_two_evaluations(tmp_path: Path) -> None:
+    train(planned(tmp_path, scores=[0.1, 0.2, 0.3, 0.4, 0.5], arguments={"save_steps": 10}))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf8").splitlines()]
+    assert [row["step"] for row in rows if "eval_toy" in row] == [10, 20, 24]
+
+
+def test_only_the_last_and_the_best_checkpoint_stay_on_disk(tmp_path: Path) -> None:
+    train(planned(tmp_path, scores=[0.9, 0.1]))
+    names = {path.name for path in (tmp_path / "run" / "checkpoints").glob("checkpoint-*")}
+    assert names == {"checkpoint-5", "checkpoint-24"}
+
+
+def test_nothing_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(planned(tmp_path))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_finished_folder_opens_with_load(tmp_path: Path) -> None:
+    train(planned(tmp_path))
+    assert load(tmp_path / "run").encode(["w1"]).shape == (1, 8)
