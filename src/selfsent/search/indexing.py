@@ -60,8 +60,8 @@ def index(
         batch_size: Texts encoded at once.
         rows_per_write: Texts encoded between two writes: what a kill loses at most, and what memory holds.
         max_exact_rows: Vector search compares the query with every row up to this many; a larger store gets an
-            approximate index (IVF_FLAT). The default is where an exact search takes about a tenth of a second (measured:
-            256 dimensions, two cores).
+            approximate index (IVF_FLAT). The default is where an exact search takes about a tenth of a second
+            (measured: 256 dimensions, two cores).
 
     Returns:
         Counts.
