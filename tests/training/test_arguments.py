@@ -1,0 +1,57 @@
+import math
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.training.test_trainer import make_trainer
+from tests.training.tiny_run import make_rows
+
+from selfsent.errors import UserError
+from selfsent.training.arguments import argument_names, num_training_steps, training_arguments
+
+
+def test_an_unknown_field_is_refused_with_the_nearest_known_ones() -> None:
+    with pytest.raises(UserError, match=r"training\.learning_rat .*did you mean learning_rate"):
+        training_arguments({"learning_rat": 1}, output_dir=Path("x"), seed=0, num_steps=1, has_evaluator=False)
+
+
+@pytest.mark.parametrize("name", ["output_dir", "seed"])
+def test_a_field_the_run_decides_is_refused(name: str) -> None:
+    assert name not in argument_names()
+    with pytest.raises(UserError, match="decided by the run itself"):
+        training_arguments({name: 1}, output_dir=Path("x"), seed=0, num_steps=1, has_evaluator=False)
+
+
+def test_a_value_the_host_refuses_becomes_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the host refuses") as caught:
+        training_arguments(
+            {"save_strategy": "sometimes"}, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=False
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_checkpoints_follow_evaluations_that_are_set_and_the_other_way_round(tmp_path: Path) -> None:
+    for one in ("eval_steps", "save_steps"):
+        built = training_arguments({one: 7}, output_dir=tmp_path, seed=0, num_steps=100, has_evaluator=True)
+        assert (built.eval_steps, built.save_steps) == (7, 7)
+        assert built.load_best_model_at_end
+
+
+@given(rows=st.integers(4, 50), batch=st.integers(1, 4), accumulation=st.integers(1, 5), epochs=st.integers(1, 3))
+def test_steps_are_counted_batch_by_batch(rows: int, batch: int, accumulation: int, epochs: int) -> None:
+    batches = sum(1 for _ in range(0, rows, batch))
+    overrides = {
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": accumulation,
+        "num_train_epochs": epochs,
+    }
+    assert num_training_steps(overrides, rows) == epochs * math.ceil(batches / accumulation)
+
+
+def test_the_count_of_steps_is_the_hosts(tmp_path: Path) -> None:
+    overrides = {"gradient_accumulation_steps": 3, "num_train_epochs": 2, "max_steps": -1}
+    trainer = make_trainer(tmp_path, data=Dataset.from_dict(make_rows(30)), **overrides)
+    trainer.train()
+    assert trainer.state.global_step == num_training_steps(overrides | {"per_device_train_batch_size": 4}, 30)
