@@ -116,7 +116,7 @@ def _encoded(encode: Callable[..., Any], texts: Sequence[str], *, batch_size: in
 
 @contextlib.contextmanager
 def remembering() -> Generator[None]:
-    """Let ``encode_distinct`` keep its embeddings while the block runs, so that suites share what they have in common."""
+    """Let ``encode_distinct`` keep its embeddings while the block runs, so that suites share what they can."""
     token = _MEMORY.set({})
     try:
         yield

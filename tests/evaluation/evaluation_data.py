@@ -1,0 +1,80 @@
+"""Small evaluation folders in the documented layout, and models whose embeddings are known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+STS_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
+
+
+class Table:
+    """Encodes by a table; unknown texts get vectors drawn by their own characters. Counts what it is asked."""
+
+    def __init__(self, vectors: dict[str, list[float]] | None = None, dimension: int = 8) -> None:
+        self.vectors = vectors or {}
+        self.dimension = dimension
+        self.asked: list[str] = []
+
+    def encode(self, inputs, **kwargs):
+        self.asked += inputs
+        return np.array([self.vectors.get(text, self._drawn(text)) for text in inputs], dtype=np.float32)
+
+    def _drawn(self, text: str) -> np.ndarray:
+        return np.random.default_rng(list(text.encode())).normal(size=self.dimension)
+
+
+class Constant:
+    """A collapsed model."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = value
+
+    def encode(self, inputs, **kwargs):
+        return np.full((len(inputs), 4), self.value, dtype=np.float32)
+
+
+def write_jsonl(path: Path, rows: list[dict]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf8")
+    return path
+
+
+def write_tsv(path: Path, rows: list[list[str]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf8")
+    return path
+
+
+def sts_rows(task: str, num_pairs: int = 12) -> list[dict]:
+    return [
+        {
+            "sentence1": f"{task} first {i % 5}",
+            "sentence2": f"{task} second {i}",
+            "score": i % 4,
+            "subset": "news" if i < 5 else "images",
+        }
+        for i in range(num_pairs)
+    ]
+
+
+def sts_folder(root: Path) -> Path:
+    for task in STS_TASKS:
+        write_jsonl(root / f"sts/{task}/test.jsonl", sts_rows(task))
+    for task in ("STSBenchmark", "SICK-R"):
+        write_jsonl(root / f"sts/{task}/dev.jsonl", sts_rows(f"{task} dev"))
+    return root
+
+
+def collection(folder: Path) -> Path:
+    write_jsonl(
+        folder / "corpus.jsonl",
+        [
+            {"_id": "d1", "title": "Engines", "text": "An engine turns heat into motion."},
+            {"_id": "d2", "title": "", "text": "Apples grow on trees."},
+            {"_id": "d3", "title": "Ships", "text": "A ship has an engine."},
+        ],
+    )
+    write_jsonl(folder / "queries.jsonl", [{"_id": "q1", "text": "engine"}, {"_id": "q2", "text": "unjudged"}])
+    write_tsv(folder / "qrels/test.tsv", [["query-id", "corpus-id", "score"], ["q1", "d1", "2"], ["q1", "d3", "1"]])
+    return folder
