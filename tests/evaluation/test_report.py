@@ -1,4 +1,4 @@
-"""Reports: the JSON scripts rely on, what a saved one keeps, paired differences, own labels, evaluators of a training."""
+"""Reports: the JSON for scripts, what a saved one keeps, paired differences, own labels, evaluators of a training."""
 
 import io
 import json
@@ -72,7 +72,7 @@ def test_reports_on_other_data_are_not_paired(tmp_path):
     rows = [{"sentence1": f"x {i}", "sentence2": f"y {i}", "score": i} for i in range(12)]
     write_jsonl(tmp_path / "sts/STS12/test.jsonl", rows)
     second = evaluate(Table(), "sts", tmp_path, name="b")
-    with pytest.raises(UserError, match="STS12: a .* and b .* not scored on the same data"):
+    with pytest.raises(UserError, match=r"STS12: a .* and b .* not scored on the same data"):
         paired_differences([first, second])
 
 
