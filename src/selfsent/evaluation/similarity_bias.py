@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from selfsent.evaluation.statistics import Spearman
+from selfsent.evaluation.statistics import STATISTICS, Spearman
 
 _WORD = re.compile(r"\w+")
 _NOTHING_LEFT = 1e-9
@@ -43,6 +43,9 @@ class PartialRankCorrelation:
         undefined |= (variances < _NOTHING_LEFT).any(axis=1)
         scale = np.sqrt(np.where(undefined, 1.0, variances.prod(axis=1)))
         return np.where(undefined, np.nan, np.clip(left_over[:, 0, 1] / scale, -1.0, 1.0))
+
+
+STATISTICS[PartialRankCorrelation.name] = PartialRankCorrelation()
 
 
 def _rank_correlations(items: NDArray[np.float64], counts: NDArray[np.float64]) -> Float[np.ndarray, "R C C"]:
