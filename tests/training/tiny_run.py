@@ -45,7 +45,7 @@ class HeadQueueLoss(nn.Module):
     def __init__(self, model: SentenceTransformer, *, dropout: float = 0.0, num_queued: int = 16) -> None:
         super().__init__()
         self.model = model
-        torch.manual_seed(2)
+        torch.manual_seed(2 + int(os.environ.get("RANK", "0")))  # ranks begin apart, as careless code does
         self.head = nn.Linear(8, 8)
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("queue", torch.randn(num_queued, 8))

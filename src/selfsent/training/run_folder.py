@@ -22,7 +22,14 @@ RECORD_FILE = "run.json"
 MODULES_FILE = "modules.json"
 _MODEL_CONFIG_FILE = "config_sentence_transformers.json"
 _INSTALLING_FOLDER = ".installing"
-_NOT_IDENTITY = {"disable_tqdm", "dataloader_num_workers", "dataloader_pin_memory", "report_to", "save_total_limit"}
+_NOT_IDENTITY = {
+    "disable_tqdm",
+    "dataloader_num_workers",
+    "dataloader_pin_memory",
+    "report_to",
+    "save_total_limit",
+    "use_cpu",
+}
 _NUM_DIFFERENCES_SHOWN = 6
 
 
