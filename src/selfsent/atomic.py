@@ -29,7 +29,8 @@ def atomic_path(path: Path) -> Generator[Path]:
             f"cannot write {path}: {error.strerror or error}; name another place or free some space"
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a parent that is a file; the error above says so already
+            aside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

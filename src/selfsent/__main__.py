@@ -1,0 +1,6 @@
+"""``python -m selfsent``: the command line."""
+
+from selfsent.cli import main
+
+if __name__ == "__main__":
+    main()

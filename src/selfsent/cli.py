@@ -1,0 +1,310 @@
+"""The command line: a command parses its arguments, calls one function of the package, and prints what it returns."""
+
+import logging
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from selfsent.errors import UserError
+
+app = typer.Typer(
+    help="Learn sentence embeddings from raw text alone, and search with them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+INTERRUPTED = 130
+
+
+class OnBadRow(StrEnum):
+    """What to do at a row that cannot be used."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+class SearchMode(StrEnum):
+    """What a search compares."""
+
+    vector = "vector"
+    text = "text"
+    hybrid = "hybrid"
+
+
+class TreeFormat(StrEnum):
+    """How a tree is written."""
+
+    text = "text"
+    bracketed = "bracketed"
+    svg = "svg"
+
+
+Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
+BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
+
+
+def _picked(columns: str | None) -> list[str | int] | None:
+    if columns is None:
+        return None
+    return [int(name) if name.isdigit() else name for name in (part.strip() for part in columns.split(",")) if name]
+
+
+def _data_dir(data_dir: Path | None) -> Path | None:
+    folder = os.environ.get("SELFSENT_DATA")
+    return data_dir or (Path(folder) if folder else None)
+
+
+def _print(*renderables: Any) -> None:
+    from rich.console import Console
+
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    for renderable in renderables:
+        console.print(renderable, highlight=False)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where model, store and report go.")] = Path("selfsent-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 42,
+) -> None:
+    """Run the main job on the embedded corpus: train from scratch, measure, index, search."""
+    from selfsent.demo import render, run
+
+    _print(*render(run(output, seed=seed)))
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Argument(metavar="METHOD_OR_RECIPE", help="A method, or a recipe (see `recipes`).")],
+    data: Annotated[str, typer.Option(help="File, folder, hf:NAME[:config][:split], or docs:.")],
+    output: Annotated[Path, typer.Option(help="Folder of the run; becomes the model folder.")],
+    base: Annotated[str | None, typer.Option(help="Model to start from.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Model to learn from.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in OUTPUT.")] = False,
+    overwrite: Overwrite = False,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps; wins over --epochs.")] = None,
+    max_rows: MaxRows = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seeds weights, dropout and order.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
+    ] = None,
+    columns: Columns = None,
+    on_bad_row: BadRows = OnBadRow.stop,
+    data_dir: DataDir = None,
+    device: Device = None,
+) -> None:
+    """Train a method on a source; OUTPUT becomes a SentenceTransformer folder."""
+    from selfsent.methods.settings import parse_assignments
+    from selfsent.methods.train import Request, execute
+
+    flags = {
+        "num_train_epochs": epochs,
+        "max_steps": max_steps,
+        "per_device_train_batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    settings = parse_assignments(set or [])
+    settings |= {f"training.{name}": value for name, value in flags.items() if value is not None}
+    request = Request(
+        method=method,
+        data=data,
+        output=output,
+        settings=settings,
+        base=base,
+        teacher=teacher,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        max_rows=max_rows,
+        columns=_picked(columns),
+        on_bad_row=on_bad_row.value,
+        data_dir=data_dir,
+        device=device,
+    )
+    execute(request)
+    _print(f"model written to {output}")
+
+
+@app.command()
+def evaluate(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model folders or hub names.")],
+    suite: Annotated[str, typer.Option(help="Suites, with commas between them.")] = "sts,lexical",
+    data_dir: DataDir = None,
+    pairs: Annotated[str | None, typer.Option(help="Own labels: sentence1, sentence2, score.")] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Own judgements: a folder of the BEIR layout.")] = None,
+    split: Annotated[str, typer.Option(help="test, or dev for tuning.")] = "test",
+    aggregation: Annotated[str, typer.Option(help="STS tasks of subsets: all, mean or wmean.")] = "all",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
+    batch_size: BatchSize = 64,
+    device: Device = None,
+) -> None:
+    """Score models on suites of tasks, with 95% bootstrap intervals."""
+    from selfsent import evaluation
+    from selfsent.evaluation.pairs import evaluate_own_labels
+
+    options = evaluation.SuiteOptions(
+        split=_one_of("--split", split, "test", "dev"),
+        aggregation=_one_of("--aggregation", aggregation, "all", "mean", "wmean"),
+        batch_size=batch_size,
+    )
+    if json_path is not None and len(models) > 1:
+        raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
+    if pairs is not None or qrels is not None:
+        reports = evaluate_own_labels(models, pairs=pairs, qrels=qrels, options=options, device=device)
+    else:
+        folder = _data_dir(data_dir)
+        reports = [evaluation.evaluate(model, suite, folder, options=options, device=device) for model in models]
+    if json_path is not None:
+        reports[0].save(json_path)
+    if len(reports) == 1:
+        _print(evaluation.render(reports[0]))
+    else:
+        differences = evaluation.paired_differences(reports)
+        _print(evaluation.render_side_by_side(reports), evaluation.render_differences(differences))
+
+
+def _one_of(option: str, value: str, *allowed: str) -> Any:
+    if value not in allowed:
+        raise UserError(f"{option} {value!r} is not known; it is one of {', '.join(allowed)}")
+    return value
+
+
+@app.command()
+def encode(
+    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
+    input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
+    output: Annotated[Path, typer.Option(help="A .parquet or .npy file.")],
+    columns: Columns = None,
+    on_bad_row: BadRows = OnBadRow.stop,
+    max_rows: MaxRows = None,
+    batch_size: BatchSize = 64,
+    overwrite: Overwrite = False,
+    device: Device = None,
+) -> None:
+    """Write the embeddings of a source to a file; an interrupted run continues."""
+    from selfsent.data.sources import open_source
+    from selfsent.loading import load
+    from selfsent.search.encoding import encode as run
+
+    source = open_source(input, columns=_picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+    report = run(
+        load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
+    )
+    _print(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
+
+
+@app.command()
+def index(
+    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
+    input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
+    store: Annotated[str, typer.Option(help="Folder (or s3://... URI) of the store.")],
+    columns: Columns = None,
+    on_bad_row: BadRows = OnBadRow.stop,
+    max_rows: MaxRows = None,
+    batch_size: BatchSize = 64,
+    device: Device = None,
+) -> None:
+    """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
+    from selfsent.data.sources import open_source
+    from selfsent.loading import load
+    from selfsent.search.indexing import index as run
+
+    source = open_source(input, columns=_picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+    report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
+    _print(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
+
+
+@app.command()
+def search(
+    store: Annotated[str, typer.Argument(help="Folder (or URI) of the store.")],
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", "--k", help="How many answers.")] = 5,
+    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = SearchMode.vector,
+    model: Annotated[str | None, typer.Option(help="Where the store's model is, if it was moved.")] = None,
+    device: Device = None,
+) -> None:
+    """Find the texts of a store nearest to a query."""
+    from selfsent.search.semantic_search import SemanticSearch, render_hits
+
+    _print(render_hits(SemanticSearch(store, model, device=device).search(query, k, mode.value)))
+
+
+@app.command()
+def tree(
+    model: Annotated[str, typer.Argument(help="Folder or hub name of a tree model.")],
+    sentence: Annotated[str, typer.Argument(help="A sentence.")],
+    format: Annotated[TreeFormat, typer.Option(help="Indented text, bracketed string, or SVG.")] = TreeFormat.text,
+    output: Annotated[Path | None, typer.Option(help="Write to a file instead of the terminal.")] = None,
+) -> None:
+    """Show the structure a tree model sees in a sentence."""
+    from selfsent.atomic import write_text
+    from selfsent.trees.sentence import sentence_tree
+
+    drawn = sentence_tree(model, sentence).drawn(format.value)
+    if output is None:
+        typer.echo(drawn)
+    else:
+        write_text(output, drawn + "\n")
+        _print(f"tree written to {output}")
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes and the published number each one answers to."""
+    from rich.table import Table
+
+    from selfsent.methods.recipe import read_recipe, shipped_recipes
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("recipe", "method", "what", "answers to"):
+        table.add_column(heading, overflow="fold")
+    for path in shipped_recipes().values():
+        recipe = read_recipe(path)
+        table.add_row(recipe.name, recipe.method, recipe.title, recipe.answers)
+    _print(table)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    raise SystemExit(code)
+
+
+def _quiet_libraries() -> None:
+    """Our own notes and warnings go to standard error, one line each; the libraries' chatter does not."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("selfsent").setLevel(logging.INFO)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    _quiet_libraries()
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _fail(f"error: {error}", 2)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        _fail(str(error) or "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader has gone, as in `selfsent ... | head`
+        raise SystemExit(0) from None
+    raise SystemExit(code or 0)

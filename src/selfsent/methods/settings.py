@@ -1,0 +1,107 @@
+"""A person's settings: ``key=value`` strings and recipe tables turned into checked configurations."""
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from selfsent.errors import UserError
+
+Config = TypeVar("Config")
+
+_TRAINING_PREFIX = "training."
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read ``--set key=value`` options; a value is JSON where it reads as JSON, else a string.
+
+    Raises:
+        UserError: An assignment has no ``=`` or no key, or a key comes twice.
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UserError(f"--set {assignment!r} is not of the form key=value, such as temperature=0.05")
+        if key in settings:
+            raise UserError(f"--set gives {key} twice; leave one out")
+        settings[key] = _value(value.strip())
+    return settings
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part a method's own options from the host's training arguments (``training.KEY``)."""
+    is_training = {key: key.startswith(_TRAINING_PREFIX) for key in settings}
+    options = {key: value for key, value in settings.items() if not is_training[key]}
+    training = {key.removeprefix(_TRAINING_PREFIX): value for key, value in settings.items() if is_training[key]}
+    return options, training
+
+
+def configure(config_type: type[Config], options: Mapping[str, Any], *, method: str) -> Config:
+    """Build a method's configuration from options; all problems are reported together.
+
+    Args:
+        config_type: A frozen dataclass; its field types say what a value may be.
+        options: Values by field name; fields left out keep their defaults.
+        method: What to call it in error texts.
+
+    Raises:
+        UserError: An option is unknown (the nearest known ones are named), or a value is not of its type.
+    """
+    hints = get_type_hints(config_type)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in hints:
+            problems.append(_unknown(name, list(hints), method))
+            continue
+        try:
+            values[name] = _coerced(value, hints[name])
+        except ValueError as error:
+            problems.append(f"{name}={value!r} is not {error}")
+    if problems:
+        raise UserError("; ".join(problems))
+    return config_type(**values)
+
+
+def _unknown(name: str, known: list[str], method: str) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
+    return f"{method} has no option {name}; {hint} (arguments of the trainer are set as training.KEY=VALUE)"
+
+
+def _coerced(value: Any, hint: Any) -> Any:
+    """Give ``value`` the annotated type, or raise ``ValueError`` saying what is needed."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"one of {', '.join(map(str, get_args(hint)))}")
+        return value
+    if get_origin(hint) in {Union, UnionType}:
+        if value is None or value == "none":
+            return None
+        return _coerced(value, next(part for part in get_args(hint) if part is not NoneType))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    accepted = {
+        float: is_number,
+        int: is_number and float(value).is_integer() if is_number else False,
+        bool: isinstance(value, bool),
+        str: isinstance(value, str | int | float),
+    }
+    if not accepted[hint]:
+        raise ValueError({float: "a number", int: "a whole number", bool: "true or false", str: "a text"}[hint])
+    return hint(value)
+
+
+def as_options(config: Any) -> dict[str, Any]:
+    """All options of a configuration by name, defaults included."""
+    return dataclasses.asdict(config)

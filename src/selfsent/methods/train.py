@@ -1,0 +1,186 @@
+"""From a method or recipe and a source to a trained model folder: what ``selfsent train`` does."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from selfsent.data.sources import OnBadRow, open_source
+from selfsent.errors import UserError
+from selfsent.evaluation.evaluator import PairsEvaluator
+from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
+from selfsent.methods.settings import as_options, configure, split_settings
+from selfsent.training.heldout_loss import HeldoutLoss
+from selfsent.training.run import RunPlan
+from selfsent.training.run import train as run
+from selfsent.training.run_folder import RunFolder
+
+DEFAULT_SEED = 42
+_HELDOUT_ROWS = 1000
+_CORPUS_FOLDER = ".corpus"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person asks of ``selfsent train``.
+
+    Args:
+        method: A method's name, a recipe's name, or the path of a recipe.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        output: Folder of the run and the model.
+        settings: The method's options by name and the trainer's arguments as ``training.KEY``; they win over a recipe.
+        base: Path or hub name of a model to start from.
+        teacher: Path or hub name of a model to learn from.
+        resume: Continue the interrupted run in ``output``.
+        overwrite: Replace the run in ``output``.
+        seed: Seeds weights, dropout and order of the data; default: the recipe's, or 42.
+        max_rows: Rows of the source to use; default: the recipe's, or all.
+        columns: Columns of the source by name or 1-based number.
+        on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
+        data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
+        device: Where to train; default: the host's choice.
+    """
+
+    method: str
+    data: str | Path
+    output: str | Path
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    base: str | None = None
+    teacher: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+    seed: int | None = None
+    max_rows: int | None = None
+    columns: Sequence[str | int] | None = None
+    on_bad_row: OnBadRow = "stop"
+    data_dir: str | Path | None = None
+    device: str | None = None
+
+
+def train(method: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> SentenceTransformer:
+    """Train a method on a source and leave a model folder with ``metrics.jsonl`` and ``run.json``.
+
+    Args:
+        method: A method's name (``self-strae``), a recipe's name, or the path of a recipe.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        output_dir: Folder of the run and the model.
+        overrides: Fields of `Request` (``seed``, ``resume``, ``max_rows``, ...); everything else is an option of the
+            method (``temperature=0.5``), and ``training={...}`` holds arguments of the host's trainer.
+
+    Returns:
+        The trained model, as saved.
+
+    Raises:
+        UserError: Anything about the request, the data or the output is not as needed.
+
+    Example:
+        >>> model = selfsent.train("self-strae", "notes.txt", "./model", temperature=0.5)  # doctest: +SKIP
+    """
+    known = {name: overrides.pop(name) for name in list(overrides) if name in Request.__dataclass_fields__}
+    training = overrides.pop("training", {})
+    settings = {
+        **known.pop("settings", {}),
+        **overrides,
+        **{f"training.{key}": value for key, value in training.items()},
+    }
+    return execute(Request(method=method, data=data, output=output_dir, settings=settings, **known))
+
+
+def execute(request: Request) -> SentenceTransformer:
+    """Carry out a request; see ``train``."""
+    from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
+
+    recipe = find_recipe(request.method, METHODS)
+    method = _method(recipe, METHODS, request)
+    options, arguments = split_settings(request.settings)
+    config = configure(method.config, {**recipe.options, **options}, method=method.name)
+    arguments = {**method.training(config), **recipe.training, **arguments}
+    output = Path(request.output).expanduser()
+    if not (request.resume or request.overwrite):
+        RunFolder(output).begin({}, resume=False, overwrite=False)  # refuse before any work is done
+    corpus = output / _CORPUS_FOLDER
+    try:
+        return run(_plan(request, recipe, method, config, arguments))
+    finally:
+        shutil.rmtree(corpus, ignore_errors=True)
+
+
+def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> Method:
+    if recipe.method not in methods:
+        raise UserError(f"the recipe {recipe.name} names the method {recipe.method!r}; known are {', '.join(methods)}")
+    if request.teacher is not None:
+        raise UserError(
+            f"{recipe.method} learns without a teacher (received --teacher {request.teacher}); leave it out"
+        )
+    return methods[recipe.method]
+
+
+def _plan(request: Request, recipe: Recipe, method: Method, config: Any, arguments: dict[str, Any]) -> RunPlan:
+    """Read the data, build model and loss, and say how they are to be trained."""
+    output = Path(request.output).expanduser()
+    max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
+    seed = next(value for value in (request.seed, recipe.seed, DEFAULT_SEED) if value is not None)
+    source = open_source(request.data, columns=request.columns, on_bad_row=request.on_bad_row, max_rows=max_rows)
+    data_dir = _evaluation_data(request)
+    assembly = Assembly(
+        source=source,
+        folder=output / _CORPUS_FOLDER,
+        heldout_rows=_HELDOUT_ROWS if data_dir is None else 0,
+        base=request.base,
+        device=request.device,
+    )
+    torch.manual_seed(seed)
+    ingredients = method.build(config, assembly)
+    notes = [*source.notes, *ingredients.notes, *_bad_rows(source.num_bad_rows, source.first_bad_row)]
+    for note in notes:
+        logger.info(note)
+    return RunPlan(
+        model=ingredients.model,
+        loss=ingredients.loss,
+        train_dataset=ingredients.dataset,
+        output_dir=output,
+        recipe={
+            "name": recipe.name,
+            "method": method.name,
+            "options": as_options(config),
+            "data": str(request.data),
+            "max_rows": max_rows,
+            "base": request.base,
+        },
+        evaluator=_evaluator(data_dir, ingredients, int(arguments.get("per_device_train_batch_size", 8))),
+        arguments={**arguments, **({"use_cpu": True} if request.device == "cpu" else {})},
+        seed=seed,
+        resume=request.resume,
+        overwrite=request.overwrite,
+        data_hashes={str(request.data): source.sha256()},
+        sources=notes,
+    )
+
+
+def _evaluation_data(request: Request) -> Path | None:
+    """The folder that holds STS-B dev: the one named, or the environment's where it has the file."""
+    if request.data_dir is not None:
+        return Path(request.data_dir)
+    folder = os.environ.get("SELFSENT_DATA")
+    return Path(folder) if folder and (Path(folder) / "sts" / "STSBenchmark" / "dev.jsonl").is_file() else None
+
+
+def _evaluator(data_dir: Path | None, ingredients: Ingredients, batch_size: int) -> BaseEvaluator | None:
+    if data_dir is not None:
+        return PairsEvaluator.of_sts_dev(data_dir)
+    if ingredients.heldout is None:
+        return None
+    return HeldoutLoss(loss=ingredients.loss, dataset=ingredients.heldout, batch_size=batch_size)
+
+
+def _bad_rows(num_bad_rows: int, first: str | None) -> list[str]:
+    return [f"{num_bad_rows:,} bad rows left out, the first: {first}"] if num_bad_rows else []
