@@ -7,19 +7,35 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
+import typer.core
 
+from selfsent import __version__
 from selfsent.errors import UserError
 
+INTERRUPTED = 130
+
+# Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+class _Interrupted(Exception):  # noqa: N818 it is no error
+    """A person pressed Ctrl-C; the text says how to go on, which typer would drop."""
+
+
+class _Commands(typer.core.TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted(str(error) or "interrupted") from None
+
+
 app = typer.Typer(
-    help="Learn sentence embeddings from raw text alone, and search with them.",
-    no_args_is_help=True,
+    cls=_Commands,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-INTERRUPTED = 130
 
 
 class OnBadRow(StrEnum):
@@ -71,6 +87,21 @@ def _print(*renderables: Any) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=120)
     for renderable in renderables:
         console.print(renderable, highlight=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"selfsent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def entry(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Learn sentence embeddings from raw text alone, and search with them."""
 
 
 @app.command()
@@ -296,15 +327,15 @@ def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     _quiet_libraries()
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except UserError as error:
         _fail(f"error: {error}", 2)
-    except click.ClickException as error:
-        error.show()
-        raise SystemExit(error.exit_code) from None
-    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "selfsent"
+        _fail(f"error: {' '.join(error.format_message().split()).rstrip('.')} (see `{command} --help`)", 2)
+    except (KeyboardInterrupt, _Interrupted) as error:
         _fail(str(error) or "interrupted", INTERRUPTED)
     except BrokenPipeError:
-        sys.stdout = None  # the reader has gone, as in `selfsent ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, as in `... | head`
         raise SystemExit(0) from None
     raise SystemExit(code or 0)
