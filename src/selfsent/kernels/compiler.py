@@ -21,8 +21,8 @@ def compiled(*, parallel: bool = False) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"fastmath": _FAST_MATH, "parallel": parallel, "nogil": True}
         try:
-            return cast(Function, numba.njit(cache=True, **options)(function))
+            return cast("Function", numba.njit(cache=True, **options)(function))
         except RuntimeError:  # numba finds no writable cache folder: compile anew in each process
-            return cast(Function, numba.njit(**options)(function))
+            return cast("Function", numba.njit(**options)(function))
 
     return decorate

@@ -14,10 +14,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _TILE_ROWS = 256
 # exp(2 * scale) must stay well inside float32 for sums around a fixed maximum; above, a running maximum is kept.
 _LARGEST_FIXED_SCALE = 30.0
+# Sums of thousands of terms do not fit their few bits.
+_HALF_PRECISION = (torch.bfloat16, torch.float16)
 
 
 def tiled_symmetric_info_nce(
@@ -31,9 +34,15 @@ def tiled_symmetric_info_nce(
         temperature: Divides the cosines; positive.
 
     Returns:
-        The loss, in nats. Gradients reach both sides; double backward is not supported.
+        The loss, in nats; 0 where there are no rows. It is computed in float32 at least, whatever the precision of
+        the rows. Gradients reach both sides; double backward is refused.
     """
-    return _TiledSymmetricInfoNce.apply(rows, columns, 1.0 / temperature)  # pyright: ignore[reportReturnType]
+    if not len(rows):
+        return (rows + columns).sum()
+    with torch.autocast(rows.device.type, enabled=False):
+        sides = (side.float() if side.dtype in _HALF_PRECISION else side for side in (rows, columns))
+        loss: Any = _TiledSymmetricInfoNce.apply(*sides, 1.0 / temperature)
+    return loss.to(rows.dtype)
 
 
 def _tiles(num_rows: int) -> Iterator[slice]:
@@ -73,7 +82,8 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
         return (row_logs + column_logs).mean() / 2 - positives.mean()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         rows, columns, row_logs, column_logs = ctx.saved_tensors
         of_rows, of_columns = -columns, -rows
         for tile in _tiles(len(rows)):

@@ -1,7 +1,8 @@
 """The differentiable upward and downward passes over known trees, one level of equal height at a time.
 
 Both work for any cell (affine, diagonal, gated): the forward pass fills one ``(N, D)`` matrix without recording a
-graph, and the backward pass recomputes each level's cell to get its gradients. Memory is that of the node matrix.
+graph, and the backward pass recomputes each level's cell to get its gradients. Memory is that of the node matrix. A
+second derivative is refused.
 Source: Opper et al., EMNLP 2023, Section 3 (composition and decomposition along a tree).
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from selfsent.trees.arrays import TreeBatch
 
@@ -78,7 +80,8 @@ class _Upward(torch.autograd.Function):
         return nodes
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         nodes, factors = ctx.saved_tensors
         gradient, trees, composition = gradients[0].clone(), ctx.trees, ctx.composition
         trained = _trained(composition)
@@ -111,7 +114,8 @@ class _Downward(torch.autograd.Function):
         return nodes
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         nodes, noise = ctx.saved_tensors
         gradient, trees, decomposition = gradients[0].clone(), ctx.trees, ctx.decomposition
         trained = _trained(decomposition)

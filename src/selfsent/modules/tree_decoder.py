@@ -4,6 +4,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from selfsent.kernels.affine_passes import affine_downward, is_compiled_for
+from selfsent.errors import UserError
 from selfsent.kernels.passes import downward
 from selfsent.modules.composition import AffineDecomposition
 from selfsent.modules.tree_encoder import TreeStates
@@ -19,10 +21,17 @@ class TreeDecoder(nn.Module):
     Args:
         channel_size: U, values a channel; the encoder's.
         dropout: Share of values dropped from each decomposed embedding in training, in [0, 1).
+
+    Raises:
+        UserError: The dropout is outside its range.
     """
 
     def __init__(self, channel_size: int, *, dropout: float = 0.1) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise UserError(
+                f"decomposition_dropout={dropout} is no share of values to drop; give 0 or more, less than 1"
+            )
         self.decomposition = AffineDecomposition(channel_size)
         self.dropout = dropout
 
@@ -30,4 +39,7 @@ class TreeDecoder(nn.Module):
         """Return the downward embedding of every node, in the order of ``states.up``."""
         trees, up = states.trees, states.up
         noise = functional.dropout(up.new_ones(up.shape), self.dropout) if self.training and self.dropout else None
-        return downward(up[trees.roots[trees.roots >= 0]], trees, self.decomposition, noise)
+        roots = up[trees.roots[trees.roots >= 0]]
+        if is_compiled_for(up):
+            return affine_downward(roots, trees, self.decomposition.linear, noise)
+        return downward(roots, trees, self.decomposition, noise)

@@ -1,5 +1,6 @@
 """The encoder of a tree autoencoder, as an input module of the host: strings in, one embedding a node out."""
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
+from selfsent.kernels.affine_passes import affine_upward, is_compiled_for
 from selfsent.kernels.induction import induce
 from selfsent.kernels.passes import upward
 from selfsent.modules.composition import AffineComposition
@@ -37,8 +39,8 @@ class TreeStates:
         return len(self.trees)
 
     def __getitem__(self, index: int) -> tuple[Tree, Tensor]:
-        first, end = self.trees.offsets[index], self.trees.offsets[index + 1]
-        return self.trees[index], self.up[first:end]
+        index = range(len(self))[index]
+        return self.trees[index], self.up[self.trees.offsets[index] : self.trees.offsets[index + 1]]
 
 
 class TreeEncoder(InputModule):
@@ -98,8 +100,13 @@ class TreeEncoder(InputModule):
         self.max_seq_length = max_seq_length
         self._check_settings()
         self.embedding = nn.Embedding(len(tokenizer), channels * channel_size)
-        nn.init.uniform_(self.embedding.weight, -init_range, init_range)
         self.composition = AffineComposition(channel_size)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew: the table uniform in [-r, r], the composition by PyTorch's default of a linear layer."""
+        nn.init.uniform_(self.embedding.weight, -self.init_range, self.init_range)
+        self.composition.linear.reset_parameters()
 
     def get_embedding_dimension(self) -> int:
         """Values of an embedding: channels times channel size."""
@@ -108,6 +115,9 @@ class TreeEncoder(InputModule):
     def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only
         """Turn texts into ``input_ids`` and ``attention_mask``, both ``(B, T)`` and padded to the longest."""
         texts = [prompt + text for text in inputs] if prompt else list(inputs)
+        if not texts:
+            empty = torch.zeros(0, 1, dtype=torch.int64)
+            return {"input_ids": empty, "attention_mask": empty}
         encoded = self.tokenizer(
             texts,
             add_special_tokens=False,
@@ -119,7 +129,7 @@ class TreeEncoder(InputModule):
         )["input_ids"]
         lengths = torch.tensor([len(ids) for ids in encoded])
         mask = torch.arange(max(int(lengths.max()), 1)) < lengths[:, None]
-        token_ids = torch.full(mask.shape, int(self.tokenizer.pad_token_id or 0))
+        token_ids = torch.full(mask.shape, self._pad_id())
         token_ids[mask] = torch.tensor([token for ids in encoded for token in ids], dtype=torch.int64)
         return {"input_ids": token_ids, "attention_mask": mask.long()}
 
@@ -157,7 +167,7 @@ class TreeEncoder(InputModule):
             Trees and upward embeddings; gradients reach the leaves and the composition where they are recorded.
         """
         noise = self._composition_noise(leaves, int(np.maximum(num_tokens - 1, 0).sum()))
-        linear = self.composition.linear
+        linear, up = self.composition.linear, None
         if self.structure == "induced":
             trees, up = induce(leaves, num_tokens, linear.weight, linear.bias, noise)
             if not torch.is_grad_enabled():
@@ -167,6 +177,8 @@ class TreeEncoder(InputModule):
             trees = TreeBatch.from_trees(
                 [self._fixed_tree(n, seed) for n, seed in zip(lengths, seeds or lengths, strict=True)]
             )
+        if is_compiled_for(leaves):
+            return TreeStates(trees, affine_upward(leaves, trees, linear, noise, up))
         return TreeStates(trees, upward(leaves, trees, self.composition, noise))
 
     def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[IntArray, IntArray]]:
@@ -217,10 +229,16 @@ class TreeEncoder(InputModule):
         problems += [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
         if self.structure not in STRUCTURES:
             problems.append(f"structure={self.structure} (needs one of {', '.join(STRUCTURES)})")
-        if self.init_range <= 0:
+        if not 0 < self.init_range < math.inf:
             problems.append(f"init_range={self.init_range} (needs more than 0)")
+        if self.max_seq_length is not None and self.max_seq_length < 1:
+            problems.append(f"max_seq_length={self.max_seq_length} (needs 1 or more, or none)")
         if problems:
             raise UserError(f"a tree encoder cannot be built with {'; '.join(problems)}")
+
+    def _pad_id(self) -> int:
+        pad_token_id: Any = self.tokenizer.pad_token_id
+        return pad_token_id or 0
 
     def _fixed_tree(self, num_tokens: int, seed: int) -> Tree:
         if self.structure == "random":
@@ -273,7 +291,7 @@ def _shape_of(trees: TreeBatch) -> dict[str, float]:
     shares = counts / max(counts.sum(), 1.0)
     seen = shares[shares > 0]
     depth = float(np.mean([tree.depth for tree in trees])) if len(trees) else 0.0
-    entropy = float(-(seen * np.log(seen)).sum())
+    entropy = float((seen * np.log(1 / seen)).sum())
     return {
         "depth": depth,
         "left_share": float(shares[0]),

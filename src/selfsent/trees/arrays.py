@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfsent.kernels.compiler import compiled
+from selfsent.kernels.heights import order_by_height
 
 IntArray = NDArray[np.int64]
 
@@ -86,6 +86,7 @@ class TreeBatch:
         return len(self.num_tokens)
 
     def __getitem__(self, index: int) -> Tree:
+        index = range(len(self))[index]
         first = int(self.merge_offsets[index])
         merges = slice(first, first + self.num_merges(index))
         offset = self.offsets[index]
@@ -132,7 +133,7 @@ class TreeBatch:
     def levels(self) -> tuple[Level, ...]:
         """Internal nodes grouped by height, lowest first: what an upward pass may compute side by side."""
         parents = self.merge_nodes.numpy()
-        order, boundaries = _by_height(parents, self.left, self.right, self.num_nodes)
+        order, boundaries = order_by_height(parents, self.left, self.right, self.num_nodes)
         arrays = [torch.from_numpy(array[order]) for array in (parents, self.left, self.right)]
         columns = [array.split(np.diff(boundaries).tolist()) for array in arrays]
         return tuple(Level(*level) for level in zip(*columns, strict=True))
@@ -147,25 +148,3 @@ def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
     """Concatenate ``range(start, start + length)`` over all pairs."""
     before = np.concatenate([[0], np.cumsum(lengths)])
     return np.arange(before[-1], dtype=np.int64) + np.repeat(starts - before[:-1], lengths)
-
-
-@compiled()
-def _by_height(parents: IntArray, left: IntArray, right: IntArray, num_nodes: int) -> tuple[IntArray, IntArray]:
-    """Sort merges by height (stable counting sort); return the order and the boundaries between heights."""
-    height = np.zeros(num_nodes, dtype=np.int64)
-    highest = 0
-    for i in range(len(parents)):
-        height[parents[i]] = 1 + max(height[left[i]], height[right[i]])
-        highest = max(highest, height[parents[i]])
-    boundaries = np.zeros(highest + 1, dtype=np.int64)
-    for i in range(len(parents)):
-        boundaries[height[parents[i]]] += 1
-    for h in range(1, highest + 1):
-        boundaries[h] += boundaries[h - 1]
-    order = np.empty(len(parents), dtype=np.int64)
-    place = boundaries.copy()
-    for i in range(len(parents)):
-        h = height[parents[i]] - 1
-        order[place[h]] = i
-        place[h] += 1
-    return order, boundaries

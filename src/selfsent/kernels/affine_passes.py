@@ -1,0 +1,252 @@
+"""The upward and downward passes for affine cells, compiled: whole trees, parallel over sentences, no Python a level.
+
+``passes.upward`` and ``passes.downward`` are the plain forms they are tested against; these serve float32 on a CPU.
+Each sentence sums its share of the weights' gradients on its own, so the result does not depend on threads.
+Source: Opper et al., EMNLP 2023, Section 3 (composition and decomposition along a tree).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numba import prange
+from torch import Tensor, nn
+
+from selfsent.kernels.compiler import compiled
+from selfsent.kernels.induction import FloatArray
+from selfsent.trees.arrays import IntArray, TreeBatch
+
+
+def is_compiled_for(values: Tensor) -> bool:
+    """Whether these kernels serve a tensor: float32 on a CPU."""
+    return values.device.type == "cpu" and values.dtype == torch.float32
+
+
+def affine_upward(
+    leaves: Float[Tensor, "L D"],
+    trees: TreeBatch,
+    linear: nn.Linear,
+    noise: Float[Tensor, "I D"] | None = None,
+    up: Float[Tensor, "N D"] | None = None,
+) -> Float[Tensor, "N D"]:
+    """Compose every internal node from its children, leaves to root.
+
+    Args:
+        leaves: Leaf embeddings in reading order, all sentences one after another.
+        trees: The trees to follow.
+        linear: The affine composition, ``(U, 2U)`` with bias.
+        noise: Factors on each composed embedding (dropout), in merge order; ``None`` for none.
+        up: The result, where induction has computed it already; it only becomes differentiable here.
+
+    Returns:
+        Upward embeddings of all nodes. Gradients reach ``leaves``, weight and bias.
+    """
+    return _AffineUpward.apply(leaves, linear.weight, linear.bias, noise, trees, up)  # pyright: ignore[reportReturnType]
+
+
+def affine_downward(
+    roots: Float[Tensor, "R D"], trees: TreeBatch, linear: nn.Linear, noise: Float[Tensor, "N D"] | None = None
+) -> Float[Tensor, "N D"]:
+    """Decompose every internal node into its children, root to leaves.
+
+    Args:
+        roots: Upward embedding of the root of each sentence that has a token; as it stands, the root's downward one.
+        trees: The trees to follow.
+        linear: The affine decomposition, ``(2U, U)`` with bias.
+        noise: Factors on each decomposed embedding (dropout), one row a node; ``None`` for none.
+
+    Returns:
+        Downward embeddings of all nodes. Gradients reach ``roots``, weight and bias.
+    """
+    return _AffineDownward.apply(roots, linear.weight, linear.bias, noise, trees)  # pyright: ignore[reportReturnType]
+
+
+def _array(tensor: Tensor | None) -> FloatArray:
+    return np.zeros((0, 0), np.float32) if tensor is None else tensor.detach().contiguous().numpy()
+
+
+def _merges(trees: TreeBatch) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    first_parents = trees.offsets[:-1] + trees.num_tokens
+    return trees.merge_offsets, first_parents, trees.left, trees.right
+
+
+class _AffineUpward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        leaves: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        noise: Tensor | None,
+        trees: TreeBatch,
+        up: Tensor | None,
+    ) -> Tensor:
+        if up is None:
+            up = leaves.new_empty(trees.num_nodes, leaves.shape[1])
+            up[trees.leaf_nodes] = leaves.detach()
+            _compose_all(*_merges(trees), _array(up), _array(weight.T), _array(bias), _array(noise))
+        ctx.save_for_backward(up, weight, noise)
+        ctx.trees = trees
+        return up
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        up, weight, noise = ctx.saved_tensors
+        trees: TreeBatch = ctx.trees
+        gradient = gradients[0].clone(memory_format=torch.contiguous_format)
+        of_weight = weight.new_zeros(len(trees), *weight.shape)
+        of_bias = weight.new_zeros(len(trees), weight.shape[0])
+        arrays = [_array(tensor) for tensor in (up, gradient, weight, noise, of_weight, of_bias)]
+        _compose_all_backward(*_merges(trees), *arrays)
+        return gradient[trees.leaf_nodes], of_weight.sum(dim=0), of_bias.sum(dim=0), None, None, None
+
+
+class _AffineDownward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, roots: Tensor, weight: Tensor, bias: Tensor, noise: Tensor | None, trees: TreeBatch
+    ) -> Tensor:
+        down = roots.new_empty(trees.num_nodes, roots.shape[1])
+        down[trees.roots[trees.roots >= 0]] = roots.detach()
+        _decompose_all(*_merges(trees), _array(down), _array(weight.T), _array(bias), _array(noise))
+        ctx.save_for_backward(down, weight, noise)
+        ctx.trees = trees
+        return down
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        down, weight, noise = ctx.saved_tensors
+        trees: TreeBatch = ctx.trees
+        gradient = gradients[0].clone(memory_format=torch.contiguous_format)
+        of_weight = weight.new_zeros(len(trees), *weight.shape)
+        of_bias = weight.new_zeros(len(trees), weight.shape[0])
+        arrays = [_array(tensor) for tensor in (down, gradient, weight, noise, of_weight, of_bias)]
+        _decompose_all_backward(*_merges(trees), *arrays)
+        roots = gradient[trees.roots[trees.roots >= 0]]
+        return roots, of_weight.sum(dim=0), of_bias.sum(dim=0), None, None
+
+
+@compiled(parallel=True)
+def _compose_all(
+    merge_offsets: IntArray,
+    first_parents: IntArray,
+    left: IntArray,
+    right: IntArray,
+    up: FloatArray,
+    weight_t: FloatArray,
+    bias: FloatArray,
+    noise: FloatArray,
+) -> None:
+    size = bias.shape[0]
+    for s in prange(len(first_parents)):
+        for m in range(merge_offsets[s], merge_offsets[s + 1]):
+            parent = up[first_parents[s] + m - merge_offsets[s]]
+            from_left, from_right = up[left[m]], up[right[m]]
+            for start in range(0, up.shape[1], size):
+                for j in range(size):
+                    parent[start + j] = bias[j]
+                for i in range(size):
+                    a, b = from_left[start + i], from_right[start + i]
+                    for j in range(size):
+                        parent[start + j] += a * weight_t[i, j] + b * weight_t[size + i, j]
+            if noise.shape[0] > 0:
+                for d in range(up.shape[1]):
+                    parent[d] *= noise[m, d]
+
+
+@compiled(parallel=True)
+def _compose_all_backward(
+    merge_offsets: IntArray,
+    first_parents: IntArray,
+    left: IntArray,
+    right: IntArray,
+    up: FloatArray,
+    gradient: FloatArray,
+    weight: FloatArray,
+    noise: FloatArray,
+    of_weight: FloatArray,
+    of_bias: FloatArray,
+) -> None:
+    size = of_bias.shape[1]
+    for s in prange(len(first_parents)):
+        outer = np.empty(up.shape[1], dtype=np.float32)
+        for m in range(merge_offsets[s + 1] - 1, merge_offsets[s] - 1, -1):
+            of_parent = gradient[first_parents[s] + m - merge_offsets[s]]
+            for d in range(up.shape[1]):
+                outer[d] = of_parent[d] * noise[m, d] if noise.shape[0] > 0 else of_parent[d]
+            value_left, value_right = up[left[m]], up[right[m]]
+            of_left, of_right = gradient[left[m]], gradient[right[m]]
+            for start in range(0, up.shape[1], size):
+                for j in range(size):
+                    g = outer[start + j]
+                    of_bias[s, j] += g
+                    for i in range(size):
+                        of_weight[s, j, i] += g * value_left[start + i]
+                        of_weight[s, j, size + i] += g * value_right[start + i]
+                        of_left[start + i] += g * weight[j, i]
+                        of_right[start + i] += g * weight[j, size + i]
+
+
+@compiled(parallel=True)
+def _decompose_all(
+    merge_offsets: IntArray,
+    first_parents: IntArray,
+    left: IntArray,
+    right: IntArray,
+    down: FloatArray,
+    weight_t: FloatArray,
+    bias: FloatArray,
+    noise: FloatArray,
+) -> None:
+    size = weight_t.shape[0]
+    for s in prange(len(first_parents)):
+        for m in range(merge_offsets[s + 1] - 1, merge_offsets[s] - 1, -1):
+            parent = down[first_parents[s] + m - merge_offsets[s]]
+            to_left, to_right = down[left[m]], down[right[m]]
+            for start in range(0, down.shape[1], size):
+                for j in range(size):
+                    to_left[start + j] = bias[j]
+                    to_right[start + j] = bias[size + j]
+                for i in range(size):
+                    value = parent[start + i]
+                    for j in range(size):
+                        to_left[start + j] += value * weight_t[i, j]
+                        to_right[start + j] += value * weight_t[i, size + j]
+            if noise.shape[0] > 0:
+                for d in range(down.shape[1]):
+                    to_left[d] *= noise[left[m], d]
+                    to_right[d] *= noise[right[m], d]
+
+
+@compiled(parallel=True)
+def _decompose_all_backward(
+    merge_offsets: IntArray,
+    first_parents: IntArray,
+    left: IntArray,
+    right: IntArray,
+    down: FloatArray,
+    gradient: FloatArray,
+    weight: FloatArray,
+    noise: FloatArray,
+    of_weight: FloatArray,
+    of_bias: FloatArray,
+) -> None:
+    size = weight.shape[1]
+    for s in prange(len(first_parents)):
+        outer = np.empty((2, down.shape[1]), dtype=np.float32)
+        for m in range(merge_offsets[s], merge_offsets[s + 1]):
+            parent = first_parents[s] + m - merge_offsets[s]
+            for d in range(down.shape[1]):
+                outer[0, d] = gradient[left[m], d] * (noise[left[m], d] if noise.shape[0] > 0 else np.float32(1))
+                outer[1, d] = gradient[right[m], d] * (noise[right[m], d] if noise.shape[0] > 0 else np.float32(1))
+            value, of_parent = down[parent], gradient[parent]
+            for start in range(0, down.shape[1], size):
+                for side in range(2):
+                    for j in range(size):
+                        g = outer[side, start + j]
+                        row = side * size + j
+                        of_bias[s, row] += g
+                        for i in range(size):
+                            of_weight[s, row, i] += g * value[start + i]
+                            of_parent[start + i] += g * weight[row, i]
