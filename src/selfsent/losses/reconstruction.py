@@ -41,7 +41,9 @@ class LeafReconstruction(nn.Module):
     def forward(
         self, leaves: Float[Tensor, "L D"], token_ids: Int[Tensor, " L"], table: Float[Tensor, "V D"]
     ) -> Float[Tensor, ""]:
-        """Return the mean cross-entropy over leaves, in nats."""
+        """Return the mean cross-entropy over leaves, in nats; 0 where there are none."""
+        if not len(leaves):
+            return leaves.sum()
         weight, bias = (table, None) if self.output is None else (self.output.weight, self.output.bias)
         total = leaves.new_zeros(())
         for part, ids in zip(leaves.split(_LEAVES_A_TILE), token_ids.split(_LEAVES_A_TILE), strict=True):
