@@ -138,9 +138,9 @@ def train(
     data_dir: DataDir = None,
     device: Device = None,
 ) -> None:
-    """Train a method on a source; OUTPUT becomes a SentenceTransformer folder."""
+    """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
     from selfsent.methods.settings import parse_assignments
-    from selfsent.methods.train import Request, execute
+    from selfsent.methods.train import Request, execute, named_recipe
 
     flags = {
         "num_train_epochs": epochs,
@@ -166,8 +166,13 @@ def train(
         data_dir=data_dir,
         device=device,
     )
-    execute(request)
-    _print(f"model written to {output}")
+    if named_recipe(request).has_many_runs:
+        from selfsent.methods.train_table import execute_table
+
+        _print(execute_table(request).render(), f"table written to {output}")
+    else:
+        execute(request)
+        _print(f"model written to {output}")
 
 
 @app.command()
@@ -299,13 +304,16 @@ def recipes() -> None:
     from rich.table import Table
 
     from selfsent.methods.recipe import read_recipe, shipped_recipes
+    from selfsent.methods.variants import variants_of
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("recipe", "method", "what", "answers to"):
+    for heading in ("recipe", "method", "runs", "what", "answers to"):
         table.add_column(heading, overflow="fold")
     for path in shipped_recipes().values():
         recipe = read_recipe(path)
-        table.add_row(recipe.name, recipe.method, recipe.title, recipe.answers)
+        methods = dict.fromkeys([recipe.method, *(entry.get("method", recipe.method) for entry in recipe.run)])
+        num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
+        table.add_row(recipe.name, ", ".join(filter(None, methods)), str(num_runs), recipe.title, recipe.answers)
     _print(table)
 
 

@@ -1,12 +1,13 @@
 """The front door by paper: citation, equation to file, defaults, departures.
 
-``METHODS`` names every method of the command line; ``train`` runs one.
+``METHODS`` names every method of the command line; ``train`` runs one, ``train_table`` a recipe of many runs.
 """
 
 from selfsent.methods.recipe import Method, Recipe
 from selfsent.methods.strae import SELF_STRAE, STRAE
 from selfsent.methods.train import train
+from selfsent.methods.train_table import train_table
 
 METHODS: dict[str, Method] = {method.name: method for method in (SELF_STRAE, STRAE)}
 
-__all__ = ["METHODS", "Method", "Recipe", "train"]
+__all__ = ["METHODS", "Method", "Recipe", "train", "train_table"]

@@ -85,25 +85,60 @@ def train(method: str, data: str | Path, output_dir: str | Path, **overrides: An
     Example:
         >>> model = selfsent.train("self-strae", "notes.txt", "./model", temperature=0.5)  # doctest: +SKIP
     """
-    known = {name: overrides.pop(name) for name in list(overrides) if name in Request.__dataclass_fields__}
-    training = overrides.pop("training", {})
-    settings = {
-        **known.pop("settings", {}),
-        **overrides,
-        **{f"training.{key}": value for key, value in training.items()},
-    }
-    return execute(Request(method=method, data=data, output=output_dir, settings=settings, **known))
+    return execute(request_of(method, data, output_dir, overrides))
+
+
+def request_of(method: str, data: str | Path, output_dir: str | Path, overrides: Mapping[str, Any]) -> Request:
+    """Part overrides into fields of `Request`, options of the method, and ``training={...}``; see ``train``."""
+    known = {name: value for name, value in overrides.items() if name in Request.__dataclass_fields__}
+    options = {name: value for name, value in overrides.items() if name not in {*known, "training"}}
+    training = {f"training.{key}": value for key, value in overrides.get("training", {}).items()}
+    settings = {**known.pop("settings", {}), **options, **training}
+    return Request(method=method, data=data, output=output_dir, settings=settings, **known)
 
 
 def execute(request: Request) -> SentenceTransformer:
-    """Carry out a request; see ``train``."""
+    """Carry out a request for one run; see ``train``.
+
+    Raises:
+        UserError: What ``train`` raises, or the recipe has many runs.
+    """
+    recipe = named_recipe(request)
+    if recipe.has_many_runs:
+        raise UserError(
+            f"the recipe {recipe.name} has many runs and gives a table, no model;"
+            " use `selfsent train` or selfsent.methods.train_table"
+        )
+    return train_recipe(recipe, request)
+
+
+def named_recipe(request: Request) -> Recipe:
+    """Find the recipe that a request names."""
     from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
 
-    recipe = find_recipe(request.method, METHODS)
+    return find_recipe(request.method, METHODS)
+
+
+def settle(recipe: Recipe, request: Request) -> tuple[Method, Any, dict[str, Any]]:
+    """Settle what a recipe of one run and a request leave open, before any data is read.
+
+    Returns:
+        The method, its configuration, and the fields of the host's training arguments.
+
+    Raises:
+        UserError: There is no such method, or an option is not one of its own or has another type.
+    """
+    from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
+
     method = _method(recipe, METHODS, request)
     options, arguments = split_settings(request.settings)
     config = configure(method.config, {**recipe.options, **options}, method=method.name)
-    arguments = {**method.training(config), **recipe.training, **arguments}
+    return method, config, {**method.training(config), **recipe.training, **arguments}
+
+
+def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
+    """Carry out a recipe of one run; what the request says wins over the recipe."""
+    method, config, arguments = settle(recipe, request)
     output = Path(request.output).expanduser()
     if not (request.resume or request.overwrite):
         RunFolder(output).begin({}, resume=False, overwrite=False)  # refuse before any work is done

@@ -1,0 +1,311 @@
+"""Recipes with many runs: what is still missing is trained, and one table of mean and spread is written."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from selfsent.atomic import write_text
+from selfsent.data.sources import open_source
+from selfsent.errors import UserError
+from selfsent.evaluation.report import installed_versions
+from selfsent.evaluation.runs import open_runs
+from selfsent.evaluation.suites import suite_names
+from selfsent.methods.recipe import EVALUATE_DEV, Recipe
+from selfsent.methods.run_table import Line, Outcome, RunTable
+from selfsent.methods.settings import as_options
+from selfsent.methods.train import DEFAULT_SEED, Request, named_recipe, request_of, settle, train_recipe
+from selfsent.methods.variants import Variant, variants_of
+from selfsent.training.arguments import training_arguments
+from selfsent.training.run_folder import MODULES_FILE, RunFolder, differences
+
+TABLE_JSON = "table.json"
+TABLE_MARKDOWN = "table.md"
+_NUM_SHOWN = 6
+
+logger = logging.getLogger(__name__)
+
+
+def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> RunTable:
+    """Train every run of a recipe that is not finished yet, and write ``table.md`` and ``table.json``.
+
+    A call after a kill at any moment goes on where the earlier one stopped. Runs and seeds may be added to a recipe
+    later; runs that are there may not change. A run that breaks off (a loss that is not finite) does not stop the
+    others.
+
+    Args:
+        recipe: The path of a recipe, or the name of one that `selfsent recipes` lists.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        output_dir: Holds the table, and each run in a folder ``NAME-seedN`` of its own.
+        overrides: As for ``train``; they win over the recipe in every run.
+
+    Returns:
+        The table.
+
+    Raises:
+        UserError: The recipe, the data or the output is not as needed, or runs have failed.
+
+    Example:
+        >>> table = train_table("sweep.toml", "notes.txt", "./sweep")  # doctest: +SKIP
+    """
+    return execute_table(request_of(recipe, data, output_dir, overrides))
+
+
+def execute_table(request: Request) -> RunTable:
+    """Carry out a request for a recipe with many runs; see ``train_table``."""
+    folder = _TableFolder(request)
+    folder.begin()
+    for number, run in enumerate(folder.runs, start=1):
+        if run not in folder.outcomes:
+            logger.info("run %d of %d: %s", number, len(folder.runs), run.name)
+            folder.settle(run)
+            folder.write()
+    if folder.failed:
+        name, reason = next(iter(folder.failed.items()))
+        raise UserError(
+            f"{len(folder.failed)} of {len(folder.runs)} runs failed ({name}: {reason});"
+            f" the others are in {folder.path / TABLE_MARKDOWN}, and the same command tries again"
+        )
+    return folder.table()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    """One run of the table.
+
+    Args:
+        variant: What it is a run of.
+        seed: Its seed.
+        recipe: The recipe of this run alone.
+        request: Asks for this run alone.
+        identity: What must stay equal for it to count as done.
+    """
+
+    variant: Variant
+    seed: int
+    recipe: Recipe
+    request: Request
+    identity: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    def record(self) -> dict[str, Any]:
+        return RunFolder(Path(self.request.output)).record()
+
+    def train(self) -> None:
+        """Start or continue it."""
+        has_begun = bool(self.record())
+        train_recipe(self.recipe, replace(self.request, resume=has_begun and not self.request.overwrite))
+
+
+def _runs(recipe: Recipe, request: Request) -> list[_Run]:
+    """Spell out every run and check its settings, before anything is trained.
+
+    Raises:
+        UserError: The recipe or the request is not as needed.
+    """
+    if not recipe.has_many_runs:
+        raise UserError(f"the recipe {recipe.name} is one run; add seeds, [grid] or [[run]], or train it as one run")
+    if request.seed is not None and recipe.seeds:
+        raise UserError(f"the recipe {recipe.name} names its seeds; leave out --seed {request.seed}")
+    variants = variants_of(recipe)
+    clashes = sorted({key for variant in variants for key in variant.settings if key in request.settings})
+    if clashes:
+        raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
+    seeds = recipe.seeds or [next(seed for seed in (request.seed, recipe.seed, DEFAULT_SEED) if seed is not None)]
+    return [_run(variant, seed, request) for variant in variants for seed in seeds]
+
+
+def _run(variant: Variant, seed: int, request: Request) -> _Run:
+    recipe = variant.with_seed(seed)
+    output = Path(request.output).expanduser().absolute() / recipe.name
+    alone = replace(request, output=output, seed=seed, max_rows=request.max_rows or recipe.max_rows)
+    try:
+        method, config, arguments = settle(recipe, alone)
+        training_arguments(arguments, output_dir=output, seed=seed, num_steps=1, has_evaluator=True)
+    except UserError as error:
+        raise UserError(f"the run {variant.name}: {error}") from error
+    identity = {
+        "method": method.name,
+        "options": as_options(config),
+        "training": arguments,
+        "seed": seed,
+        "max_rows": alone.max_rows,
+        "data": str(request.data),
+        "columns": request.columns,
+        "base": request.base,
+    }
+    return _Run(
+        variant=variant,
+        seed=seed,
+        recipe=recipe,
+        request=alone,
+        identity=json.loads(json.dumps(identity, default=str)),
+    )
+
+
+class _TableFolder:
+    """The output of a recipe with many runs: a folder each, and the table over them.
+
+    Args:
+        request: What was asked.
+
+    Raises:
+        UserError: The recipe or the request is not as needed.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.path = Path(request.output).expanduser().absolute()
+        self.request = request
+        self.recipe = named_recipe(request)
+        self.runs = _runs(self.recipe, request)
+        self.suites = () if self.recipe.evaluate == EVALUATE_DEV else suite_names(self.recipe.evaluate)
+        self.data_dir = _suite_data(request) if self.suites else None
+        self.outcomes: dict[_Run, Outcome] = {}
+        self.failed: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Refuse to mix this table with another, take in the runs that are finished, and write the table.
+
+        Raises:
+            UserError: The folder cannot be written to, holds a model or another table, or the data changed.
+        """
+        RunFolder(self.path).check_writable()
+        if (self.path / MODULES_FILE).is_file():
+            raise UserError(f"{self.path} holds a model; name another --output for a table of runs")
+        if not self.request.overwrite:
+            self._check_same_runs()
+            finished = [run for run in self.runs if run.record().get("status") == "finished"]
+            if len(finished) < len(self.runs):
+                _check_same_data(finished)
+            for run in finished:
+                self._measure(run)
+        self.write()
+
+    def _check_same_runs(self) -> None:
+        """Compare with the runs that an earlier table was made of; others may have been added since."""
+        path = self.path / TABLE_JSON
+        if not path.is_file():
+            return
+        try:
+            before = dict(json.loads(path.read_text("utf8"))["runs"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is no table of runs ({error}); name another --output, or --overwrite") from error
+        now = {run.name: run.identity for run in self.runs}
+        gone = [f"{name} is not in it any more" for name in before if name not in now]
+        changed = differences(
+            {name: before[name] for name in now if name in before}, {k: now[k] for k in now if k in before}
+        )
+        if gone or changed:
+            problems = [*gone, *changed]
+            more = f" and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
+            raise UserError(
+                f"{self.path} holds the table of another recipe ({'; '.join(problems[:_NUM_SHOWN])}{more});"
+                " restore the recipe (runs may be added), name another --output, or use --overwrite"
+            )
+
+    def settle(self, run: _Run) -> None:
+        """Train a run and take in what it came to; a run that breaks off after it began is noted as failed."""
+        try:
+            run.train()
+        except UserError as error:
+            if not run.record():
+                raise
+            self.failed[run.name] = str(error)
+            logger.warning("%s failed: %s", run.name, error)
+        else:
+            self._measure(run)
+
+    def _measure(self, run: _Run) -> None:
+        try:
+            figures = self._scores(run) if self.suites else _best(run.record())
+        except UserError as error:
+            self.failed[run.name] = f"trained, but not evaluated: {error}"
+            logger.warning("%s could not be evaluated: %s", run.name, error)
+            figures = {}
+        self.outcomes[run] = Outcome(seed=run.seed, figures=figures | _speed(run.record()))
+
+    def _scores(self, run: _Run) -> dict[str, tuple[str, float]]:
+        """Evaluate the finished model, or take what is remembered beside it."""
+        report = open_runs([Path(run.request.output)], suites=self.suites, data_dir=self.data_dir)[0].report
+        scores = {score.task: (score.metric, score.value) for score in report.scores}
+        return scores | {name: ("mean", average.value) for name, average in report.averages().items()}
+
+    def table(self) -> RunTable:
+        """Put together what the runs came to so far."""
+        variants = {run.variant.name: run.variant for run in self.runs}.values()
+        return RunTable(
+            name=self.recipe.name,
+            title=self.recipe.title,
+            answers=self.recipe.answers,
+            evaluated=self.recipe.evaluate,
+            lines=[
+                Line(
+                    name=variant.name,
+                    settings=variant.settings,
+                    outcomes=[
+                        self.outcomes[run] for run in self.runs if run.variant is variant and run in self.outcomes
+                    ],
+                )
+                for variant in variants
+            ],
+            failed=self.failed,
+            missing=[run.name for run in self.runs if run not in self.outcomes and run.name not in self.failed],
+        )
+
+    def write(self) -> None:
+        """Write ``table.md`` and ``table.json``, which also holds what every run is."""
+        table = self.table()
+        runs = {run.name: run.identity for run in self.runs}
+        content = {**table.to_json(), "runs": runs, "versions": installed_versions()}
+        write_text(self.path / TABLE_JSON, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(self.path / TABLE_MARKDOWN, table.to_markdown())
+
+
+def _suite_data(request: Request) -> Path:
+    folder = request.data_dir or os.environ.get("SELFSENT_DATA")
+    if not folder or not Path(folder).is_dir():
+        raise UserError(
+            f"the recipe evaluates suites and there is no folder of evaluation data (received {folder});"
+            " name it with --data-dir, or set SELFSENT_DATA"
+        )
+    return Path(folder)
+
+
+def _check_same_data(finished: Sequence[_Run]) -> None:
+    """Refuse to put runs on different data into one table."""
+    hashes: dict[int | None, str] = {}
+    for run in finished:
+        request = run.request
+        if request.max_rows not in hashes:
+            source = open_source(
+                request.data, columns=request.columns, on_bad_row=request.on_bad_row, max_rows=request.max_rows
+            )
+            hashes[request.max_rows] = source.sha256()
+        if hashes[request.max_rows] not in run.record().get("data_hashes", {}).values():
+            raise UserError(
+                f"{request.data} has changed since {run.name} was trained on it; restore it, or name another --output"
+            )
+
+
+def _best(record: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """The best development metric of a training."""
+    best = record.get("best")
+    if best is None:
+        return {}
+    name = str(best["metric"]).removeprefix("eval_")
+    return {name: (name, float(best["value"]))}
+
+
+def _speed(record: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    seconds, num_tokens = float(record["seconds"]), float(record.get("num_tokens_seen", 0))
+    figures = {"seconds": ("seconds", seconds)}
+    training_seconds = float(record.get("training_seconds", seconds))
+    if num_tokens and training_seconds:
+        figures["tokens/s"] = ("tokens_per_second", num_tokens / training_seconds)
+    return figures
