@@ -7,6 +7,7 @@ from scipy import stats
 from selfsent.evaluation.statistics import (
     STATISTICS,
     Mean,
+    PartialRankCorrelation,
     Pearson,
     Spearman,
     SubsetSpearman,
@@ -66,6 +67,44 @@ def test_the_mean_of_subsets_is_plain_and_the_weighted_one_counts_pairs():
     by_subset = [stats.spearmanr(*items[items[:, 2] == subset, :2].T).statistic for subset in range(3)]
     assert SubsetSpearman(weighted=False)(items) == pytest.approx(np.mean(by_subset))
     assert SubsetSpearman(weighted=True)(items) == pytest.approx(np.average(by_subset, weights=[10, 20, 30]))
+
+
+def partial_by_regression(columns: np.ndarray) -> float:
+    """The textbook way: regress the ranks of both variables on those of the controls, correlate what is left."""
+    ranks = stats.rankdata(columns, axis=0)
+    design = np.column_stack([np.ones(len(ranks)), ranks[:, 2:]])
+    left_over = [side - design @ np.linalg.lstsq(design, side, rcond=None)[0] for side in ranks[:, :2].T]
+    return float(np.corrcoef(*left_over)[0, 1])
+
+
+@pytest.fixture
+def tied_columns() -> np.ndarray:
+    generator = np.random.default_rng(0)
+    controls = generator.integers(0, 6, (80, 2)).astype(float)
+    return np.column_stack(
+        [controls @ [1.0, 0.5] + generator.integers(0, 4, (2, 80)).T[:, i] for i in (0, 1)] + [controls]
+    )
+
+
+def test_the_partial_rank_correlation_equals_regression_on_ranks_with_ties(tied_columns: np.ndarray):
+    assert PartialRankCorrelation()(tied_columns) == pytest.approx(partial_by_regression(tied_columns), abs=1e-12)
+
+
+def test_resampling_it_by_counts_equals_resampling_the_rows(tied_columns: np.ndarray):
+    fast = bootstrap_values(tied_columns, PartialRankCorrelation(), num_resamples=20)
+    slow = bootstrap_values(tied_columns, partial_by_regression, num_resamples=20)
+    np.testing.assert_allclose(fast, slow, atol=1e-10)
+
+
+def test_a_constant_control_takes_nothing_out(tied_columns: np.ndarray):
+    padded = np.column_stack([tied_columns, np.ones(len(tied_columns))])
+    assert PartialRankCorrelation()(padded) == pytest.approx(PartialRankCorrelation()(tied_columns))
+
+
+@pytest.mark.parametrize("column", ["constant", "explained by the control"])
+def test_nothing_left_to_correlate_is_undefined(column: str, tied_columns: np.ndarray):
+    tied_columns[:, 0] = 1.0 if column == "constant" else 3 * tied_columns[:, 2] + 1
+    assert np.isnan(PartialRankCorrelation()(tied_columns))
 
 
 def test_the_interval_of_a_mean_is_near_the_normal_one():

@@ -163,7 +163,16 @@ def _shortened(text: str, *, width: int = 40) -> str:
 
 
 def cosines(left: Vectors, right: Vectors) -> NDArray[np.float64]:
-    """Compute the cosine of each row of ``left`` with the same row of ``right``; 0 where a vector is zero."""
-    left, right = left.astype(np.float64), right.astype(np.float64)
-    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    return np.einsum("bd,bd->b", left, right) / np.where(norms > 0, norms, 1.0)
+    """Compute the cosine of each row of ``left`` with the same row of ``right``; 0 where a vector is zero.
+
+    Computed in float64 and rounded to float32, the precision of embeddings: pairs of equal sentences all get exactly 1
+    and so tie in a rank correlation, where the last bits of float64 would put them into an order of chance.
+
+    Args:
+        left: First vectors of the pairs.
+        right: Second vectors of the pairs.
+    """
+    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
+    norms = np.linalg.norm(wide_left, axis=1) * np.linalg.norm(wide_right, axis=1)
+    exact = np.einsum("bd,bd->b", wide_left, wide_right) / np.where(norms > 0, norms, 1.0)
+    return exact.astype(np.float32).astype(np.float64)

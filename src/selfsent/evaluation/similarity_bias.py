@@ -11,52 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from selfsent.evaluation.statistics import STATISTICS, Spearman
-
 _WORD = re.compile(r"\w+")
-_NOTHING_LEFT = 1e-9
-
-
-class PartialRankCorrelation:
-    """Correlates the ranks of two columns after taking out of both what the ranks of the other columns explain.
-
-    Items are rows of the two variables and any number of controls. The value lies between -1 and 1; it is NaN where
-    one of the two variables is constant, or wholly explained by the controls.
-
-    Source: partial correlation from a correlation matrix, applied to Spearman's rank correlations.
-    """
-
-    name = "partial_rank_correlation"
-
-    def __call__(self, items: NDArray[np.float64]) -> float:
-        """Compute the partial rank correlation of ``items``."""
-        return float(self.of_counts(items, np.ones((1, len(items))))[0])
-
-    def of_counts(self, items: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Compute it of each resample, given how often each was drawn (``selfsent.evaluation.statistics``)."""
-        correlations = _rank_correlations(items, counts)
-        undefined = np.isnan(correlations[:, 0, 0]) | np.isnan(correlations[:, 1, 1])
-        known = np.nan_to_num(correlations)
-        pair, across, controls = known[:, :2, :2], known[:, :2, 2:], known[:, 2:, 2:]
-        left_over = pair - across @ np.linalg.pinv(controls, hermitian=True) @ across.transpose(0, 2, 1)
-        variances = np.maximum(left_over[:, [0, 1], [0, 1]], 0)
-        undefined |= (variances < _NOTHING_LEFT).any(axis=1)
-        scale = np.sqrt(np.where(undefined, 1.0, variances.prod(axis=1)))
-        return np.where(undefined, np.nan, np.clip(left_over[:, 0, 1] / scale, -1.0, 1.0))
-
-
-STATISTICS[PartialRankCorrelation.name] = PartialRankCorrelation()
-
-
-def _rank_correlations(items: NDArray[np.float64], counts: NDArray[np.float64]) -> Float[np.ndarray, "R C C"]:
-    """Correlate every two columns on each resample; a constant column gives NaN, on the diagonal too."""
-    num_columns = items.shape[1]
-    correlations = np.empty((len(counts), num_columns, num_columns))
-    for one in range(num_columns):
-        for other in range(one, num_columns):
-            value = Spearman().of_counts(items[:, [one, other]], counts)
-            correlations[:, one, other] = correlations[:, other, one] = value
-    return correlations
 
 
 def words_of(sentence: str) -> list[str]:

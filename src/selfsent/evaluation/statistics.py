@@ -17,6 +17,7 @@ from selfsent.evaluation.score import Statistic
 Floats = NDArray[np.float64]
 _CELLS_AT_ONCE = 1_000_000
 _CONFIDENCE = 0.95
+_NOTHING_LEFT = 1e-9
 
 
 @runtime_checkable
@@ -104,11 +105,53 @@ class SubsetSpearman(_Counted):
             return (np.nan_to_num(values) * weights).sum(axis=0) / weights.sum(axis=0)
 
 
+class PartialRankCorrelation(_Counted):
+    """Correlates the ranks of two columns after taking out of both what the ranks of the other columns explain.
+
+    Items are rows of the two variables and any number of controls. The value lies between -1 and 1; it is NaN where
+    one of the two variables is constant, or wholly explained by the controls.
+
+    Source: partial correlation from a correlation matrix, applied to Spearman's rank correlations.
+    """
+
+    name = "partial_rank_correlation"
+
+    def of_counts(self, items: Floats, counts: Floats) -> Floats:
+        """Compute it of each resample."""
+        correlations = _rank_correlations(items, counts)
+        undefined = np.isnan(correlations[:, 0, 0]) | np.isnan(correlations[:, 1, 1])
+        known = np.nan_to_num(correlations)
+        pair, across, controls = known[:, :2, :2], known[:, :2, 2:], known[:, 2:, 2:]
+        left_over = pair - across @ np.linalg.pinv(controls, hermitian=True) @ across.transpose(0, 2, 1)
+        variances = np.maximum(left_over[:, [0, 1], [0, 1]], 0)
+        undefined |= (variances < _NOTHING_LEFT).any(axis=1)
+        scale = np.sqrt(np.where(undefined, 1.0, variances.prod(axis=1)))
+        return np.where(undefined, np.nan, np.clip(left_over[:, 0, 1] / scale, -1.0, 1.0))
+
+
 STATISTICS: dict[str, CountedStatistic] = {
     statistic.name: statistic
-    for statistic in (Mean(), Pearson(), Spearman(), SubsetSpearman(weighted=False), SubsetSpearman(weighted=True))
+    for statistic in (
+        Mean(),
+        Pearson(),
+        Spearman(),
+        SubsetSpearman(weighted=False),
+        SubsetSpearman(weighted=True),
+        PartialRankCorrelation(),
+    )
 }
 """Every statistic by its name, so that a saved report can be paired with another one."""
+
+
+def _rank_correlations(items: Floats, counts: Floats) -> Floats:
+    """Correlate every two columns on each resample; a constant column gives NaN, on the diagonal too."""
+    num_columns = items.shape[1]
+    correlations = np.empty((len(counts), num_columns, num_columns))
+    for one in range(num_columns):
+        for other in range(one, num_columns):
+            value = Spearman().of_counts(items[:, [one, other]], counts)
+            correlations[:, one, other] = correlations[:, other, one] = value
+    return correlations
 
 
 def _ranks(values: Floats, counts: Floats) -> Floats:
