@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from numba import prange
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from selfsent.kernels.compiler import compiled
 from selfsent.kernels.induction import FloatArray
@@ -91,7 +92,8 @@ class _AffineUpward(torch.autograd.Function):
         return up
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         up, weight, noise = ctx.saved_tensors
         trees: TreeBatch = ctx.trees
         gradient = gradients[0].clone(memory_format=torch.contiguous_format)
@@ -115,7 +117,8 @@ class _AffineDownward(torch.autograd.Function):
         return down
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         down, weight, noise = ctx.saved_tensors
         trees: TreeBatch = ctx.trees
         gradient = gradients[0].clone(memory_format=torch.contiguous_format)

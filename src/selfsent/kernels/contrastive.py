@@ -86,11 +86,12 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         rows, columns, row_logs, column_logs = ctx.saved_tensors
         of_rows, of_columns = -columns, -rows
-        for tile in _tiles(len(rows)):
-            logits = torch.mm(rows[tile] * ctx.scale, columns.T)
-            share = _mean_of_softmaxes(logits, row_logs[tile], column_logs)
-            of_rows[tile].addmm_(share, columns)
-            of_columns.addmm_(share.T, rows[tile])
+        with torch.autocast(rows.device.type, enabled=False):
+            for tile in _tiles(len(rows)):
+                logits = torch.mm(rows[tile] * ctx.scale, columns.T)
+                share = _mean_of_softmaxes(logits, row_logs[tile], column_logs)
+                of_rows[tile].addmm_(share, columns)
+                of_columns.addmm_(share.T, rows[tile])
         factor = gradients[0] * (ctx.scale / len(rows))
         return of_rows.mul_(factor), of_columns.mul_(factor), None
 

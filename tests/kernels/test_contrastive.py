@@ -1,0 +1,130 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from selfsent.kernels import contrastive
+from selfsent.kernels.contrastive import tiled_symmetric_info_nce
+from selfsent.losses.functional import node_contrastive
+
+TEMPERATURES = [1.0, 0.8187, 0.05, 0.005]
+TILE = contrastive._TILE_ROWS
+SIZES = [1, 2, TILE - 1, TILE, TILE + 1, 2 * TILE + 3]
+
+
+def unit_rows(num_rows: int, dtype: torch.dtype = torch.float64, *, spread: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Pairs of unit vectors that lie near each other, so that the positives matter at every temperature."""
+    generator = torch.Generator().manual_seed(num_rows)
+    rows = torch.randn(num_rows, 12, generator=generator, dtype=torch.float64)
+    columns = rows + spread * torch.randn(num_rows, 12, generator=generator, dtype=torch.float64)
+    return tuple(functional.normalize(side, dim=1).to(dtype).requires_grad_() for side in (rows, columns))
+
+
+def value_and_gradients(loss: Tensor, *sides: Tensor) -> list[Tensor]:
+    return [loss.detach(), *torch.autograd.grad(loss, sides)]
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+@pytest.mark.parametrize("num_rows", SIZES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=str)
+def test_the_tiled_loss_equals_the_formula(num_rows: int, temperature: float, dtype: torch.dtype, tolerance: float):
+    exact = unit_rows(num_rows)
+    expected = value_and_gradients(node_contrastive(*exact, temperature=temperature), *exact)
+    # The formula normalises, the kernel is given unit vectors: compare gradients along the sphere.
+    sides = unit_rows(num_rows, dtype)
+    loss = tiled_symmetric_info_nce(*(functional.normalize(side, dim=1) for side in sides), temperature=temperature)
+    found = value_and_gradients(loss, *sides)
+    # A rounding of a cosine is multiplied by 1 / temperature.
+    allowed = tolerance * max(1.0, 0.05 / temperature if dtype == torch.float32 else 1.0)
+    torch.testing.assert_close(found[0].double(), expected[0], atol=allowed, rtol=allowed)
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        unit = 1 / (temperature * num_rows)  # the size of the two terms a gradient is the difference of
+        torch.testing.assert_close(one.double() / unit, other / unit, atol=allowed, rtol=0)
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_rows_unlike_their_columns_at_a_low_temperature_stay_exact(temperature: float):
+    # Every positive is opposite: the positive's weight underflows in float32 unless sums are kept as logarithms.
+    rows = functional.normalize(torch.randn(40, 6, generator=torch.Generator().manual_seed(0)), dim=1)
+    expected = node_contrastive(rows.double(), -rows.double(), temperature=temperature)
+    found = tiled_symmetric_info_nce(rows, -rows, temperature=temperature)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.8187, 0.05, 0.02])
+@pytest.mark.parametrize("num_rows", [1, 5])
+def test_the_gradients_are_those_of_finite_differences(num_rows: int, temperature: float):
+    sides = unit_rows(num_rows)
+    assert torch.autograd.gradcheck(lambda *both: tiled_symmetric_info_nce(*both, temperature=temperature), sides)
+
+
+def test_a_worked_pair():
+    # Cosines 1 and 0: each row's and column's loss is log(1 + e^(-1 / T)).
+    sides = torch.eye(2)
+    expected = torch.tensor(-2.0).exp().log1p()
+    torch.testing.assert_close(tiled_symmetric_info_nce(sides, sides, temperature=0.5), expected)
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_half_precision_is_summed_in_float32(temperature: float):
+    sides = tuple(side.detach().requires_grad_() for side in unit_rows(700, torch.bfloat16))
+    found = value_and_gradients(tiled_symmetric_info_nce(*sides, temperature=temperature), *sides)
+    assert all(value.isfinite().all() for value in found)
+    assert {value.dtype for value in found} == {torch.bfloat16}
+    same = tuple(side.detach().float() for side in sides)
+    torch.testing.assert_close(found[0], tiled_symmetric_info_nce(*same, temperature=temperature).bfloat16())
+
+
+def test_autocast_does_not_lower_the_precision():
+    sides = unit_rows(300, torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = value_and_gradients(tiled_symmetric_info_nce(*sides, temperature=0.05), *sides)
+    expected = value_and_gradients(tiled_symmetric_info_nce(*sides, temperature=0.05), *sides)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+
+
+def test_without_rows_the_loss_is_nothing():
+    rows, columns = (torch.zeros(0, 4, requires_grad=True) for _ in range(2))
+    loss = tiled_symmetric_info_nce(rows, columns, temperature=0.5)
+    loss.backward()
+    assert loss.item() == 0.0
+
+
+def test_a_second_derivative_is_refused_rather_than_wrong():
+    sides = unit_rows(4)
+    squared = tiled_symmetric_info_nce(*sides, temperature=1.0) ** 2
+    (gradient,) = torch.autograd.grad(squared, sides[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+_PEAK_OF_A_PROCESS = """
+import resource, torch
+from selfsent.kernels.contrastive import tiled_symmetric_info_nce
+torch.set_num_threads(1)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+def step(num_rows):
+    sides = [torch.nn.functional.normalize(torch.randn(num_rows, 8), dim=1).requires_grad_() for _ in range(2)]
+    tiled_symmetric_info_nce(*sides, temperature=0.8).backward()
+
+step(512)
+before = peak()
+step(20_000)
+print(peak() - before)
+"""
+
+
+def test_memory_grows_with_the_rows_and_not_with_their_square():
+    pytest.importorskip("resource")
+    result = subprocess.run(
+        [sys.executable, "-c", _PEAK_OF_A_PROCESS], capture_output=True, text=True, check=True, timeout=200
+    )
+    square = 20_000**2 * 4
+    assert int(result.stdout) < square / 10
