@@ -173,7 +173,10 @@ class RunTable:
             if self.evaluated == "dev"
             else f"suites {self.evaluated} on the final models"
         )
-        return f"Mean ± standard deviation over n seeds; {what}. Fractions times 100, losses as they are."
+        return (
+            f"Mean ± standard deviation over n seeds; {what}. Fractions times 100, losses as they are."
+            " Seconds are of the whole run, tokens/s of its training steps."
+        )
 
     def _unfinished(self) -> list[str]:
         missing = [f"Not finished yet: {', '.join(self.missing)}."] if self.missing else []

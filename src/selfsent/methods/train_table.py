@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,13 +197,8 @@ class _TableFolder:
             before = dict(json.loads(path.read_text("utf8"))["runs"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is no table of runs ({error}); name another --output, or --overwrite") from error
-        now = {run.name: run.identity for run in self.runs}
-        gone = [f"{name} is not in it any more" for name in before if name not in now]
-        changed = differences(
-            {name: before[name] for name in now if name in before}, {k: now[k] for k in now if k in before}
-        )
-        if gone or changed:
-            problems = [*gone, *changed]
+        problems = _changes(before, {run.name: run.identity for run in self.runs})
+        if problems:
             more = f" and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
             raise UserError(
                 f"{self.path} holds the table of another recipe ({'; '.join(problems[:_NUM_SHOWN])}{more});"
@@ -267,6 +263,16 @@ class _TableFolder:
         write_text(self.path / TABLE_MARKDOWN, table.to_markdown())
 
 
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Name what changed in the runs that were there before; a change of all of them is named once."""
+    gone = [f"{name} is not in it any more" for name in before if name not in now]
+    changed = [(name, change) for name in before if name in now for change in differences(before[name], now[name])]
+    counts = Counter(change for _, change in changed)
+    is_shared = {change: 1 < count == len(before) - len(gone) for change, count in counts.items()}
+    shared = [f"every run: {change}" for change in counts if is_shared[change]]
+    return [*gone, *shared, *(f"{name}: {change}" for name, change in changed if not is_shared[change])]
+
+
 def _suite_data(request: Request) -> Path:
     folder = request.data_dir or os.environ.get("SELFSENT_DATA")
     if not folder or not Path(folder).is_dir():
@@ -303,9 +309,7 @@ def _best(record: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
 
 
 def _speed(record: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
-    seconds, num_tokens = float(record["seconds"]), float(record.get("num_tokens_seen", 0))
-    figures = {"seconds": ("seconds", seconds)}
-    training_seconds = float(record.get("training_seconds", seconds))
-    if num_tokens and training_seconds:
-        figures["tokens/s"] = ("tokens_per_second", num_tokens / training_seconds)
+    figures = {"seconds": ("seconds", float(record["seconds"]))}
+    if record.get("tokens_per_second"):
+        figures["tokens/s"] = ("tokens_per_second", float(record["tokens_per_second"]))
     return figures

@@ -128,33 +128,53 @@ class _Session:
         plan: What is run.
         folder: Where.
         identity: What must be equal for the run to be continued.
-        seconds_before: Time spent by earlier processes of the same run, up to the checkpoint resumed from.
+        before: What ``run.json`` said at the checkpoint resumed from; empty for a fresh run.
     """
 
-    def __init__(self, plan: RunPlan, folder: RunFolder, identity: Mapping[str, Any], seconds_before: float) -> None:
+    def __init__(
+        self, plan: RunPlan, folder: RunFolder, identity: Mapping[str, Any], before: Mapping[str, Any]
+    ) -> None:
         self.folder = folder
         self._started = time.monotonic()
-        self._seconds_before = seconds_before
+        self._seconds_before = float(before.get("seconds", 0.0))
+        self.training_seconds = float(before.get("training_seconds", 0.0))
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         self.record: dict[str, Any] = {"status": "running", "started_at": now, **identity}
         self.record |= {"sources": list(plan.sources), **provenance()}
 
     def write(self, **changes: Any) -> None:
         """Bring ``run.json`` up to date."""
-        self.record |= {"seconds": round(self._seconds_before + time.monotonic() - self._started, 3)} | changes
+        seconds = self._seconds_before + time.monotonic() - self._started
+        self.record |= {"seconds": round(seconds, 3), "training_seconds": round(self.training_seconds, 3)} | changes
         self.folder.write_record(self.record)
 
 
 class _SessionCallback(TrainerCallback):
-    """Notes the time spent whenever a checkpoint is saved, so that a resumed run knows its whole duration."""
+    """Notes the time spent whenever a checkpoint is saved, so that a resumed run knows its whole duration.
+
+    Training seconds are those of steps and of reading their data; evaluations, logs and checkpoints do not count.
+    """
 
     def __init__(self, session: _Session) -> None:
         self._session = session
+        self._since = time.monotonic()
+
+    @override
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        now = time.monotonic()
+        self._session.training_seconds += now - self._since
+        self._since = now
 
     @override
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if state.is_world_process_zero:
             self._session.write(step=state.global_step)
+        self._since = time.monotonic()
+
+    def _restart_clock(self, *_: Any, **__: Any) -> None:
+        self._since = time.monotonic()
+
+    on_train_begin = on_log = on_evaluate = _restart_clock  # pyright: ignore[reportAssignmentType] all arguments are the host's
 
 
 def _results(trainer: ExactTrainer, log: MetricsLog, num_rows: int | None) -> dict[str, Any]:
@@ -190,6 +210,8 @@ def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows:
     results = _results(trainer, log, num_rows)
     keep_data_out_of_card(trainer.model)
     files = session.folder.install(trainer.model, session.record | results)
+    speed = results["num_tokens_seen"] / session.training_seconds if session.training_seconds else 0.0
+    results["tokens_per_second"] = round(speed, 1)
     session.write(**results, files=files, model_hash=model_content_hash(session.folder.path), status="finished")
 
 
@@ -218,8 +240,7 @@ def train(plan: RunPlan) -> SentenceTransformer:
         logger.warning(start.note)
     if start.kind == "finished":
         return load(folder.path)
-    seconds_before = float(folder.record().get("seconds", 0.0)) if start.kind == "resumed" else 0.0
-    session = _Session(plan, folder, this_run, seconds_before)
+    session = _Session(plan, folder, this_run, folder.record() if start.kind == "resumed" else {})
     with resumable(folder):
         return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
 
