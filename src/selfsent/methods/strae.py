@@ -97,7 +97,7 @@ def training(config: StraeConfig) -> dict[str, Any]:
         "per_device_train_batch_size": 512,
         "num_train_epochs": 15,
         "lr_scheduler_type": "constant",
-        "optim": "adamw_torch",
+        "optim": "adamw_torch_fused",
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
         "dataloader_drop_last": True,
