@@ -61,10 +61,20 @@ class TreeFormat(StrEnum):
     svg = "svg"
 
 
+def _device(name: str | None) -> str | None:
+    if name is None:
+        return None
+    from selfsent.device import checked_device
+
+    return checked_device(name)
+
+
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
@@ -124,11 +134,11 @@ def train(
     teacher: Annotated[str | None, typer.Option(help="Model to learn from.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in OUTPUT.")] = False,
     overwrite: Overwrite = False,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data.")] = None,
+    epochs: Annotated[float | None, typer.Option(min=0, help="Passes over the data.")] = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps; wins over --epochs.")] = None,
     max_rows: MaxRows = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seeds weights, dropout and order.")] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")

@@ -54,15 +54,16 @@ class StoredModel:
         Raises:
             UserError: The models differ.
         """
+        ours, theirs = self.location(store), other.location(store)
         if other.dimension != self.dimension:
             raise UserError(
-                f"the store {store} holds vectors of {self.dimension} dimensions, but the model {other.path} gives "
-                f"{other.dimension}; use the model it was made by ({self.path}), or index into a new store"
+                f"the store {store} holds vectors of {self.dimension} dimensions, but the model {theirs} gives "
+                f"{other.dimension}; use the model it was made by ({ours}), or index into a new store"
             )
         if other.sha256 != self.sha256:
             raise UserError(
-                f"the store {store} was made by another model: it records {self.sha256[:12]} ({self.path}), and "
-                f"{other.path} is {other.sha256[:12]}; use `--model` with the former, or index into a new store"
+                f"the store {store} was made by another model: it records {self.sha256[:12]} ({ours}), and "
+                f"{theirs} is {other.sha256[:12]}; use the former, or index into a new store"
             )
 
 

@@ -16,6 +16,7 @@ from selfsent.errors import UserError
 _NUM_CHECKPOINTS_PER_RUN = 10
 _NUM_LOGS_PER_RUN = 100
 _MAX_STEPS_BETWEEN_CHECKPOINTS = 500
+_POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size")
 _DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
 
 
@@ -34,6 +35,13 @@ def _check_names(overrides: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else "see the host's SentenceTransformerTrainingArguments"
             raise UserError(f"training.{name} is not a field of the host's training arguments; {hint}")
+
+
+def _check_positive(overrides: Mapping[str, Any]) -> None:
+    for name in _POSITIVE:
+        value = overrides.get(name, 1)
+        if not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise UserError(f"training.{name} is {value!r}; needed is a finite number above 0")
 
 
 def num_training_steps(overrides: Mapping[str, Any], num_rows: int | None, num_ranks: int = 1) -> int | None:
@@ -112,6 +120,7 @@ def training_arguments(
         UserError: An unknown field (with the nearest known ones), or a value the host refuses.
     """
     _check_names(overrides)
+    _check_positive(overrides)
     chosen = _defaults(num_steps, has_evaluator=has_evaluator) | _following(overrides, has_evaluator=has_evaluator)
     chosen |= dict(overrides)
     try:
