@@ -162,6 +162,9 @@ class UsableTexts:
         assembly: Holds the source; of rows with several texts every text counts.
         tokenizer: The model's.
         config: Holds the bounds.
+
+    Raises:
+        UserError: After a pass that found no usable text.
     """
 
     def __init__(self, assembly: Assembly, tokenizer: Any, config: StraeConfig) -> None:
@@ -179,6 +182,11 @@ class UsableTexts:
                     self.num_kept += 1
                     self.num_tokens += len(tokens)
                     yield {"text": text}
+        if not self.num_kept:
+            raise UserError(
+                f"no text has {self.config.min_tokens} to {self.config.max_tokens} tokens: {self.num_short:,} are"
+                f" shorter, {self.num_long:,} longer; give other texts, or set min_tokens and max_tokens"
+            )
 
     def note(self) -> str:
         """Say what was kept and what was left out."""
