@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 
 from selfsent import cli
 from selfsent.loading import load
+from selfsent.training.trainer import ExactTrainer
 
 SUBJECTS = ("the cat", "a dog", "my neighbour", "the committee", "an engineer")
 VERBS = ("sees", "follows", "likes", "paints", "remembers")
@@ -164,6 +166,23 @@ def test_no_arguments_show_the_commands(selfsent: Run) -> None:
     shown = selfsent()
     assert shown.code == 0
     assert "train" in shown.out
+
+
+def test_the_version_is_the_packages(selfsent: Run) -> None:
+    assert selfsent("--version").out == f"selfsent {version('selfsent')}\n"
+
+
+def test_a_training_that_is_interrupted_says_how_to_go_on(
+    selfsent: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ExactTrainer, "training_step", press_ctrl_c)
+    stopped = selfsent("train", "self-strae", "--data", home / "notes.txt", "--output", tmp_path / "out", *SHORT)
+    assert stopped.code == 130
+    (line,) = stopped.err.splitlines()
+    assert "--resume" in line
 
 
 SOURCES: dict[str, tuple[str, bytes | None, tuple[str, ...]]] = {

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tools.readme_tree import with_tree
 
 import selfsent
 from selfsent.methods import METHODS
@@ -92,6 +93,15 @@ def test_the_readmes_tree_is_the_repositorys() -> None:
     check = [sys.executable, "-m", "tools.readme_tree", "--check"]
     done = subprocess.run(check, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_tree_that_is_out_of_date_or_has_no_place_is_noticed() -> None:
+    readme = (ROOT / "README.md").read_text("utf8")
+    stale = readme.replace("errors.py ", "mistakes.py ")
+    assert stale != readme
+    assert with_tree(stale) == readme
+    with pytest.raises(SystemExit, match="needs the lines"):
+        with_tree("no markers")
 
 
 def test_the_readme_names_every_method_and_every_command() -> None:
