@@ -194,12 +194,19 @@ def evaluate(
     qrels: Annotated[Path | None, typer.Option(help="Own judgements: a folder of the BEIR layout.")] = None,
     split: Annotated[str, typer.Option(help="test, or dev for tuning.")] = "test",
     aggregation: Annotated[str, typer.Option(help="STS tasks of subsets: all, mean or wmean.")] = "all",
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Beside MODEL: untrained, averaged words, TF-IDF + SVD, BM25.")
+    ] = False,
+    corpus: Annotated[
+        str | None, typer.Option(help="Corpus that baselines are fitted on (default: what MODEL was trained on).")
+    ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
     """Score models on suites of tasks, with 95% bootstrap intervals."""
     from selfsent import evaluation
+    from selfsent.evaluation.baselines import evaluate_with_baselines
     from selfsent.evaluation.pairs import evaluate_own_labels
 
     options = evaluation.SuiteOptions(
@@ -209,18 +216,49 @@ def evaluate(
     )
     if json_path is not None and len(models) > 1:
         raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
+    if baselines and (len(models) > 1 or pairs is not None or qrels is not None):
+        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
+    if corpus is not None and not baselines:
+        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
+    folder = _data_dir(data_dir)
     if pairs is not None or qrels is not None:
         reports = evaluate_own_labels(models, pairs=pairs, qrels=qrels, options=options, device=device)
+    elif baselines:
+        reports = evaluate_with_baselines(models[0], suite, folder, corpus=corpus, options=options, device=device)
     else:
-        folder = _data_dir(data_dir)
         reports = [evaluation.evaluate(model, suite, folder, options=options, device=device) for model in models]
     if json_path is not None:
         reports[0].save(json_path)
-    if len(reports) == 1:
+    if baselines:
+        _print(evaluation.render_baselines(reports))
+    elif len(reports) == 1:
         _print(evaluation.render(reports[0]))
     else:
         differences = evaluation.paired_differences(reports)
         _print(evaluation.render_side_by_side(reports), evaluation.render_differences(differences))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run or model folders, or --json reports.")],
+    suite: Annotated[str, typer.Option(help="What folders are evaluated on.")] = "sts,geometry",
+    data_dir: DataDir = None,
+    output: Annotated[Path | None, typer.Option(help="Write a page (.html) or Markdown (.md) here.")] = None,
+    batch_size: BatchSize = 64,
+) -> None:
+    """Compare runs with the first of them: a table, paired intervals, and a page with plots."""
+    from selfsent.evaluation import SuiteOptions
+    from selfsent.evaluation.compare import compare as run
+    from selfsent.evaluation.compare import render
+    from selfsent.evaluation.compare_page import save
+
+    if output is not None and output.suffix not in {".html", ".md"}:
+        raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")
+    comparison = run(runs, suites=suite, data_dir=_data_dir(data_dir), options=SuiteOptions(batch_size=batch_size))
+    _print(render(comparison))
+    if output is not None:
+        save(comparison, output)
+        _print(f"comparison written to {output}")
 
 
 def _one_of(option: str, value: str, *allowed: str) -> Any:

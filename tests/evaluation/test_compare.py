@@ -1,26 +1,15 @@
-import json
 from dataclasses import replace
-from html.parser import HTMLParser
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-from transformers import PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
-from selfsent.evaluation import runs as runs_module
 from selfsent.evaluation.compare import compare, compare_runs, to_markdown
-from selfsent.evaluation.compare_page import save, to_html
-from selfsent.evaluation.report import Report, load_report
-from selfsent.evaluation.runs import Run, brief_names, read_curve
+from selfsent.evaluation.report import Report
+from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS, paired_bootstrap
-from selfsent.evaluation.suites import SuiteOptions
-
-OPTIONS = SuiteOptions(num_resamples=50)
 
 
 def report(name: str, seed: int, num_items: int = 40) -> Report:
@@ -41,22 +30,6 @@ def report(name: str, seed: int, num_items: int = 40) -> Report:
         for metric in ("alignment", "uniformity")
     ]
     return Report(model=name, scores=(score, *geometry), dimension=8, versions={})
-
-
-@pytest.fixture
-def folders(tiny_tokenizer: PreTrainedTokenizerFast, sentences: list[str], tmp_path: Path) -> tuple[list[Path], Path]:
-    """Two saved models of different width, and evaluation data."""
-    for width in (8, 16):
-        static = StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=width)
-        SentenceTransformer(modules=[static], device="cpu").save(str(tmp_path / f"width{width}"))
-    data = tmp_path / "data"
-    (data / "sts/STSBenchmark").mkdir(parents=True)
-    rows = [
-        {"sentence1": one, "sentence2": other, "score": 5.0 * (number % 2) + number / 100}
-        for number, (one, other) in enumerate(pairwise(sentences))
-    ]
-    (data / "sts/STSBenchmark/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return [tmp_path / "width8", tmp_path / "width16"], data
 
 
 def test_a_difference_is_the_paired_bootstrap_against_the_first_run():
@@ -83,54 +56,6 @@ def test_a_task_that_one_run_lacks_is_a_dash():
     assert to_markdown(comparison).splitlines()[2].endswith("| - |")
 
 
-def test_folders_are_evaluated_once_and_again_when_their_model_changes(
-    folders: tuple[list[Path], Path], monkeypatch: pytest.MonkeyPatch
-):
-    paths, data = folders
-    calls: list[str] = []
-    evaluate = runs_module.evaluate
-
-    def counting(model, *arguments, **keywords):
-        calls.append(Path(model).name)
-        return evaluate(model, *arguments, **keywords)
-
-    monkeypatch.setattr(runs_module, "evaluate", counting)
-    first = compare(paths, suites="geometry", data_dir=data, options=OPTIONS)
-    assert [run.name for run in first.runs] == ["width8", "width16"]
-    assert [run.report.dimension for run in first.runs] == [8, 16]
-    again = compare(paths, suites="geometry", data_dir=data, options=OPTIONS)
-    assert calls == ["width8", "width16"]
-    assert set(first.differences) == set(again.differences)
-    assert ("geometry/frequency_bias", "width16") in again.differences  # a statistic of our own survives being saved
-
-    SentenceTransformer(str(paths[1]), device="cpu").save(str(paths[0]))
-    compare(paths, suites="geometry", data_dir=data, options=OPTIONS)
-    compare(paths, suites="geometry", data_dir=data, options=replace(OPTIONS, seed=1))
-    assert calls == ["width8", "width16", "width8", "width8", "width16"]
-
-
-def test_a_changed_model_is_named_and_refused_with_both_dimensions(folders: tuple[list[Path], Path], tmp_path: Path):
-    paths, data = folders
-    compare(paths, suites="geometry", data_dir=data, options=OPTIONS)
-    saved = tmp_path / "report.json"
-    load_report(paths[0] / "evaluation/geometry.json").save(saved)
-    SentenceTransformer(str(paths[1]), device="cpu").save(str(paths[0]))
-    for changed in (paths[0], saved):
-        with pytest.raises(UserError, match=r"width8 changed since it was evaluated: then 8 dimensions.*now 16"):
-            compare([changed, paths[1]], suites="geometry", options=OPTIONS)
-
-
-def test_a_saved_report_is_a_run(folders: tuple[list[Path], Path], tmp_path: Path):
-    paths, _ = folders
-    for seed, name in enumerate(("one", "two"), start=1):
-        report(name, seed).save(tmp_path / f"{name}.json")
-    comparison = compare([tmp_path / "one.json", tmp_path / "two.json"], options=OPTIONS)
-    assert [run.name for run in comparison.runs] == ["one", "two"]
-    assert comparison.differences
-    with pytest.raises(UserError, match=r"has not been evaluated on sts; name the evaluation data with --data-dir"):
-        compare([tmp_path / "one.json", paths[0]], options=OPTIONS)
-
-
 def test_bad_runs_are_named(tmp_path: Path):
     with pytest.raises(UserError, match="1 run to compare; name at least two"):
         compare([tmp_path])
@@ -140,55 +65,3 @@ def test_bad_runs_are_named(tmp_path: Path):
         compare([tmp_path, tmp_path / "."])
     with pytest.raises(UserError, match="not scored on the same data"):
         compare_runs([Run(name=str(n), report=report(str(n), 1, num_items=n)) for n in (30, 40)])
-
-
-def test_names_are_as_brief_as_tells_them_apart():
-    assert brief_names(["/runs/a", "/runs/b"]) == ["a", "b"]
-    assert brief_names(["/one/model", "/two/model", "/two/other"]) == ["one/model", "two/model", "two/other"]
-
-
-def test_a_torn_last_line_of_a_curve_is_left_out_and_a_broken_one_named(tmp_path: Path):
-    path = tmp_path / "metrics.jsonl"
-    assert read_curve(path) == []
-    path.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "lo')
-    assert read_curve(path) == [{"step": 1, "loss": 2.0}]
-    path.write_text('{"step": 1}\nnonsense\n')
-    with pytest.raises(UserError, match=r"metrics\.jsonl, line 2: no JSON"):
-        read_curve(path)
-
-
-class Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.sources: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.sources += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href"}]
-
-
-def test_the_page_holds_every_plot_and_fetches_nothing(tmp_path: Path):
-    curve = [{"step": step, "loss": 1 / (1 + step), "eval_spearman": None if step == 1 else 0.5} for step in range(5)]
-    compared = compare_runs(
-        [Run(name=f"<b>{seed}", report=report(f"<b>{seed}", seed), curve=curve) for seed in (1, 2)], num_resamples=50
-    )
-    html = to_html(compared)
-    page = Page()
-    page.feed(html)
-    assert page.tags.count("svg") == 4
-    assert "script" not in page.tags
-    assert "link" not in page.tags
-    assert all(source.startswith(("#", "data:")) for source in page.sources)
-    assert "<b>1" not in html
-    save(compared, tmp_path / "page.html")
-    save(compared, tmp_path / "table.md")
-    assert (tmp_path / "page.html").read_text("utf8") == to_html(compared)
-    assert (tmp_path / "table.md").read_text("utf8") == to_markdown(compared)
-
-
-def test_plots_without_data_are_left_out():
-    bare = replace(report("a", 1), scores=report("a", 1).scores[:1])
-    page = Page()
-    page.feed(to_html(compare_runs([Run(name=name, report=bare) for name in "ab"], num_resamples=50)))
-    assert page.tags.count("svg") == 2  # scores and scatter

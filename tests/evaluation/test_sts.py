@@ -5,11 +5,10 @@ import lzma
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
-from tests.evaluation.evaluation_data import STS_TASKS, Constant, Table, sts_folder, sts_rows, write_jsonl
+from tests.evaluation.evaluation_data import STS_TASKS, Table, sts_folder, sts_rows, write_jsonl
 
 from selfsent.errors import UserError
 from selfsent.evaluation import SuiteOptions, evaluate
-from selfsent.evaluation.report import Report
 from selfsent.evaluation.sts import read_pairs
 
 
@@ -61,15 +60,6 @@ def test_the_dev_split_has_two_tasks_and_no_sts7(tmp_path):
     assert report.scores[0].also["split"] == "dev"
 
 
-def test_every_distinct_sentence_is_encoded_once_over_all_suites(tmp_path):
-    model = Table()
-    for language in ("de", "fr"):
-        write_jsonl(sts_folder(tmp_path) / f"sts/STSBenchmarkMultilingual/{language}-test.jsonl", sts_rows("STS12"))
-    evaluate(model, "sts,sts-multilingual", tmp_path)
-    asked = [text for text in model.asked if text != "dimension"]
-    assert len(asked) == len(set(asked)) == 7 * (5 + 12)
-
-
 def test_runs_of_white_space_are_one_space(tmp_path):
     write_jsonl(
         tmp_path / "sts/X/test.jsonl", [{"sentence1": " a  b\tc\u00a0d ", "sentence2": "e\r\nf", "score": "4.5"}]
@@ -105,12 +95,6 @@ def test_without_a_folder_and_offline_the_wanted_file_is_named():
         evaluate(Table(), "sts")
 
 
-@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (np.inf, "infinity"), (1.0, "same"), (0.0, "same")])
-def test_broken_embeddings_are_named_and_not_scored(tmp_path, value, message):
-    with pytest.raises(UserError, match=message):
-        evaluate(Constant(value), "sts", sts_folder(tmp_path))
-
-
 def test_equal_similarities_are_named_and_not_scored(tmp_path):
     class OneDimension:
         def encode(self, inputs, **kwargs):
@@ -125,39 +109,6 @@ def test_gold_scores_that_do_not_differ_are_named(tmp_path):
     write_jsonl(sts_folder(tmp_path) / "sts/STS13/test.jsonl", rows)
     with pytest.raises(UserError, match="STS13: all 12 gold scores are 3"):
         evaluate(Table(), "sts", tmp_path)
-
-
-def multilingual(tmp_path) -> None:
-    for language in ("de", "zh"):
-        rows = [row | {"sentence1": f"{language} {row['sentence1']}"} for row in sts_rows("STSBenchmark")]
-        write_jsonl(tmp_path / f"sts/STSBenchmarkMultilingual/{language}-test.jsonl", rows)
-    write_jsonl(tmp_path / "sts/STSBenchmark/test.jsonl", sts_rows("STSBenchmark"))
-
-
-def test_every_language_there_is_gets_a_task(tmp_path):
-    multilingual(tmp_path)
-    report: Report = evaluate(Table(), "sts-multilingual", tmp_path)
-    assert [score.task for score in report.scores] == ["STSBenchmarkMultilingual/de", "STSBenchmarkMultilingual/zh"]
-    assert list(report.averages()) == ["STSBenchmarkMultilingual"]
-
-
-def test_a_cross_lingual_task_pairs_line_by_line(tmp_path):
-    multilingual(tmp_path)
-    report = evaluate(Table(), "sts-multilingual", tmp_path, options=SuiteOptions(languages=("zh-en",)))
-    rows = [row | {"sentence1": f"zh {row['sentence1']}"} for row in sts_rows("STSBenchmark")]
-    assert report.scores[0].value == pytest.approx(spearmanr(predicted(Table(), rows), gold(rows)).statistic)
-
-
-def test_languages_that_are_not_line_parallel_are_refused(tmp_path):
-    multilingual(tmp_path)
-    write_jsonl(tmp_path / "sts/STSBenchmark/test.jsonl", sts_rows("STSBenchmark")[::-1])
-    with pytest.raises(UserError, match="en and de do not hold the same pairs"):
-        evaluate(Table(), "sts-multilingual", tmp_path, options=SuiteOptions(languages=("en-de",)))
-
-
-def test_no_language_at_all_names_the_file_wanted(tmp_path):
-    with pytest.raises(UserError, match=r"de-test\.jsonl"):
-        evaluate(Table(), "sts-multilingual", tmp_path)
 
 
 @pytest.mark.skipif("not __import__('os').environ.get('SELFSENT_SLOW')", reason="minutes; set SELFSENT_SLOW")

@@ -1,6 +1,12 @@
 """How good a model is: one protocol, an interval on every figure, paired comparisons."""
 
-from selfsent.evaluation.differences import Difference, paired_differences, render_differences, render_side_by_side
+from selfsent.evaluation.differences import (
+    Difference,
+    paired_differences,
+    render_baselines,
+    render_differences,
+    render_side_by_side,
+)
 from selfsent.evaluation.report import Report, load_report, render
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate
@@ -15,6 +21,7 @@ __all__ = [
     "load_report",
     "paired_differences",
     "render",
+    "render_baselines",
     "render_differences",
     "render_side_by_side",
 ]

@@ -4,102 +4,35 @@ All but BM25 are ordinary models of the host, so every suite takes them, and the
 """
 
 import copy
-from collections.abc import Iterable
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfTransformer
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel
 
+from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
+from selfsent.evaluation.ranking import Ranker
+from selfsent.evaluation.report import Report
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError, Encoder
+from selfsent.evaluation.structure import TreeModel
+from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate, report_of, suite_names
+from selfsent.evaluation.word_vectors import table_model, tfidf_svd, word_vectors
+from selfsent.loading import load
 
-Counts = csr_array
-"""A sparse matrix of counts."""
-
-_UNKNOWN = "[UNK]"
-_NORM_FLOOR = 1e-12
-
-
-def tfidf_svd(
-    texts: Iterable[str],
-    *,
-    dimension: int = 256,
-    max_vocabulary: int = 50_000,
-    max_texts: int = 100_000,
-    seed: int = 0,
-) -> SentenceTransformer:
-    """Fit TF-IDF with a truncated SVD: latent semantic analysis of the corpus.
-
-    The projection of a text is, up to its length, the sum of one vector a word: the model is a static embedding table.
-
-    Args:
-        texts: The corpus; one text, one document.
-        dimension: Of the embedding; fewer where the corpus has fewer words or texts.
-        max_vocabulary: The most frequent words kept.
-        max_texts: Texts read from the start of the corpus.
-        seed: Of the randomised SVD.
-
-    Returns:
-        A model whose cosines are those of scikit-learn's ``TfidfTransformer`` and ``TruncatedSVD``; words it has not
-        seen count for nothing.
-
-    Raises:
-        UserError: The corpus holds fewer than two texts or three distinct words.
-
-    Source: Deerwester et al. 1990.
-    """
-    kept = list(islice(texts, max_texts))
-    tokenizer = _word_tokenizer(kept, max_vocabulary)
-    counts = _document_counts(kept, tokenizer)
-    weighting = TfidfTransformer().fit(counts)
-    svd = TruncatedSVD(_dimension(dimension, counts), random_state=seed).fit(weighting.transform(counts))
-    weights = np.asarray(weighting.idf_, dtype=np.float64)
-    return _static_model(tokenizer, np.asarray(svd.components_, dtype=np.float64).T * weights[:, None])
-
-
-def word_vectors(
-    texts: Iterable[str],
-    *,
-    dimension: int = 256,
-    window: int = 5,
-    max_vocabulary: int = 20_000,
-    max_texts: int = 100_000,
-    seed: int = 0,
-) -> SentenceTransformer:
-    """Average word embeddings of the corpus, made by factorising positive pointwise mutual information.
-
-    Args:
-        texts: The corpus; a window does not cross from one text to the next.
-        dimension: Of the embedding; fewer where the corpus has fewer words.
-        window: Words on either side that count as context, all alike.
-        max_vocabulary: The most frequent words kept.
-        max_texts: Texts read from the start of the corpus.
-        seed: Of the randomised SVD.
-
-    Returns:
-        A model that averages the vectors of a text's words; words it has not seen count for nothing.
-
-    Raises:
-        UserError: The corpus holds fewer than two texts or three distinct words.
-
-    Source: Levy, Goldberg and Dagan 2015: PPMI with context distribution smoothing of 0.75, SVD with eigenvalues to
-        the power of one half.
-    """
-    kept = list(islice(texts, max_texts))
-    tokenizer = _word_tokenizer(kept, max_vocabulary)
-    association = positive_pmi(cooccurrences(kept, tokenizer, window=window))
-    svd = TruncatedSVD(_dimension(dimension, association), random_state=seed)
-    scaled = svd.fit_transform(association)
-    return _static_model(tokenizer, scaled / np.sqrt(np.maximum(svd.singular_values_, _NORM_FLOOR)))
+_LOG = logging.getLogger(__name__)
+_MAX_TEXTS = 100_000
+_FOR_RANKERS = ("retrieval", "rerank")
 
 
 def averaged_table(model: SentenceTransformer) -> SentenceTransformer | None:
@@ -121,7 +54,7 @@ def averaged_table(model: SentenceTransformer) -> SentenceTransformer | None:
     if not isinstance(table, nn.Embedding):
         return None
     own_tokenizer = Tokenizer.from_str(backend.to_str())  # the host's module changes the padding of the one it is given
-    return _with_table(own_tokenizer, table.weight.detach().float().cpu().clone())
+    return table_model(own_tokenizer, table.weight.detach().float().cpu().clone())
 
 
 def untrained(model: SentenceTransformer, *, seed: int = 0) -> SentenceTransformer:
@@ -160,95 +93,84 @@ def baselines_for(
     if table is not None:
         found["averaged table"] = table
     if texts is not None:
-        kept = list(islice(texts, 100_000))
+        kept = list(islice(texts, _MAX_TEXTS))
         found["averaged words"] = word_vectors(kept, seed=seed)
         found["tf-idf + svd"] = tfidf_svd(kept, seed=seed)
     return found | {"bm25": BM25()}
 
 
-def cooccurrences(texts: list[str], tokenizer: Tokenizer, *, window: int) -> Counts:
-    """Count how often two words stand near each other, both ways round; unknown words hold a place and do not count.
+def evaluate_with_baselines(
+    model: str | Path,
+    suites: str | Sequence[str] = "sts",
+    data_dir: str | Path | None = None,
+    *,
+    corpus: str | Path | None = None,
+    options: SuiteOptions | None = None,
+    device: str | None = None,
+) -> list[Report]:
+    """Score a model and, on the same suites, every baseline that it and its corpus allow.
 
     Args:
-        texts: The corpus.
-        tokenizer: Of whole words.
-        window: The farthest distance that counts.
-    """
-    num_words, unknown = tokenizer.get_vocab_size(), tokenizer.token_to_id(_UNKNOWN)
-    total = csr_array((num_words, num_words), dtype=np.float64)
-    for start in range(0, len(texts), 20_000):
-        ids, document = _ids(texts[start : start + 20_000], tokenizer)
-        for distance in range(1, window + 1):
-            together = (document[:-distance] == document[distance:]) & (ids[:-distance] != unknown)
-            together &= ids[distance:] != unknown
-            one, other = ids[:-distance][together], ids[distance:][together]
-            total = total + csr_array((np.ones(len(one)), (one, other)), shape=total.shape)
-    return csr_array(total + total.T)
-
-
-def positive_pmi(counts: Counts, *, smoothing: float = 0.75) -> Counts:
-    """Turn co-occurrence counts into positive pointwise mutual information.
-
-    Args:
-        counts: Words by contexts.
-        smoothing: Power that the counts of contexts are raised to.
+        model: Path or hub name of the model.
+        suites: Names of suites, in a sequence or with commas between them.
+        data_dir: The folder of the evaluation data; ``None`` takes what the hub has.
+        corpus: Source of the texts that the model was trained on; ``None`` takes the one that its ``run.json`` names,
+            and without one leaves out the baselines that are fitted on a corpus.
+        options: The settings of the protocol.
+        device: Where to put the model.
 
     Returns:
-        ``max(0, log(p(w, c) / (p(w) p(c))))``, sparse, nats.
+        The model's report, then one a baseline. A baseline is scored on the suites that apply to it: BM25 ranks, and
+        only trees have a structure. A suite on which it gives every text the same embedding is left out with a note.
+
+    Raises:
+        UserError: The model, a suite, the corpus or a data file does not exist or is wrong.
     """
-    of_word = counts.sum(axis=1)
-    of_context = counts.sum(axis=0) ** smoothing
-    present = counts.tocoo()
-    expected = of_word[present.row] * of_context[present.col] / of_context.sum()
-    values = np.maximum(np.log(present.data / expected), 0)
-    return csr_array((values, (present.row, present.col)), shape=counts.shape)
+    options = options or SuiteOptions()
+    chosen = suite_names(suites)
+    source = corpus or training_corpus(model)
+    texts = None if source is None else open_source(source).texts()
+    if texts is None:
+        _LOG.info("no training corpus is known of %s; name it with --corpus for the baselines fitted on it", model)
+    reports = [evaluate(model, chosen, data_dir, options=options, device=device)]
+    folder = None if data_dir is None else Path(data_dir)
+    for name, baseline in baselines_for(load(model, device=device), texts, seed=options.seed).items():
+        scorings = partial(_scorings, name=name, suites=chosen, data_dir=folder, options=options)
+        reports.append(report_of(baseline, scorings, options=options, data=reports[0].settings["data"], name=name))
+    return [report for number, report in enumerate(reports) if report.scores or number == 0]
 
 
-def _word_tokenizer(texts: list[str], max_vocabulary: int) -> Tokenizer:
-    """Train a tokenizer of whole lower-cased words; punctuation is left out."""
-    tokenizer = Tokenizer(models.WordLevel(unk_token=_UNKNOWN))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+"), behavior="removed", invert=True)
-    trainer = trainers.WordLevelTrainer(vocab_size=max_vocabulary, special_tokens=[_UNKNOWN], show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    if len(texts) < 2 or tokenizer.get_vocab_size() < 4:  # noqa: PLR2004 an SVD needs more sides than it gives
-        raise UserError(
-            f"a corpus of {len(texts)} texts and {tokenizer.get_vocab_size() - 1} words is too small for word vectors; "
-            "name the training corpus with --data"
-        )
-    return tokenizer
+def training_corpus(model: str | Path) -> str | None:
+    """Give the source that a run's ``run.json`` names; ``None`` for any other model, or one whose source has gone."""
+    path = Path(model) / "run.json"
+    try:
+        source = json.loads(path.read_text("utf8"))["recipe"]["data"] if path.is_file() else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    is_there = isinstance(source, str) and (":" in source or Path(source).exists())
+    return source if is_there else None
 
 
-def _ids(texts: list[str], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids of all words in order, and the number of the text that each stands in."""
-    encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    ids = np.fromiter((word for text in encoded for word in text), dtype=np.int64)
-    return ids, np.repeat(np.arange(len(encoded)), [len(text) for text in encoded])
+def _scorings(
+    baseline: Encoder | Ranker, *, name: str, suites: Sequence[str], data_dir: Path | None, options: SuiteOptions
+) -> Mapping[str, Callable[[], list[Score]]]:
+    """What to run on a baseline: of the suites those that apply to it, a collapse being no more than a note."""
+
+    def scored(suite: str) -> list[Score]:
+        try:
+            return SUITES[suite](baseline, data_dir, options)
+        except CollapsedEmbeddingsError as error:
+            _LOG.info("%s, suite %s: %s", name, suite, error)
+            return []
+
+    return {suite: partial(scored, suite) for suite in suites if _applies(suite, baseline)}
 
 
-def _document_counts(texts: list[str], tokenizer: Tokenizer) -> Counts:
-    ids, document = _ids(texts, tokenizer)
-    known = ids != tokenizer.token_to_id(_UNKNOWN)
-    shape = (len(texts), tokenizer.get_vocab_size())
-    return csr_array((np.ones(known.sum()), (document[known], ids[known])), shape=shape)
-
-
-def _dimension(wanted: int, matrix: Counts) -> int:
-    num_sides: tuple[int, int] = matrix.shape  # pyright: ignore[reportAssignmentType] scipy leaves it open
-    return min(wanted, min(num_sides) - 1)
-
-
-def _static_model(tokenizer: Tokenizer, table: NDArray[np.float64]) -> SentenceTransformer:
-    """Average the rows of ``table``; the unknown word's row is zero."""
-    weights = torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32))
-    weights[tokenizer.token_to_id(_UNKNOWN)] = 0
-    return _with_table(tokenizer, weights)
-
-
-def _with_table(tokenizer: Tokenizer, weights: torch.Tensor) -> SentenceTransformer:
-    return SentenceTransformer(
-        modules=[StaticEmbedding(tokenizer, embedding_weights=weights), Normalize()], device="cpu"
-    )
+def _applies(suite: str, baseline: Encoder | Ranker) -> bool:
+    if isinstance(baseline, Ranker):
+        return suite in _FOR_RANKERS
+    first = baseline[0] if isinstance(baseline, SentenceTransformer) else baseline
+    return suite != "structure" or isinstance(first, TreeModel)
 
 
 def _reset(module: nn.Module) -> None:

@@ -4,12 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.table import Table
+
 from selfsent.errors import UserError
 from selfsent.evaluation.differences import Difference, paired_differences
 from selfsent.evaluation.report import shown, shown_interval
 from selfsent.evaluation.runs import Run, open_runs
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.suites import SuiteOptions
+
+_LEGEND = (
+    "Value (95% interval); behind it the difference from {first}, starred where the 95% interval of a paired bootstrap "
+    "leaves out zero. Fractions times 100. Several stars among many comparisons are expected by chance."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +86,36 @@ def compare_runs(runs: Sequence[Run], *, num_resamples: int = 1000, seed: int = 
     return Comparison(runs=runs, differences={(one.task, one.model_a): one for one in found})
 
 
-def is_clear(difference: Difference) -> bool:
-    """Tell whether the interval of a difference leaves out zero."""
-    interval = difference.paired.ci95
-    return interval is not None and not interval[0] <= 0 <= interval[1]
-
-
 def signed(difference: Difference) -> str:
     """Write a difference as people read it, with its sign and a star where its interval leaves out zero."""
     value = shown(difference.paired.difference, difference.metric)
-    return f"{'+' if difference.paired.difference >= 0 else ''}{value}{'*' if is_clear(difference) else ''}"
+    return f"{'+' if difference.paired.difference >= 0 else ''}{value}{'*' if difference.is_clear else ''}"
+
+
+def render(comparison: Comparison) -> Table:
+    """Lay a comparison out as a table for a terminal, fractions times 100: value, interval, difference from the first.
+
+    Args:
+        comparison: The comparison.
+    """
+    first = comparison.runs[0].name
+    table = Table(caption=f"{_LEGEND.format(first=first)}", caption_justify="left", show_lines=True)
+    for heading in ("task", "metric"):
+        table.add_column(heading, no_wrap=True)
+    for run in comparison.runs:
+        table.add_column(run.name, justify="right", overflow="fold")
+    for task, metric in comparison.tasks.items():
+        table.add_row(task, metric, *(_cell(comparison, run, task, between="\n") for run in comparison.runs))
+    for name, cells in _averages(comparison):
+        table.add_row(name, "mean", *cells, style="bold")
+    return table
+
+
+def _averages(comparison: Comparison) -> list[tuple[str, list[str]]]:
+    """The averages of each run, a dash where it lacks one."""
+    averages = [run.report.averages() for run in comparison.runs]
+    names = dict.fromkeys(name for means in averages for name in means)
+    return [(name, [shown(means[name].value, "") if name in means else "-" for means in averages]) for name in names]
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -104,14 +131,9 @@ def to_markdown(comparison: Comparison) -> str:
     lines = [_row(["task", "metric", *names]), _row(["---", "---", *("---:" for _ in names)])]
     for task, metric in comparison.tasks.items():
         lines.append(_row([task, metric, *(_cell(comparison, run, task) for run in comparison.runs)]))
-    averages = [run.report.averages() for run in comparison.runs]
-    for name in dict.fromkeys(name for means in averages for name in means):
-        cells = (f"**{shown(means[name].value, '')}**" if name in means else "-" for means in averages)
-        lines.append(_row([f"**{name}**", "mean", *cells]))
-    note = (
-        f"Value (95% interval); behind it the difference from {names[0]}, starred where the 95% interval of a paired "
-        "bootstrap leaves out zero. Fractions times 100. Several stars among many comparisons are expected by chance."
-    )
+    for name, cells in _averages(comparison):
+        lines.append(_row([f"**{name}**", "mean", *(f"**{cell}**" for cell in cells)]))
+    note = _LEGEND.format(first=names[0])
     return "\n".join([*lines, "", note, ""])
 
 
@@ -119,10 +141,10 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _cell(comparison: Comparison, run: Run, task: str) -> str:
+def _cell(comparison: Comparison, run: Run, task: str, *, between: str = " ") -> str:
     score = comparison.score(run, task)
     if score is None:
         return "-"
-    text = f"{shown(score.value, score.metric)} ({shown_interval(score.ci95, score.metric)})"
+    parts = [shown(score.value, score.metric), f"({shown_interval(score.ci95, score.metric)})"]
     difference = comparison.differences.get((task, run.name))
-    return text if difference is None else f"{text} {signed(difference)}"
+    return between.join(parts if difference is None else [*parts, signed(difference)])

@@ -4,7 +4,7 @@ from html import escape
 from pathlib import Path
 
 from selfsent.atomic import write_text
-from selfsent.evaluation.compare import Comparison, is_clear, signed, to_markdown
+from selfsent.evaluation.compare import Comparison, signed, to_markdown
 from selfsent.evaluation.comparison_plots import draw
 from selfsent.evaluation.report import shown, shown_interval
 from selfsent.evaluation.runs import Run
@@ -127,5 +127,5 @@ def _cell(comparison: Comparison, run: Run, task: str) -> str:
     if difference is None:
         return f"{text}</td>"
     better = (difference.paired.difference > 0) != (score.metric in _LOWER_IS_BETTER)
-    kind = "" if not is_clear(difference) or score.metric in _NEITHER_IS_BETTER else "gain" if better else "loss"
+    kind = "" if not difference.is_clear or score.metric in _NEITHER_IS_BETTER else "gain" if better else "loss"
     return f"{text}<span class='{kind}'>{signed(difference)}</span></td>"

@@ -33,6 +33,11 @@ class Difference:
     model_b: str
     paired: PairedDifference
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the 95% interval leaves out zero."""
+        return self.paired.ci95 is not None and not self.paired.ci95[0] <= 0 <= self.paired.ci95[1]
+
 
 def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, seed: int = 0) -> list[Difference]:
     """Compare each two reports on every task that both scored item by item.
@@ -111,7 +116,6 @@ def render_differences(differences: Sequence[Difference]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for one in differences:
         paired = one.paired
-        clear = paired.ci95 is not None and not paired.ci95[0] <= 0 <= paired.ci95[1]
         table.add_row(
             one.task,
             one.model_a,
@@ -119,6 +123,45 @@ def render_differences(differences: Sequence[Difference]) -> Table:
             f"{'+' if paired.difference > 0 else ''}{shown(paired.difference, one.metric)}",
             shown_interval(paired.ci95, one.metric),
             f"{paired.p_value:.3f}",
-            style="bold" if clear else None,
+            style="bold" if one.is_clear else None,
         )
     return table
+
+
+def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, seed: int = 0) -> Table:
+    """Lay a model's report and those of its baselines out as one table, fractions times 100.
+
+    Args:
+        reports: The model's, then one a baseline (``selfsent.evaluation.baselines.evaluate_with_baselines``).
+        num_resamples: Of each paired bootstrap.
+        seed: Of the resampling.
+    """
+    model, *baselines = reports
+    table = Table(
+        caption="fractions x100; * the 95% interval of the paired difference from the model leaves out zero",
+        caption_justify="left",
+    )
+    for heading in ("task", "metric"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column(model.model, justify="right", overflow="fold")
+    table.add_column("95% interval", justify="right", no_wrap=True)
+    clear: set[tuple[str, str]] = set()
+    for report in baselines:
+        table.add_column(report.model, justify="right", overflow="fold")
+        found = paired_differences([model, report], num_resamples=num_resamples, seed=seed)
+        clear |= {(report.model, one.task) for one in found if one.is_clear}
+    by_task = [(report.model, {score.task: score for score in report.scores}) for report in baselines]
+    for score in model.scores:
+        cells = (_starred(scores.get(score.task), (name, score.task) in clear) for name, scores in by_task)
+        shown_value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
+        table.add_row(score.task, score.metric, f"[bold]{shown_value}[/]", ci95, *cells)
+    table.add_section()
+    averages = [report.averages() for report in baselines]
+    for name, mean in model.averages().items():
+        cells = (shown(means[name].value, "") if name in means else "-" for means in averages)
+        table.add_row(name, "mean", shown(mean.value, ""), shown_interval(mean.ci95, ""), *cells, style="bold")
+    return table
+
+
+def _starred(score: Score | None, is_clear: bool) -> str:
+    return "-" if score is None else f"{shown(score.value, score.metric)}{'*' if is_clear else ' '}"

@@ -1,6 +1,7 @@
 """Runs to compare: a model folder, evaluated once and remembered beside it, or a report that was saved before."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from selfsent.evaluation.suites import SuiteOptions, embedding_dimension, evalua
 from selfsent.loading import load, model_content_hash
 
 CACHE_FOLDER = "evaluation"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +154,10 @@ def _suite_report(
             return remembered
     report = evaluate(str(model), suite, data_dir, options=options)
     report = replace(report, settings={**report.settings, "data_dir": wanted["data_dir"]})
-    report.save(cache)
+    try:
+        report.save(cache)
+    except UserError as error:
+        _LOG.warning("the evaluation of %s on %s is not remembered: %s", model, suite, error)
     return report
 
 

@@ -6,7 +6,8 @@ unary chain is one span. Sentences that keep no span in the treebank are left ou
 of the sentences' F1.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
@@ -25,19 +27,21 @@ from selfsent.trees.arrays import Tree
 from selfsent.trees.brackets import ParsedTree, read_bracketed_file
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 
+IntArray = NDArray[np.int64]
 Spans = frozenset[tuple[int, int]]
 """Half-open word spans that are neither one word nor the whole sentence."""
 
 TREEBANKS = {"PTB": "trees/ptb-sample.mrg", "GUM": "trees/gum.ptb"}
 _SHORT_SENTENCE = 10
 _NUM_RANDOM_TREES = 5
+_SENTENCES_AT_ONCE = 512
 
 
 @runtime_checkable
 class TreeModel(Protocol):
     """What the first module of a tree model offers: the tree it builds over whole words."""
 
-    def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[IntArray, IntArray]]:
         """Build one binary tree over the words of each sentence.
 
         Args:
@@ -63,9 +67,9 @@ def inner_spans(spans: Iterable[tuple[int, int]], num_words: int) -> Spans:
 class SpanCounts:
     """Agreement of predicted with gold spans, one entry a sentence."""
 
-    matched: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    gold: NDArray[np.int64]
+    matched: IntArray
+    predicted: IntArray
+    gold: IntArray
 
     @classmethod
     def of(cls, predicted: Sequence[Spans], gold: Sequence[Spans]) -> "SpanCounts":
@@ -122,13 +126,24 @@ def tree_spans(model: TreeModel, sentences: Sequence[Sequence[str]]) -> list[Spa
         sentences: Words of each sentence.
     """
     spans: list[Spans] = []
-    for words, (left, right) in zip(sentences, model.word_trees(sentences), strict=True):
+    for words, (left, right) in zip(sentences, _word_trees(model, sentences), strict=True):
         if len(left) != len(words) - 1:
             raise UserError(
                 f"a tree over {len(words)} words has {len(left)} merges; the model must make {len(words) - 1}"
             )
         spans.append(inner_spans(Tree(len(words), left, right).spans, len(words)))
     return spans
+
+
+def _word_trees(model: TreeModel, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[IntArray, IntArray]]:
+    """Ask for the trees of some sentences at a time, with a progress bar once it takes over two seconds."""
+    with tqdm(
+        total=len(sentences), desc="trees", unit="sentence", delay=2.0, leave=False, disable=not sys.stderr.isatty()
+    ) as progress:
+        for start in range(0, len(sentences), _SENTENCES_AT_ONCE):
+            chunk = sentences[start : start + _SENTENCES_AT_ONCE]
+            yield from model.word_trees(chunk)
+            progress.update(len(chunk))
 
 
 def score_trees(task: str, predicted: Sequence[Spans], treebank: Treebank, options: SuiteOptions) -> Score:
