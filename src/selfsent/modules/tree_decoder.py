@@ -4,8 +4,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfsent.kernels.affine_passes import affine_downward, is_compiled_for
 from selfsent.errors import UserError
+from selfsent.kernels.affine_passes import affine_downward, is_compiled_for
 from selfsent.kernels.passes import downward
 from selfsent.modules.composition import AffineDecomposition
 from selfsent.modules.tree_encoder import TreeStates
