@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,7 +21,7 @@ from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_upward, is_compiled_for
 from selfsent.kernels.induction import induce
 from selfsent.kernels.passes import upward
-from selfsent.modules.composition import AffineComposition
+from selfsent.modules.composition import AffineComposition, CellInit
 from selfsent.trees.arrays import IntArray, Tree, TreeBatch
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 
@@ -61,6 +62,7 @@ class TreeEncoder(InputModule):
         leaf_dropout: Share of values dropped from leaf embeddings in training, in [0, 1).
         composition_dropout: Share of values dropped from each composed embedding in training, in [0, 1).
         init_range: r; the table starts uniform in [-r, r].
+        composition_init: How the composition starts: ``uniform`` (released code), or near the ``sum`` of the children.
         max_seq_length: Tokens kept of a text; ``None`` keeps all.
 
     Raises:
@@ -74,6 +76,7 @@ class TreeEncoder(InputModule):
         "leaf_dropout",
         "composition_dropout",
         "init_range",
+        "composition_init",
         "max_seq_length",
     ]
 
@@ -87,6 +90,7 @@ class TreeEncoder(InputModule):
         leaf_dropout: float = 0.2,
         composition_dropout: float = 0.1,
         init_range: float = 0.1,
+        composition_init: CellInit = "uniform",
         max_seq_length: int | None = None,
     ) -> None:
         super().__init__()
@@ -97,16 +101,17 @@ class TreeEncoder(InputModule):
         self.leaf_dropout = leaf_dropout
         self.composition_dropout = composition_dropout
         self.init_range = init_range
+        self.composition_init: CellInit = composition_init
         self.max_seq_length = max_seq_length
         self._check_settings()
         self.embedding = nn.Embedding(len(tokenizer), channels * channel_size)
-        self.composition = AffineComposition(channel_size)
+        self.composition = AffineComposition(channel_size, init=composition_init)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew: the table uniform in [-r, r], the composition by PyTorch's default of a linear layer."""
+        """Start anew: the table uniform in [-r, r], the composition as ``composition_init`` says."""
         nn.init.uniform_(self.embedding.weight, -self.init_range, self.init_range)
-        self.composition.linear.reset_parameters()
+        self.composition.reset_parameters()
 
     def get_embedding_dimension(self) -> int:
         """Values of an embedding: channels times channel size."""
@@ -118,7 +123,26 @@ class TreeEncoder(InputModule):
         if not texts:
             empty = torch.zeros(0, 1, dtype=torch.int64)
             return {"input_ids": empty, "attention_mask": empty}
-        encoded = self.tokenizer(
+        encoded = self._token_ids(texts)
+        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        mask = np.arange(max(int(lengths.max()), 1)) < lengths[:, None]
+        token_ids = np.full(mask.shape, self._pad_id())
+        token_ids[mask] = np.fromiter(chain.from_iterable(encoded), np.int64, count=int(lengths.sum()))
+        return {"input_ids": torch.from_numpy(token_ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+
+    def _pad_id(self) -> int:
+        pad_id: Any = self.tokenizer.pad_token_id
+        return int(pad_id or 0)
+
+    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+        """Tokenize; directly by the compiled tokenizer where nothing is to be cut, which costs a quarter less."""
+        backend: Any = self.tokenizer.backend_tokenizer if self.tokenizer.is_fast else None
+        if self.max_seq_length is None and backend is not None:
+            if backend.truncation is not None or backend.padding is not None:
+                backend.no_truncation()
+                backend.no_padding()
+            return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        encoded: Any = self.tokenizer(
             texts,
             add_special_tokens=False,
             truncation=self.max_seq_length is not None,
@@ -126,17 +150,14 @@ class TreeEncoder(InputModule):
             return_attention_mask=False,
             return_token_type_ids=False,
             verbose=False,
-        )["input_ids"]
-        lengths = torch.tensor([len(ids) for ids in encoded])
-        mask = torch.arange(max(int(lengths.max()), 1)) < lengths[:, None]
-        token_ids = torch.full(mask.shape, self._pad_id())
-        token_ids[mask] = torch.tensor([token for ids in encoded for token in ids], dtype=torch.int64)
-        return {"input_ids": token_ids, "attention_mask": mask.long()}
+        )
+        return encoded["input_ids"]
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`)."""
         mask = features["attention_mask"].bool()
-        leaves = self.embedding(features["input_ids"][mask])
+        places = mask.flatten().nonzero().squeeze(1)
+        leaves = self.embedding(features["input_ids"].flatten()[places])
         leaves = functional.dropout(leaves, self.leaf_dropout, self.training)
         num_tokens = mask.sum(dim=1).cpu().numpy()
         seeds = _content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
@@ -144,9 +165,8 @@ class TreeEncoder(InputModule):
         roots = states.trees.roots.to(leaves.device)
         is_empty = (roots < 0)[:, None]
         features["trees"] = states
-        features["token_embeddings"] = leaves.new_zeros(*mask.shape, leaves.shape[1]).masked_scatter(
-            mask[:, :, None], leaves
-        )
+        rows = leaves.new_zeros(mask.numel(), leaves.shape[1]).index_copy_(0, places, leaves)
+        features["token_embeddings"] = rows.unflatten(0, mask.shape)
         if len(states.up):
             features["sentence_embedding"] = states.up[roots].masked_fill(is_empty, 0.0)
         else:
@@ -227,6 +247,8 @@ class TreeEncoder(InputModule):
         ]
         sizes = {"channels": self.channels, "channel_size": self.channel_size}
         problems += [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
+        if self.composition_init not in get_args(CellInit):
+            problems.append(f"composition_init={self.composition_init} (needs one of {', '.join(get_args(CellInit))})")
         if self.structure not in STRUCTURES:
             problems.append(f"structure={self.structure} (needs one of {', '.join(STRUCTURES)})")
         if not 0 < self.init_range < math.inf:
