@@ -1,17 +1,28 @@
+import io
+import json
+import logging
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from tests.evaluation.evaluation_data import collection, sts_folder
 from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
+from selfsent.evaluation import evaluate, render_baselines
 from selfsent.evaluation.baselines import (
     averaged_table,
     baselines_for,
+    evaluate_with_baselines,
+    training_corpus,
     untrained,
 )
+from selfsent.evaluation.suites import SuiteOptions
 
 
 @pytest.fixture
@@ -70,3 +81,49 @@ def test_every_baseline_that_embeds_can_be_evaluated(transformer_model: Sentence
     for name, model in found.items():
         if name != "bm25":
             assert np.isfinite(model.encode(sentences, batch_size=4, show_progress_bar=False)).all()
+
+
+def test_the_baselines_are_scored_on_the_suites_that_apply_to_them(
+    tiny_static_model: SentenceTransformer, sentences: list[str], tmp_path: Path
+):
+    collection(sts_folder(tmp_path / "data") / "retrieval/toy")
+    tiny_static_model.save(str(tmp_path / "model"))
+    (tmp_path / "corpus.txt").write_text("\n".join([*sentences, "STS12 first second", "STS16 first second SICK"]))
+    options = SuiteOptions(num_resamples=20)
+    corpus = tmp_path / "corpus.txt"
+    model, *others = evaluate_with_baselines(
+        tmp_path / "model", "sts,retrieval", tmp_path / "data", corpus=corpus, options=options
+    )
+    tasks = [score.task for score in model.scores]
+    alone = evaluate(tmp_path / "model", "sts,retrieval", tmp_path / "data", options=options)
+    assert model.scores == alone.scores
+    assert [report.model for report in others] == ["untrained", "averaged words", "tf-idf + svd", "bm25"]
+    assert [score.task for score in others[0].scores] == tasks
+    assert [score.task for score in others[-1].scores] == ["toy"]
+    written = io.StringIO()
+    Console(width=200, file=written).print(render_baselines([model, *others]))
+    assert f"{100 * model.scores[0].value:.2f}" in written.getvalue()
+    assert f"{100 * others[0].scores[0].value:.2f}" in written.getvalue()
+
+
+def test_a_baseline_that_collapses_on_a_suite_is_left_out_with_a_note(
+    tiny_static_model: SentenceTransformer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    tiny_static_model.save(str(tmp_path / "model"))
+    (tmp_path / "corpus.txt").write_text("nothing here\nis in the data\nat all\n")
+    with caplog.at_level(logging.INFO):
+        reports = evaluate_with_baselines(
+            tmp_path / "model", "sts", sts_folder(tmp_path / "data"), corpus=tmp_path / "corpus.txt"
+        )
+    assert [report.model for report in reports[1:]] == ["untrained"]
+    assert "tf-idf + svd, suite sts: all" in caplog.text
+
+
+def test_the_corpus_of_a_run_is_the_one_it_was_trained_on(tmp_path: Path):
+    assert training_corpus(tmp_path) is None
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {"data": str(tmp_path / "gone.txt")}}))
+    assert training_corpus(tmp_path) is None
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {"data": "docs:"}}))
+    assert training_corpus(tmp_path) == "docs:"
+    (tmp_path / "run.json").write_text("[]")
+    assert training_corpus(tmp_path) is None

@@ -1,11 +1,13 @@
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from selfsent.errors import UserError
-from selfsent.evaluation.compare import compare, compare_runs, to_markdown
+from selfsent.evaluation.compare import compare, compare_runs, render, to_markdown
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
@@ -65,3 +67,12 @@ def test_bad_runs_are_named(tmp_path: Path):
         compare([tmp_path, tmp_path / "."])
     with pytest.raises(UserError, match="not scored on the same data"):
         compare_runs([Run(name=str(n), report=report(str(n), 1, num_items=n)) for n in (30, 40)])
+
+
+def test_the_terminal_table_shows_value_interval_and_difference():
+    comparison = compare_runs([Run(name=name, report=report(name, seed)) for seed, name in enumerate("ab", start=1)])
+    written = io.StringIO()
+    Console(width=120, file=written).print(render(comparison))
+    difference = 100 * comparison.differences["STSBenchmark", "b"].paired.difference
+    assert f"{difference:+.2f}" in written.getvalue()
+    assert "(10.00 to 90.00)" in written.getvalue()

@@ -164,3 +164,8 @@ def test_the_paired_difference_changes_sign_with_the_order_of_the_models():
 def test_different_numbers_of_items_cannot_be_paired():
     with pytest.raises(ValueError, match="60 items with 59"):
         paired_bootstrap(tied_items(60), tied_items(59), Spearman())
+
+
+def test_a_single_item_has_a_difference_but_no_interval():
+    one = paired_bootstrap(np.array([[1.0]]), np.array([[0.5]]), Mean())
+    assert (one.difference, one.ci95) == (0.5, None)

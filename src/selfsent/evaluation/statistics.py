@@ -256,7 +256,7 @@ class PairedDifference:
 
     Args:
         difference: Value of the first less value of the second, as a fraction.
-        ci95: 95% bootstrap interval of the difference; ``None`` where it is undefined.
+        ci95: 95% bootstrap interval of the difference; ``None`` where it is undefined, and for a single item.
         p_value: Two-sided bootstrap p-value of "no difference".
     """
 
@@ -300,6 +300,6 @@ def paired_bootstrap(
     smaller_tail = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
     return PairedDifference(
         difference=float(statistic(items_a)) - float(statistic(items_b)),
-        ci95=interval(differences),
+        ci95=interval(differences) if len(items_a) > 1 else None,
         p_value=float(min(1.0, 2 * (smaller_tail + 1) / (len(defined) + 1))),
     )

@@ -146,7 +146,7 @@ def _word_tokenizer(texts: list[str], max_vocabulary: int) -> Tokenizer:
     if len(texts) < 2 or tokenizer.get_vocab_size() < 4:  # noqa: PLR2004 an SVD needs more sides than it gives
         raise UserError(
             f"a corpus of {len(texts)} texts and {tokenizer.get_vocab_size() - 1} words is too small for word vectors; "
-            "name the training corpus with --data"
+            "name the training corpus with --corpus"
         )
     return tokenizer
 
