@@ -130,10 +130,6 @@ class TreeEncoder(InputModule):
         token_ids[mask] = np.fromiter(chain.from_iterable(encoded), np.int64, count=int(lengths.sum()))
         return {"input_ids": torch.from_numpy(token_ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
 
-    def _pad_id(self) -> int:
-        pad_id: Any = self.tokenizer.pad_token_id
-        return int(pad_id or 0)
-
     def _token_ids(self, texts: list[str]) -> list[list[int]]:
         """Tokenize; directly by the compiled tokenizer where nothing is to be cut, which costs a quarter less."""
         backend: Any = self.tokenizer.backend_tokenizer if self.tokenizer.is_fast else None
