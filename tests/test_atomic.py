@@ -90,7 +90,6 @@ def test_a_file_does_not_replace_a_folder(tmp_path: Path):
     assert (tmp_path / "thing").is_dir()
 
 
-@pytest.mark.xfail(strict=True, reason="atomic_directory moves the file aside, and leaves it there under a hidden name")
 def test_a_folder_does_not_replace_a_file(tmp_path: Path):
     (tmp_path / "thing").write_text("precious")
     with pytest.raises(UserError, match="is a file"), atomic_directory(tmp_path / "thing") as aside:
@@ -99,7 +98,6 @@ def test_a_folder_does_not_replace_a_file(tmp_path: Path):
     assert (tmp_path / "thing").read_text() == "precious"
 
 
-@pytest.mark.xfail(strict=True, reason="atomic_directory deletes the former folder when the second rename fails")
 def test_a_folder_that_cannot_be_installed_leaves_the_former_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "thing"
     with atomic_directory(path) as aside:

@@ -43,10 +43,12 @@ def atomic_directory(path: Path) -> Generator[Path]:
         path: The folder to write. Missing parent folders are made.
 
     Raises:
-        UserError: The place cannot be written to, or the disk is full.
+        UserError: The place is a file, cannot be written to, or the disk is full.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     former = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if path.is_file():
+        raise UserError(f"cannot write the folder {path}: it is a file; name another place")
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
@@ -55,6 +57,8 @@ def atomic_directory(path: Path) -> Generator[Path]:
             path.replace(former)
         aside.replace(path)
     except OSError as error:
+        if former.exists() and not path.exists():
+            former.replace(path)
         raise UserError(
             f"cannot write {path}: {error.strerror or error}; name another place or free some space"
         ) from error

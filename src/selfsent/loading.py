@@ -5,6 +5,7 @@ import importlib
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import load_file_path
 
@@ -44,7 +45,7 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     """
     name = str(path)
     folder = Path(path)
-    looks_local = folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+    looks_local = isinstance(path, Path) or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
     if not folder.exists() and looks_local:
         raise UserError(
             f"no model at {name}: the folder does not exist; train one with `selfsent train`, or check the path"
@@ -57,8 +58,17 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
         return SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
             name, module_classes=_own_classes(name), device=device, trust_remote_code=trust_remote_code
         )
-    except (OSError, json.JSONDecodeError, ImportError, AttributeError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"cannot open a model at {name}: {reason}") from error
 
 

@@ -318,3 +318,23 @@ def test_tree_statistics_of_nothing_are_zero(make):
         statistics = make()[0].tree_statistics(texts)
         assert {**statistics, "depth": 0.0} == nothing
         assert statistics["depth"] == float(texts == ["a a"])
+
+
+def test_a_model_that_starts_near_the_sum_gives_a_sentence_nearly_the_sum_of_its_tokens(make, sentences: list[str]):
+    def distance_from_sum(composition_init: str) -> float:
+        encoder = make(composition_init=composition_init)[0]
+        with torch.no_grad():
+            features = encoder(encoder.preprocess(sentences))
+        sums = features["token_embeddings"].sum(dim=1)
+        return float(1 - torch.nn.functional.cosine_similarity(features["sentence_embedding"], sums).mean())
+
+    assert distance_from_sum("sum") < distance_from_sum("uniform")
+
+
+def test_a_decoder_that_starts_near_the_sum_hands_both_children_nearly_their_parent():
+    torch.manual_seed(0)
+    parent = torch.randn(50, 8)
+    for init, is_near in (("sum", True), ("uniform", False)):
+        with torch.no_grad():
+            children = TreeDecoder(4, init=init).decomposition(parent)
+        assert all(bool((torch.cosine_similarity(child, parent) > 0.5).all()) == is_near for child in children)

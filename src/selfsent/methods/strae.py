@@ -42,6 +42,7 @@ from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, 
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.methods.recipe import Assembly, Ingredients, Method
 from selfsent.modules import TreeEncoder
+from selfsent.modules.composition import CellInit
 from selfsent.modules.tree_encoder import Structure
 
 Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
@@ -66,6 +67,8 @@ class StraeConfig:
         composition_dropout: The same for composed embeddings (released code: 0.1).
         decomposition_dropout: The same for decomposed embeddings (released code: 0.1).
         init_range: The table starts uniform in [-r, r] (released code: 0.1).
+        composition_init: How composition and decomposition start: ``uniform`` (released code), or near the ``sum`` of
+            the children and copies of the parent, which is not in the papers and much better on STS-B dev.
         tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
         vocab_size: Pieces of a trained tokenizer, at most (released code: 25,000).
         lowercase: Whether a trained tokenizer lower-cases.
@@ -83,6 +86,7 @@ class StraeConfig:
     composition_dropout: float = 0.1
     decomposition_dropout: float = 0.1
     init_range: float = 0.1
+    composition_init: CellInit = "uniform"
     tokenizer: str | None = None
     vocab_size: int = 25_000
     lowercase: bool = True
@@ -125,6 +129,7 @@ def build(config: StraeConfig, assembly: Assembly) -> Ingredients:
         leaf_dropout=config.leaf_dropout,
         composition_dropout=config.composition_dropout,
         init_range=config.init_range,
+        composition_init=config.composition_init,
     )
     model = SentenceTransformer(modules=[encoder], device=assembly.device)
     loss = _loss(config, model)

@@ -1,8 +1,25 @@
 """The cells of a tree autoencoder: how two children become a parent, and a parent two children."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+CellInit = Literal["uniform", "sum"]
+"""How a cell starts: ``uniform`` is PyTorch's default of a linear layer, as in the released code. ``sum`` starts near
+``parent = left + right`` and ``left = right = parent``, with a tenth of the default as noise: a sentence starts as the
+sum of its words, however deep they stand. Chosen on STS-B dev (docs/experiments.md); not in the papers."""
+
+_NOISE_AROUND_SUM = 0.1
+
+
+def _reset(linear: nn.Linear, init: CellInit, identity: Tensor) -> None:
+    linear.reset_parameters()
+    if init == "sum":
+        with torch.no_grad():
+            linear.weight.mul_(_NOISE_AROUND_SUM).add_(identity)
+            linear.bias.mul_(_NOISE_AROUND_SUM)
 
 
 class AffineComposition(nn.Module):
@@ -16,12 +33,19 @@ class AffineComposition(nn.Module):
 
     Args:
         channel_size: U, values a channel.
+        init: How the weights start.
     """
 
-    def __init__(self, channel_size: int) -> None:
+    def __init__(self, channel_size: int, *, init: CellInit = "uniform") -> None:
         super().__init__()
         self.channel_size = channel_size
+        self.init: CellInit = init
         self.linear = nn.Linear(2 * channel_size, channel_size)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew."""
+        _reset(self.linear, self.init, torch.eye(self.channel_size).repeat(1, 2))
 
     def forward(self, left: Float[Tensor, "P D"], right: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
         """Compose children into parents, row by row."""
@@ -38,12 +62,19 @@ class AffineDecomposition(nn.Module):
 
     Args:
         channel_size: U, values a channel.
+        init: How the weights start.
     """
 
-    def __init__(self, channel_size: int) -> None:
+    def __init__(self, channel_size: int, *, init: CellInit = "uniform") -> None:
         super().__init__()
         self.channel_size = channel_size
+        self.init: CellInit = init
         self.linear = nn.Linear(channel_size, 2 * channel_size)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew."""
+        _reset(self.linear, self.init, torch.eye(self.channel_size).repeat(2, 1))
 
     def forward(self, parent: Float[Tensor, "P D"]) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P D"]]:
         """Decompose parents into left and right children, row by row."""

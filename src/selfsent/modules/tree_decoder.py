@@ -7,7 +7,7 @@ from torch.nn import functional
 from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_downward, is_compiled_for
 from selfsent.kernels.passes import downward
-from selfsent.modules.composition import AffineDecomposition
+from selfsent.modules.composition import AffineDecomposition, CellInit
 from selfsent.modules.tree_encoder import TreeStates
 
 
@@ -21,18 +21,19 @@ class TreeDecoder(nn.Module):
     Args:
         channel_size: U, values a channel; the encoder's.
         dropout: Share of values dropped from each decomposed embedding in training, in [0, 1).
+        init: How the decomposition starts; the encoder's ``composition_init``.
 
     Raises:
         UserError: The dropout is outside its range.
     """
 
-    def __init__(self, channel_size: int, *, dropout: float = 0.1) -> None:
+    def __init__(self, channel_size: int, *, dropout: float = 0.1, init: CellInit = "uniform") -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise UserError(
                 f"decomposition_dropout={dropout} is no share of values to drop; give 0 or more, less than 1"
             )
-        self.decomposition = AffineDecomposition(channel_size)
+        self.decomposition = AffineDecomposition(channel_size, init=init)
         self.dropout = dropout
 
     def forward(self, states: TreeStates) -> Float[Tensor, "N D"]:
