@@ -17,6 +17,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.evaluator import PairsEvaluator
 from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
 from selfsent.methods.settings import as_options, configure, split_settings
+from selfsent.training.arguments import training_arguments
 from selfsent.training.heldout_loss import HeldoutLoss
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
@@ -126,14 +127,16 @@ def settle(recipe: Recipe, request: Request) -> tuple[Method, Any, dict[str, Any
         The method, its configuration, and the fields of the host's training arguments.
 
     Raises:
-        UserError: There is no such method, or an option is not one of its own or has another type.
+        UserError: There is no such method, or an option or an argument of the trainer is not known or not of its type.
     """
     from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
 
     method = _method(recipe, METHODS, request)
     options, arguments = split_settings(request.settings)
     config = configure(method.config, {**recipe.options, **options}, method=method.name)
-    return method, config, {**method.training(config), **recipe.training, **arguments}
+    arguments = {**method.training(config), **recipe.training, **arguments}
+    training_arguments(arguments, output_dir=Path(request.output), seed=DEFAULT_SEED, num_steps=1, has_evaluator=True)
+    return method, config, arguments
 
 
 def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:

@@ -20,7 +20,6 @@ from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.methods.settings import as_options
 from selfsent.methods.train import DEFAULT_SEED, Request, named_recipe, request_of, settle, train_recipe
 from selfsent.methods.variants import Variant, variants_of
-from selfsent.training.arguments import training_arguments
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, differences
 
 TABLE_JSON = "table.json"
@@ -128,7 +127,6 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
     alone = replace(request, output=output, seed=seed, max_rows=request.max_rows or recipe.max_rows)
     try:
         method, config, arguments = settle(recipe, alone)
-        training_arguments(arguments, output_dir=output, seed=seed, num_steps=1, has_evaluator=True)
     except UserError as error:
         raise UserError(f"the run {variant.name}: {error}") from error
     identity = {
