@@ -14,14 +14,16 @@ from rich.table import Table
 from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
-from selfsent.data.docs import RetrievalItem, open_docstrings
+from selfsent.data.docs import open_docstrings
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.baselines import averaged_table, untrained
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.ranking import score_orders, score_retrieval
+from selfsent.evaluation.docs_retrieval import docs_collection
 from selfsent.evaluation.report import installed_versions
+from selfsent.evaluation.retrieval import Collection, score_collection
 from selfsent.evaluation.score import Score
+from selfsent.evaluation.suites import SuiteOptions
 from selfsent.methods.recipe import shipped_recipes
 from selfsent.methods.train import train
 from selfsent.search.indexing import index
@@ -30,8 +32,6 @@ from selfsent.training.run_folder import RunFolder
 from selfsent.trees.sentence import sentence_tree
 
 _RECIPE = "demo"
-_TASK = "docs"
-_TOP_K = 100
 _HITS = 3
 _QUERIES = (
     "read a file line by line",
@@ -79,10 +79,10 @@ def run(output: Path, *, seed: int = 42) -> Demo:
     output = output.expanduser()
     _clear(output)
     corpus = open_docstrings()
-    items = corpus.heldout_retrieval()
+    collection = docs_collection()
     model_path, store_path, report_path = output / "model", output / "store", output / "report.json"
     model = train(str(shipped_recipes()[_RECIPE]), "docs:train", model_path, seed=seed, overwrite=True)
-    retrieval = _retrieval(model, items, seed=seed)
+    retrieval = _retrieval(model, collection, seed=seed)
     indexed = index(model, open_source("docs:"), store_path, model_path=model_path)
     search = SemanticSearch(store_path)
     answers = {query: search.search(query, k=_HITS) for query in _QUERIES}
@@ -94,7 +94,7 @@ def run(output: Path, *, seed: int = 42) -> Demo:
             "texts_indexed": indexed.num_rows,
             "training": trained_on["sources"],
             "sha256": trained_on["data_hashes"],
-            "queries": len(items),
+            "queries": len(collection.queries),
         },
         "retrieval": {name: _as_json(score) for name, score in retrieval.items()},
         "paths": {"model": str(model_path), "store": str(store_path), "report": str(report_path)},
@@ -116,25 +116,13 @@ def _clear(output: Path) -> None:
     (output / "report.json").unlink(missing_ok=True)
 
 
-def _retrieval(model: SentenceTransformer, items: Sequence[RetrievalItem], *, seed: int) -> dict[str, Score]:
+def _retrieval(model: SentenceTransformer, collection: Collection, *, seed: int) -> dict[str, Score]:
     """Score finding the rest of a held-out docstring by its first sentence: the model, and what it is held against."""
-    queries, documents = [item.query for item in items], [item.document for item in items]
-    judgements = [{position: 1.0} for position in range(len(items))]
-
-    def score(encoder: SentenceTransformer) -> Score:
-        vectors = [encoder.encode(texts, batch_size=64, show_progress_bar=False) for texts in (queries, documents)]
-        return score_retrieval(vectors[0], vectors[1], judgements, task=_TASK)
-
     averaged = averaged_table(model)
     if averaged is None:
         raise UserError("the demo's model has no embedding table to average; its recipe must be a tree model")
-    orders = BM25().rank(queries, documents, top_k=_TOP_K)
-    return {
-        "trained": score(model),
-        "untrained": score(untrained(model, seed=seed)),
-        "averaged": score(averaged),
-        "bm25": score_orders(orders, judgements, task=_TASK),
-    }
+    held_against = {"trained": model, "untrained": untrained(model, seed=seed), "averaged": averaged, "bm25": BM25()}
+    return {name: score_collection(one, collection, SuiteOptions()) for name, one in held_against.items()}
 
 
 def _as_json(score: Score) -> dict[str, Any]:

@@ -70,6 +70,7 @@ SUITES: Mapping[str, Suite] = {
     "lexical": partial(_run, "lexical"),
     "probe": partial(_run, "probe"),
     "retrieval": partial(_run, "retrieval"),
+    "docs": partial(_run, "docs_retrieval"),
     "rerank": partial(_run, "rerank"),
     "bitext": partial(_run, "bitext"),
     "geometry": partial(_run, "geometry"),
