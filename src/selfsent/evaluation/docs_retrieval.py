@@ -1,6 +1,7 @@
 """The suite ``docs``: the first sentence of a held-out docstring finds the rest of it. It needs no data folder.
 
-Protocol: that of ``retrieval``, on those docstrings of the installed packages that ``docs:train`` leaves out. Figures depend on which packages are installed, so they compare models on one machine, not across machines.
+Protocol: that of ``retrieval``, on those docstrings of the installed packages that ``docs:train`` leaves out.
+Figures depend on which packages are installed: they compare models on one machine, not across machines.
 """
 
 from pathlib import Path
