@@ -79,7 +79,7 @@ def run(output: Path, *, seed: int = 42) -> Demo:
     output = output.expanduser()
     _clear(output)
     corpus = open_docstrings()
-    collection = docs_collection()
+    collection = docs_collection(corpus)
     model_path, store_path, report_path = output / "model", output / "store", output / "report.json"
     model = train(str(shipped_recipes()[_RECIPE]), "docs:train", model_path, seed=seed, overwrite=True)
     retrieval = _retrieval(model, collection, seed=seed)

@@ -6,7 +6,7 @@ Figures depend on which packages are installed: they compare models on one machi
 
 from pathlib import Path
 
-from selfsent.data.docs import open_docstrings
+from selfsent.data.docs import DocstringCorpus, open_docstrings
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.retrieval import Collection, score_collection
 from selfsent.evaluation.score import Score
@@ -30,12 +30,12 @@ def evaluate(model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptio
     Raises:
         UserError: No docstrings are installed, or the embeddings are NaN or constant.
     """
-    return [score_collection(model, docs_collection(), options)]
+    return [score_collection(model, docs_collection(open_docstrings()), options)]
 
 
-def docs_collection() -> Collection:
+def docs_collection(corpus: DocstringCorpus) -> Collection:
     """The held-out docstrings as a collection: first sentences ask, the rests of the docstrings answer."""
-    items = open_docstrings().heldout_retrieval()
+    items = corpus.heldout_retrieval()
     return Collection(
         name=TASK,
         documents=[item.document for item in items],

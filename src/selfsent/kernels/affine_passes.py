@@ -5,6 +5,7 @@ Each sentence sums its share of the weights' gradients on its own, so the result
 Source: Opper et al., EMNLP 2023, Section 3 (composition and decomposition along a tree).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,17 @@ def _merges(trees: TreeBatch) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     return trees.merge_offsets, first_parents, trees.left, trees.right
 
 
+def _gradients(
+    kernel: Callable[..., None], trees: TreeBatch, values: Tensor, outer: Tensor, weight: Tensor, noise: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run a backward kernel; return the gradients of all nodes, of the weight and of the bias."""
+    gradient = outer.clone(memory_format=torch.contiguous_format)
+    of_weight = weight.new_zeros(len(trees), *weight.shape)
+    of_bias = weight.new_zeros(len(trees), weight.shape[0])
+    kernel(*_merges(trees), *map(_array, (values, gradient, weight, noise, of_weight, of_bias)))
+    return gradient, of_weight.sum(dim=0), of_bias.sum(dim=0)
+
+
 class _AffineUpward(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -96,12 +108,8 @@ class _AffineUpward(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         up, weight, noise = ctx.saved_tensors
         trees: TreeBatch = ctx.trees
-        gradient = gradients[0].clone(memory_format=torch.contiguous_format)
-        of_weight = weight.new_zeros(len(trees), *weight.shape)
-        of_bias = weight.new_zeros(len(trees), weight.shape[0])
-        arrays = [_array(tensor) for tensor in (up, gradient, weight, noise, of_weight, of_bias)]
-        _compose_all_backward(*_merges(trees), *arrays)
-        return gradient[trees.leaf_nodes], of_weight.sum(dim=0), of_bias.sum(dim=0), None, None, None
+        gradient, of_weight, of_bias = _gradients(_compose_all_backward, trees, up, gradients[0], weight, noise)
+        return gradient[trees.leaf_nodes], of_weight, of_bias, None, None, None
 
 
 class _AffineDownward(torch.autograd.Function):
@@ -121,13 +129,9 @@ class _AffineDownward(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         down, weight, noise = ctx.saved_tensors
         trees: TreeBatch = ctx.trees
-        gradient = gradients[0].clone(memory_format=torch.contiguous_format)
-        of_weight = weight.new_zeros(len(trees), *weight.shape)
-        of_bias = weight.new_zeros(len(trees), weight.shape[0])
-        arrays = [_array(tensor) for tensor in (down, gradient, weight, noise, of_weight, of_bias)]
-        _decompose_all_backward(*_merges(trees), *arrays)
+        gradient, of_weight, of_bias = _gradients(_decompose_all_backward, trees, down, gradients[0], weight, noise)
         roots = gradient[trees.roots[trees.roots >= 0]]
-        return roots, of_weight.sum(dim=0), of_bias.sum(dim=0), None, None
+        return roots, of_weight, of_bias, None, None
 
 
 @compiled(parallel=True)
