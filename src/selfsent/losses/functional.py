@@ -30,11 +30,35 @@ def info_nce(
     """
     candidates = positives if negatives is None else torch.cat([positives, negatives])
     target = torch.arange(len(anchors), device=anchors.device)
-    logits = cosines(anchors, candidates) / temperature
-    loss = functional.cross_entropy(logits, target)
+    loss = candidate_cross_entropy(anchors, candidates, target, temperature=temperature)
     if not symmetric:
         return loss
-    return (loss + functional.cross_entropy(logits[:, : len(anchors)].T, target)) / 2
+    return (loss + candidate_cross_entropy(positives, anchors, target, temperature=temperature)) / 2
+
+
+def candidate_cross_entropy(
+    anchors: Float[Tensor, "B D"],
+    candidates: Float[Tensor, "M D"],
+    target: Int[Tensor, " B"],
+    *,
+    temperature: float,
+    log_weight: Float[Tensor, "B M"] | None = None,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of finding one candidate for each anchor by cosine: what every form of InfoNCE comes down to.
+
+    Args:
+        anchors: One row a sentence; lengths do not matter.
+        candidates: What is compared with every anchor.
+        target: Row of the right candidate of each anchor.
+        temperature: Divides the cosines; positive.
+        log_weight: Added to the scaled cosines: log alpha weighs a hard negative (SimCSE, Section 4), minus infinity
+            leaves a candidate out.
+
+    Returns:
+        Mean over anchors, in nats.
+    """
+    logits = cosines(anchors, candidates) / temperature
+    return functional.cross_entropy(logits if log_weight is None else logits + log_weight, target)
 
 
 def cosines(rows: Float[Tensor, "B D"], columns: Float[Tensor, "M D"]) -> Float[Tensor, "B M"]:

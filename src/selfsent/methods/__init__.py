@@ -4,10 +4,11 @@
 """
 
 from selfsent.methods.recipe import Method, Recipe
+from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP
 from selfsent.methods.strae import SELF_STRAE, STRAE
 from selfsent.methods.train import train
 from selfsent.methods.train_table import train_table
 
-METHODS: dict[str, Method] = {method.name: method for method in (SELF_STRAE, STRAE)}
+METHODS: dict[str, Method] = {method.name: method for method in (SELF_STRAE, STRAE, SIMCSE, SIMCSE_SUP)}
 
 __all__ = ["METHODS", "Method", "Recipe", "train", "train_table"]

@@ -11,6 +11,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
+from selfsent.data.heldout import split_heldout
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
 
@@ -59,6 +60,8 @@ class Assembly:
         folder: A folder of the run, for the corpus file a training maps into memory.
         heldout_rows: Rows to keep out of training; 0 for none.
         base: ``--base``: path or name of a model to start from.
+        teacher: ``--teacher``: path or name of a model to learn from.
+        seed: Seed of the run, for choices made while building.
         device: Where to put the model.
     """
 
@@ -66,7 +69,16 @@ class Assembly:
     folder: Path
     heldout_rows: int = 0
     base: str | None = None
+    teacher: str | None = None
+    seed: int = 0
     device: str | None = None
+
+
+def split_for(assembly: Assembly, dataset: Dataset) -> tuple[Dataset, Dataset | None]:
+    """Keep rows for the held-out loss where an assembly asks for them: a twentieth of the rows at most."""
+    if not assembly.heldout_rows:
+        return dataset, None
+    return split_heldout(dataset, num_rows=min(assembly.heldout_rows, max(len(dataset) // 20, 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +91,7 @@ class Method:
         config: The frozen dataclass of its options; defaults are the paper's.
         build: Builds the ingredients.
         training: The paper's training arguments for a configuration, as fields of the host's training arguments.
+        takes_teacher: Whether it learns from a ``--teacher``.
     """
 
     name: str
@@ -86,6 +99,7 @@ class Method:
     config: type[Any]
     build: Callable[[Any, Assembly], Ingredients]
     training: Callable[[Any], dict[str, Any]]
+    takes_teacher: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

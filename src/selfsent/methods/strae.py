@@ -35,12 +35,11 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from selfsent.data.arrow_file import materialise
-from selfsent.data.heldout import split_heldout
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import CellInit
 from selfsent.modules.tree_encoder import Structure
@@ -135,9 +134,7 @@ def build(config: StraeConfig, assembly: Assembly) -> Ingredients:
     loss = _loss(config, model)
     texts = UsableTexts(assembly, tokenizer, config)
     dataset = materialise(texts, assembly.folder / "corpus.arrow", columns=["text"])
-    heldout = None
-    if assembly.heldout_rows:
-        dataset, heldout = split_heldout(dataset, num_rows=min(assembly.heldout_rows, max(len(dataset) // 20, 1)))
+    dataset, heldout = split_for(assembly, dataset)
     report = vocabulary_report(tokenizer, islice(assembly.source.texts(), _TEXTS_IN_VOCABULARY_REPORT))
     notes = [
         texts.note(),

@@ -155,11 +155,12 @@ def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
 def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> Method:
     if recipe.method not in methods:
         raise UserError(f"the recipe {recipe.name} names the method {recipe.method!r}; known are {', '.join(methods)}")
-    if request.teacher is not None:
+    method = methods[recipe.method]
+    if request.teacher is not None and not method.takes_teacher:
         raise UserError(
             f"{recipe.method} learns without a teacher (received --teacher {request.teacher}); leave it out"
         )
-    return methods[recipe.method]
+    return method
 
 
 def _plan(request: Request, recipe: Recipe, method: Method, config: Any, arguments: dict[str, Any]) -> RunPlan:
@@ -174,6 +175,8 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         folder=output / _CORPUS_FOLDER,
         heldout_rows=_HELDOUT_ROWS if data_dir is None else 0,
         base=request.base,
+        teacher=request.teacher,
+        seed=seed,
         device=request.device,
     )
     torch.manual_seed(seed)
@@ -193,6 +196,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
             "data": str(request.data),
             "max_rows": max_rows,
             "base": request.base,
+            **({"teacher": request.teacher} if request.teacher else {}),
         },
         evaluator=_evaluator(data_dir, ingredients, int(arguments.get("per_device_train_batch_size", 8))),
         arguments={**arguments, **({"use_cpu": True} if request.device == "cpu" else {})},

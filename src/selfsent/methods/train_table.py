@@ -138,6 +138,7 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
         "data": str(request.data),
         "columns": request.columns,
         "base": request.base,
+        **({"teacher": request.teacher} if request.teacher else {}),
     }
     return _Run(
         variant=variant,

@@ -151,7 +151,12 @@ class ExactTrainer(SentenceTransformerTrainer):
         num_tokens = cast("Tensor", self.accelerator.reduce(self._tokens_since_log, "sum"))
         self.state.num_input_tokens_seen += int(num_tokens.item())
         self._tokens_since_log.zero_()
-        super().log(logs, start_time)
+        super().log({**logs, **(self._counts() if "loss" in logs else {})}, start_time)
+
+    def _counts(self) -> dict[str, float]:
+        """What the loss counts beside its value (``counts()``), such as negatives it left out."""
+        counts = getattr(self.loss, "counts", None)
+        return cast("dict[str, float]", counts()) if callable(counts) else {}
 
     @override
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:

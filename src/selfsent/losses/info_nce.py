@@ -1,0 +1,183 @@
+"""InfoNCE as a loss of the host's trainer, with what SimCSE adds: a head for training only, weighted hard negatives."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import all_gather, all_gather_with_grad
+from torch import Tensor, nn
+
+from selfsent.errors import UserError
+from selfsent.losses.functional import candidate_cross_entropy
+from selfsent.losses.masked_language_modelling import MaskedLanguageModel
+from selfsent.losses.node_contrastive import check_temperature
+from selfsent.losses.same_texts import false_negatives, text_keys
+from selfsent.losses.sentence_pass import embed_columns, repeat_rows
+
+
+class InfoNCELoss(nn.Module):
+    """Find each sentence's other view among those of the whole batch; other sentences are the negatives.
+
+    One column gives SimCSE's unsupervised views: each text is embedded twice and only dropout differs. Two columns are
+    anchor and positive, further ones hard negatives. Batches of several ranks are one batch.
+
+    Source: SimCSE (Gao et al., EMNLP 2021), Equations 1 and 5, Section 4 and Appendix B.
+
+    Differs: candidates with the very text of the anchor or its positive, and positives of an equal anchor, are left
+    out and counted (``num_false_negatives``; ``skip_false_negatives=False`` keeps them). Without a head, weights and
+    such candidates this is the host's ``MultipleNegativesRankingLoss(scale=1 / temperature)``, computed in one pass.
+
+    Labels are not used. The head belongs to the loss and is not saved with the model. ``forward`` changes only the
+    count.
+
+    Args:
+        model: The SentenceTransformer to train.
+        temperature: Divides the cosines (SimCSE: 0.05).
+        symmetric: Whether to average with the loss of finding each positive's anchor among all anchors.
+        hard_negative_weight: alpha, the weight of an anchor's own hard negatives in the sum (SimCSE: 1).
+        head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D').
+        masked_language_model: Adds masked language modelling of the first column.
+        masked_weight: lambda, its weight (SimCSE: 0.1).
+        skip_false_negatives: Whether equal texts in a batch are left out of the negatives.
+
+    Raises:
+        UserError: A number is out of range; in ``forward``: a batch without any negative.
+    """
+
+    num_false_negatives: Tensor
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        temperature: float = 0.05,
+        symmetric: bool = False,
+        hard_negative_weight: float = 1.0,
+        head: nn.Module | None = None,
+        masked_language_model: MaskedLanguageModel | None = None,
+        masked_weight: float = 0.1,
+        skip_false_negatives: bool = True,
+    ) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        if not (hard_negative_weight > 0 and math.isfinite(hard_negative_weight)):
+            raise UserError(f"hard_negative_weight={hard_negative_weight} has no logarithm; give a number above 0")
+        self.model = model
+        self.temperature = temperature
+        self.symmetric = symmetric
+        self.hard_negative_weight = hard_negative_weight
+        self.head = None if head is None else head.to(model.device)
+        self.masked_language_model = masked_language_model
+        self.masked_weight = masked_weight
+        self.skip_false_negatives = skip_false_negatives
+        self.register_buffer("num_false_negatives", torch.zeros((), dtype=torch.int64, device=model.device))
+
+    def forward(
+        self,
+        sentence_features: Iterable[dict[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
+        """Return the mean over anchors in nats, or by name with the masked language model's (already weighted)."""
+        columns = list(sentence_features)
+        views = repeat_rows(columns[0]) if len(columns) == 1 else columns
+        embeddings = embed_columns(self.model, views)
+        if self.head is not None:
+            embeddings = list(self.head(torch.cat(embeddings)).chunk(len(embeddings)))
+        contrast = self.contrast(embeddings, views)
+        if self.masked_language_model is None or not self.masked_weight:
+            return contrast
+        masked = self.masked_language_model(self.model, columns[0])
+        return {"info_nce": contrast, "masked_language_model": self.masked_weight * masked}
+
+    def contrast(
+        self, embeddings: Sequence[Float[Tensor, "B D"]], views: Sequence[dict[str, Any]]
+    ) -> Float[Tensor, ""]:
+        """Contrast embeddings: anchors, positives, then hard negatives by column; ``views`` tell equal texts."""
+        anchors, positives = embeddings[0], embeddings[1]
+        everywhere = [_gathered(column) for column in embeddings[1:]]
+        num_rows = len(everywhere[0])
+        if num_rows == 1 and len(everywhere) == 1:
+            raise UserError("a batch of one sentence has no negatives; needed are 2 or more: set --batch-size")
+        target = (_rank() or 0) * len(anchors) + torch.arange(len(anchors), device=anchors.device)
+        log_weight = self._log_weight(views, target, num_rows, anchors)
+        if log_weight is not None and torch.is_grad_enabled():
+            self.num_false_negatives += log_weight.isinf().sum()
+        loss = candidate_cross_entropy(
+            anchors, torch.cat(everywhere), target, temperature=self.temperature, log_weight=log_weight
+        )
+        if not self.symmetric:
+            return loss
+        log_weight = None if log_weight is None else self._log_weight(views[:2][::-1], target, num_rows, anchors)
+        all_anchors = _gathered(anchors)
+        back = candidate_cross_entropy(
+            positives, all_anchors, target, temperature=self.temperature, log_weight=log_weight
+        )
+        return (loss + back) / 2
+
+    def _log_weight(
+        self, views: Sequence[dict[str, Any]], target: Tensor, num_rows: int, like: Tensor
+    ) -> Float[Tensor, "B N"] | None:
+        """What to add to each scaled cosine: nothing, log alpha, or minus infinity; ``None`` if nothing anywhere."""
+        num_candidates = num_rows * (len(views) - 1)
+        skipped = self._false_negatives(views, int(target[0])) if self.skip_false_negatives else None
+        if skipped is None and self.hard_negative_weight == 1:
+            return None
+        log_weight = like.new_zeros(len(target), num_candidates)
+        for column in range(1, len(views) - 1):
+            log_weight[torch.arange(len(target)), target + column * num_rows] = math.log(self.hard_negative_weight)
+        return log_weight if skipped is None else log_weight.masked_fill(skipped, -math.inf)
+
+    def _false_negatives(self, views: Sequence[dict[str, Any]], first: int) -> Tensor | None:
+        keys = [text_keys(view) for view in views]
+        known = [key for key in keys if key is not None]
+        if len(known) < len(keys):
+            return None
+        gathered = [_gathered(key) for key in known]
+        return false_negatives(known[0], known[1], gathered[0], gathered[1:], first)
+
+    def counts(self) -> dict[str, int]:
+        """What the trainer logs beside the loss: candidates left out so far, on this rank."""
+        return {"num_false_negatives": int(self.num_false_negatives)}
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {
+            "temperature": self.temperature,
+            "symmetric": self.symmetric,
+            "hard_negative_weight": self.hard_negative_weight,
+            "head": None if self.head is None else type(self.head).__name__,
+            "masked_weight": self.masked_weight if self.masked_language_model is not None else 0.0,
+            "skip_false_negatives": self.skip_false_negatives,
+        }
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return SIMCSE_CITATION
+
+
+def _rank() -> int | None:
+    """This process's number among those that train together; ``None`` where it trains alone."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else None
+
+
+def _gathered(rows: Tensor) -> Tensor:
+    """The rows of all ranks, with gradients for those that carry any."""
+    if _rank() is None:
+        return rows
+    return all_gather_with_grad(rows) if rows.is_floating_point() else all_gather(rows)
+
+
+SIMCSE_CITATION = """
+@inproceedings{gao-etal-2021-simcse,
+    title = "{S}im{CSE}: Simple Contrastive Learning of Sentence Embeddings",
+    author = "Gao, Tianyu and Yao, Xingcheng and Chen, Danqi",
+    booktitle = "Proceedings of the 2021 Conference on Empirical Methods in Natural Language Processing",
+    year = "2021",
+    url = "https://arxiv.org/abs/2104.08821",
+}
+"""

@@ -1,0 +1,133 @@
+"""Masked language modelling: as an objective of its own, and as an auxiliary one beside a contrastive loss."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Transformer
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
+
+from selfsent.errors import UserError
+
+MASKED_SHARE = 0.15
+
+
+class MaskedLanguageModel(nn.Module):
+    """The masked-LM head of a transformer and its loss: find the tokens that were masked out.
+
+    The head is that of the base model where it has one, fresh otherwise; its output weights are the embedding table
+    where the architecture ties them. The body is the SentenceTransformer's own, so both learn together.
+
+    Source: BERT (Devlin et al., NAACL 2019): 15% of the tokens are chosen; of these 80% become the mask token, 10% a
+    random one, 10% stay. As an auxiliary objective: SimCSE (Gao et al., EMNLP 2021), Section 5.
+
+    Args:
+        model: A SentenceTransformer that begins with the host's ``Transformer``.
+        base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
+        masked_share: Share of tokens to find.
+
+    Raises:
+        UserError: The model has no transformer, the architecture no masked LM, or the tokenizer no mask token.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, *, base: str | Path | None = None, masked_share: float = MASKED_SHARE
+    ) -> None:
+        super().__init__()
+        if not 0 < masked_share < 1:
+            raise UserError(f"got a masked share of {masked_share}; it is above 0 and below 1")
+        self.masked_share = masked_share
+        body, tokenizer = _body_and_tokenizer(model)
+        if tokenizer.mask_token_id is None:
+            raise UserError("the tokenizer has no mask token; masked language modelling needs one, as BERT's has")
+        self._collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=masked_share)
+        self._special_ids = torch.tensor(sorted(tokenizer.all_special_ids))
+        whole = _masked_lm(body, base)
+        setattr(whole, whole.base_model_prefix, body)
+        whole.tie_weights()
+        heads = [child for name, child in whole.named_children() if name != whole.base_model_prefix]
+        if len(heads) != 1:
+            raise UserError(
+                f"the masked-LM head of {type(whole).__name__} is not one module; BERT, RoBERTa and their like are"
+            )
+        self.head = heads[0].to(model.device)
+
+    def forward(self, model: nn.Module, features: dict[str, Any]) -> Float[Tensor, ""]:
+        """Mask the texts of one column and return the mean cross-entropy of the tokens masked out, in nats.
+
+        Args:
+            model: The SentenceTransformer, or what wraps it.
+            features: Features of one column; left as they are.
+        """
+        ids = cast("Tensor", features["input_ids"])
+        is_special = torch.isin(ids, self._special_ids.to(ids.device)) | (features["attention_mask"] == 0)
+        masked, labels = self._collator.torch_mask_tokens(ids.cpu().clone(), is_special.cpu())
+        masked, labels = masked.to(ids.device), labels.to(ids.device)
+        states = model({**features, "input_ids": masked})["token_embeddings"]
+        chosen = labels >= 0
+        if not chosen.any():
+            return states.sum() * 0.0
+        return functional.cross_entropy(self.head(states[chosen]), labels[chosen])
+
+
+class MaskedLanguageModelingLoss(nn.Module):
+    """Masked language modelling as the only objective: pretrains a small transformer on raw text.
+
+    Source and head: see `MaskedLanguageModel`. Inputs: one column of texts or several (averaged); no labels. The head
+    belongs to the loss. ``forward`` changes no state.
+
+    Args:
+        model: A SentenceTransformer that begins with the host's ``Transformer``.
+        base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
+        masked_share: Share of tokens to find (BERT: 0.15).
+
+    Raises:
+        UserError: As `MaskedLanguageModel`.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, *, base: str | Path | None = None, masked_share: float = MASKED_SHARE
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.masked_language_model = MaskedLanguageModel(model, base=base, masked_share=masked_share)
+
+    def forward(
+        self,
+        sentence_features: Iterable[dict[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> Float[Tensor, ""]:
+        """Return the mean cross-entropy of the masked tokens, in nats."""
+        losses = [self.masked_language_model(self.model, features) for features in sentence_features]
+        return torch.stack(losses).mean()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {"masked_share": self.masked_language_model.masked_share}
+
+
+def _body_and_tokenizer(model: SentenceTransformer) -> tuple[PreTrainedModel, Any]:
+    first = model[0]
+    if not isinstance(first, Transformer):
+        raise UserError(
+            f"masked language modelling needs a transformer; this model begins with {type(first).__name__};"
+            " name one with --base"
+        )
+    return first.model, first.tokenizer
+
+
+def _masked_lm(body: PreTrainedModel, base: str | Path | None) -> PreTrainedModel:
+    """The masked LM whose body is to be replaced, with the head of ``base``."""
+    try:
+        if base is not None:
+            return cast("PreTrainedModel", AutoModelForMaskedLM.from_pretrained(str(base)))
+        config = AutoConfig.for_model(**body.config.to_dict())
+        return cast("PreTrainedModel", AutoModelForMaskedLM.from_config(config))
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"there is no masked LM for {base or body.config.model_type}: {reason}") from error

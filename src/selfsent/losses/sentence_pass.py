@@ -1,0 +1,76 @@
+"""One pass of the model for all columns of a batch, without work on padding where rows can be grouped by length."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from sentence_transformers.base.losses.merged_forward import embed_columns as embed_each_column
+from sentence_transformers.base.losses.merged_forward import merge_feature_batches
+from torch import Tensor, nn
+
+Features = dict[str, Any]
+
+ROWS_A_GROUP = 32
+"""Rows of one forward on a CPU (measured: fewer waste calls, more waste padding)."""
+
+
+def embed_columns(model: nn.Module, columns: Iterable[Features]) -> list[Float[Tensor, "B D"]]:
+    """Embed every column of a batch in one pass of the model, rows of like length together.
+
+    The host embeds two columns in two passes, each padded to its longest row. Here the rows of all columns are one
+    batch; on a CPU they are sorted by length and taken in groups, each padded to its own longest row only. Which
+    sentences are contrasted does not change, so unlike batches of sentences of one length this does not bias the
+    negatives. Embeddings are those of the host, up to rounding and the draw of dropout.
+
+    Args:
+        model: A SentenceTransformer, or what wraps it.
+        columns: Features by column, as the trainer hands them to a loss; left as they are.
+
+    Returns:
+        The sentence embeddings of each column, in order.
+    """
+    columns = [dict(column) for column in columns]
+    merged = columns[0] if len(columns) == 1 else merge_feature_batches(columns)
+    mask = None if merged is None else merged.get("attention_mask")
+    if merged is None or not isinstance(mask, Tensor) or mask.ndim != 2:  # noqa: PLR2004 rows and tokens
+        return embed_each_column(model, columns)
+    embeddings = torch.cat([model(group)["sentence_embedding"] for group in _groups(merged, mask)])
+    if not _is_grouped(mask):
+        return list(embeddings.chunk(len(columns)))
+    back = torch.empty_like(order := _order(mask)).scatter_(0, order, torch.arange(len(order)))
+    return list(embeddings[back].chunk(len(columns)))
+
+
+def repeat_rows(features: Features, times: int = 2) -> list[Features]:
+    """Give one column several times: views that differ in dropout alone, tokenised once."""
+    return [features] * times
+
+
+def _is_grouped(mask: Tensor) -> bool:
+    """Whether groups pay: not on accelerators, where one large call is faster than several small ones."""
+    return mask.device.type == "cpu" and len(mask) > ROWS_A_GROUP
+
+
+def _order(mask: Int[Tensor, "B T"]) -> Int[Tensor, " B"]:
+    """Rows by falling length."""
+    return mask.sum(dim=1).argsort(descending=True, stable=True)
+
+
+def _groups(features: Features, mask: Int[Tensor, "B T"]) -> list[Features]:
+    """Cut a batch into groups of rows of like length, without the positions that are padding throughout a group."""
+    if not _is_grouped(mask):
+        return [features]
+    return [_rows(features, mask.shape, rows) for rows in _order(mask).split(ROWS_A_GROUP)]
+
+
+def _rows(features: Features, shape: Sequence[int], rows: Int[Tensor, " G"]) -> Features:
+    width = int(features["attention_mask"][rows].any(dim=0).nonzero().max()) + 1
+    return {name: _cut(value, shape, rows, width) for name, value in features.items()}
+
+
+def _cut(value: Any, shape: Sequence[int], rows: Int[Tensor, " G"], width: int) -> Any:
+    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != shape[0]:
+        return value
+    picked = value[rows]
+    return picked[:, :width] if picked.ndim > 1 and picked.shape[1] == shape[1] else picked

@@ -1,0 +1,166 @@
+"""What ``--base`` names: a transformer of a folder or the hub, cut to its lower layers, or a model from scratch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import (
+    Pooling,
+    StaticEmbedding,
+    Transformer,
+    WeightedLayerPooling,
+)
+from torch import nn
+from transformers import PreTrainedModel
+
+from selfsent.data.tokenizer import train_tokenizer
+from selfsent.errors import UserError
+from selfsent.modules import TreeEncoder
+
+PoolingName = Literal["cls", "mean", "max", "mean-first-last", "mean-top2"]
+"""``mean-first-last`` averages the outputs of the first and the last layer, ``mean-top2`` those of the last two."""
+
+FROM_SCRATCH = ("tree", "static")
+_STATIC_WIDTH = 256
+
+
+def open_transformer(
+    base: str,
+    *,
+    pooling: PoolingName,
+    max_seq_length: int,
+    num_layers: int | None = None,
+    dropout: float | None = None,
+    device: str | None = None,
+) -> SentenceTransformer:
+    """Open a transformer as a SentenceTransformer of the host's own modules: transformer and pooling.
+
+    Only the transformer of a sentence-transformers folder is taken; a normalisation behind it changes no cosine and is
+    left out too.
+
+    Args:
+        base: Folder or hub name.
+        pooling: How token states become an embedding.
+        max_seq_length: Longer texts are cut to this many tokens, special ones included.
+        num_layers: Keep the lowest layers only; ``None`` keeps all.
+        dropout: Share of values dropped in training, in all places; ``None`` leaves the base's.
+        device: Where to put it; default: the host's choice.
+
+    Raises:
+        UserError: There is no such model, it is no transformer of texts, or a number is out of range.
+    """
+    transformer = _transformer(base, max_seq_length)
+    body = transformer.model
+    if num_layers is not None:
+        keep_lowest_layers(body, num_layers, base)
+    if dropout is not None:
+        set_dropout(body, dropout)
+    return SentenceTransformer(modules=[transformer, *pooling_modules(transformer, pooling)], device=device)
+
+
+def _transformer(base: str, max_seq_length: int) -> Transformer:
+    folder = Path(base).expanduser()
+    looks_local = folder.is_absolute() or base.startswith((".", "~")) or base.count("/") > 1
+    if not folder.exists() and looks_local:
+        raise UserError(f"no base model at {base}: the folder does not exist; check the path, or name one of the hub")
+    if folder.is_file():
+        raise UserError(f"--base {base} is a file; name the folder that holds the model's config.json")
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        kind = "a model without a transformer" if (folder / "modules.json").is_file() else "no model"
+        raise UserError(f"--base {base} holds {kind} (no config.json); name the folder of a transformer")
+    try:
+        transformer = Transformer(
+            str(folder) if folder.is_dir() else base,
+            max_seq_length=max_seq_length,
+            model_kwargs={"torch_dtype": torch.float32},
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:240]
+        raise UserError(
+            f"cannot open the base model {base}: {reason}; name a folder or a hub name of a transformer with --base"
+        ) from error
+    longest = getattr(transformer.config, "max_position_embeddings", None)
+    if transformer.tokenizer is None or not hasattr(transformer.config, "hidden_size"):
+        raise UserError(f"--base {base} is no transformer of texts; name one such as bert-base-uncased")
+    if not 1 < max_seq_length <= (longest or max_seq_length):
+        raise UserError(f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions")
+    return transformer
+
+
+def layers_of(body: nn.Module, num_layers: int) -> nn.ModuleList | None:
+    """Find the stack of a transformer's layers, the only list of that length."""
+    stacks = [module for module in body.modules() if isinstance(module, nn.ModuleList) and len(module) == num_layers]
+    return stacks[0] if stacks else None
+
+
+def keep_lowest_layers(body: PreTrainedModel, num_layers: int, name: str) -> None:
+    """Drop all layers above the lowest ones, in place.
+
+    Raises:
+        UserError: The model has fewer layers, or they cannot be found.
+    """
+    found = int(getattr(body.config, "num_hidden_layers", 0))
+    layers = layers_of(body, found)
+    if layers is None or not 1 <= num_layers <= found:
+        raise UserError(f"num_layers={num_layers} is not possible for {name}, which has {found}")
+    del layers[num_layers:]
+    body.config.num_hidden_layers = num_layers
+
+
+def set_dropout(body: nn.Module, dropout: float) -> None:
+    """Set every dropout of a transformer; the saved configuration keeps the base's.
+
+    Raises:
+        UserError: It is no share.
+    """
+    if not 0 <= dropout < 1:
+        raise UserError(f"dropout={dropout} is no share of values; give a number from 0 to below 1")
+    for module in body.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = dropout
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            setattr(module, "attention_dropout", dropout)  # noqa: B010 some architectures keep it beside the modules
+
+
+def pooling_modules(transformer: Transformer, pooling: PoolingName) -> list[nn.Module]:
+    """The host's modules that turn token states into an embedding."""
+    width = int(transformer.config.hidden_size)
+    if pooling in ("cls", "mean", "max"):
+        return [Pooling(width, pooling_mode=pooling)]
+    num_layers = int(transformer.config.num_hidden_layers)
+    chosen = [1, num_layers] if pooling == "mean-first-last" else [num_layers - 1, num_layers]
+    weights = torch.zeros(num_layers + 1)
+    weights[torch.tensor(chosen)] = 1.0
+    transformer.config.output_hidden_states = True
+    layers = WeightedLayerPooling(
+        width, num_hidden_layers=num_layers, layer_start=0, layer_weights=nn.Parameter(weights, requires_grad=False)
+    )
+    return [layers, Pooling(width, pooling_mode="mean")]
+
+
+def from_scratch(kind: str, texts: Iterable[str], *, device: str | None = None) -> SentenceTransformer:
+    """Make an untrained model with a tokenizer of its own: ``tree`` or ``static``.
+
+    Args:
+        kind: A tree encoder of 10 channels of 10, or the host's static embedding of 256 values.
+        texts: What the tokenizer is trained on.
+        device: Where to put it; default: the host's choice.
+    """
+    tokenizer = train_tokenizer(texts)
+    if kind == "static":
+        module: Any = StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=_STATIC_WIDTH)
+    else:
+        module = TreeEncoder(tokenizer=tokenizer, channels=10, channel_size=10, composition_init="sum")
+    return SentenceTransformer(modules=[module], device=device)
+
+
+def tokenizer_of(model: SentenceTransformer) -> Any:
+    """The tokenizer of a model's first module, whichever kind it is."""
+    return getattr(model[0], "tokenizer", None)
+
+
+def width_of(model: SentenceTransformer) -> int:
+    """Values of an embedding of a model."""
+    return int(model.get_embedding_dimension() or 0)
