@@ -47,6 +47,7 @@ from selfsent.methods.starting_model import (
     width_of,
 )
 from selfsent.modules.projection_head import TanhHead
+from selfsent.views import VIEWS, View, make_view, pair_transform
 
 PAPER_BASE = "bert-base-uncased"
 Head = Literal["training-only", "kept", "none"]
@@ -115,6 +116,8 @@ def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
+    if config.view not in VIEWS:
+        raise UserError(f"view={config.view!r} is not known; it is one of {', '.join(VIEWS)}")
     model = starting_model(config, assembly)
     rows = TrainingRows(
         lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=_limit(model)
@@ -122,10 +125,7 @@ def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
     dataset, heldout = split_for(assembly, dataset)
     if config.view != "repeat":
-        from selfsent.views import make_view, pair_transform  # noqa: PLC0415
-
-        view = make_view(config.view, **_view_options(config, assembly))
-        dataset.set_transform(pair_transform(make_view("repeat"), view))
+        dataset.set_transform(pair_transform(make_view("repeat"), _view(config, assembly)))
     loss = _loss(config, model, assembly)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes())
 
@@ -183,14 +183,26 @@ def _limit(model: SentenceTransformer) -> int | None:
     return int(limit) if limit is not None and math.isfinite(limit) else None
 
 
-def _view_options(config: SimcseConfig, assembly: Assembly) -> dict[str, Any]:
-    return {}
+def _view(config: SimcseConfig, assembly: Assembly) -> View:
+    return make_view(
+        config.view,
+        lexicon=config.lexicon,
+        texts=assembly.source.texts(),
+        masked_lm=config.masked_lm or _pretrained(assembly),
+        cache_dir=assembly.folder,
+        device=assembly.device,
+    )
+
+
+def _pretrained(assembly: Assembly) -> str | None:
+    """The base, where it is pretrained."""
+    return None if assembly.base in FROM_SCRATCH else assembly.base or PAPER_BASE
 
 
 def _loss(config: SimcseConfig, model: SentenceTransformer, assembly: Assembly) -> InfoNCELoss:
     masked = None
     if config.masked_weight:
-        masked = MaskedLanguageModel(model, base=None if assembly.base in FROM_SCRATCH else assembly.base or PAPER_BASE)
+        masked = MaskedLanguageModel(model, base=_pretrained(assembly))
     return InfoNCELoss(
         model,
         temperature=config.temperature,
