@@ -104,3 +104,53 @@ def leaf_cross_entropy(
         Mean over leaves, in nats.
     """
     return functional.cross_entropy(functional.linear(leaves, table, bias), token_ids)
+
+
+def similarity_distribution(
+    rows: Float[Tensor, "B D"], queue: Float[Tensor, "Q D"], *, temperature: float
+) -> Float[Tensor, "B Q"]:
+    """Describe each row by how like it is to every row of a queue: the logarithm of a softmax over similarities.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3, SR(z, D, tau).
+
+    Args:
+        rows: Unit vectors.
+        queue: Unit vectors, in any order.
+        temperature: Divides the inner products; positive.
+
+    Returns:
+        Logarithms of the probabilities; each row's sum to 1.
+    """
+    return functional.log_softmax(rows @ queue.T / temperature, dim=1)
+
+
+def cross_view(
+    online: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
+    references: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
+    queues: tuple[Float[Tensor, "Q D"], Float[Tensor, "Q D"]],
+    *,
+    temperature: float,
+    reference_temperature: float,
+) -> Float[Tensor, ""]:
+    """Kullback-Leibler divergence of each view's online distribution from the other view's reference distribution.
+
+    View 1 must be placed in the queue of view 2 as the reference of view 2 is placed there, and the reverse.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3, L_SCT; with a teacher's vectors as references L_CD.
+
+    Args:
+        online: Unit vectors of both views, with gradient.
+        references: Unit vectors of both views; no gradient passes them.
+        queues: Unit vectors, one queue a view.
+        temperature: tau_theta, divides the online similarities.
+        reference_temperature: tau_ref, divides the similarities of the references.
+
+    Returns:
+        Mean over sentences and both directions, in nats.
+    """
+    terms: list[Tensor] = []
+    for row, reference, queue in zip(online[::-1], references, queues, strict=True):
+        target = similarity_distribution(reference.detach(), queue, temperature=reference_temperature)
+        log_shares = similarity_distribution(row, queue, temperature=temperature)
+        terms.append(functional.kl_div(log_shares, target, reduction="batchmean", log_target=True))
+    return (terms[0] + terms[1]) / 2

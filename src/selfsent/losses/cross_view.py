@@ -1,0 +1,145 @@
+"""The self-supervised cross-view objective of SCT."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from selfsent.errors import UserError
+from selfsent.losses.queue_comparison import QueueComparison, Views
+from selfsent.losses.sentence_pass import embed_columns, repeat_rows
+from selfsent.modules.averaged_encoder import AveragedEncoder
+from selfsent.modules.projection_head import StackedHead
+
+Reference = Literal["same", "ema"]
+Head = Literal["mlp", "none"]
+
+
+class CrossViewLoss(nn.Module):
+    """Place one view of a sentence among earlier sentences as the other view is placed there.
+
+    Each of two views is embedded twice: with gradient and through a head (online), and without either (reference). The
+    reference vectors of view 2 say how sentence i lies in the queue of view 2; the online vector of view 1 must lie
+    there likewise, and the reverse. Unlike a contrastive loss this tells a small model how like two sentences are, not
+    only that they differ.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3; every ablation of its Section 5 is a setting.
+    Differs from the released code where the code differs from the paper: ``reduction="sum"`` and ``enqueue="after"``
+    are the code's. Reference passes have dropout of their own, as there.
+
+    Gradients reach the model and the head through the online vectors. ``forward`` moves the queues on (and the averaged
+    weights of ``reference="ema"``), but only where gradients are on; both are saved in checkpoints, and head and queues
+    are no part of the saved model. The queues hold the model's width, so the loss cannot be wrapped in the host's
+    ``MatryoshkaLoss``.
+
+    Inputs: two columns, the two views; or one column, whose views differ in dropout alone. Labels are not used.
+
+    Args:
+        model: The SentenceTransformer to train.
+        head: ``mlp``, three blocks d-10d-d over the online vectors in training (paper), or ``none``.
+        reference: What encodes the references: the ``same`` weights (paper), or their moving average ``ema``.
+        ema_decay: Share of the average kept a step, for ``ema`` (not stated in the paper).
+        comparison: Settings of `selfsent.losses.queue_comparison.QueueComparison` follow: temperature,
+            reference_temperature, queue_size, queues, enqueue, comparison, cross_view, divergence, reduction.
+
+    Raises:
+        UserError: A setting is out of range; in ``forward``: more than two columns, or a queue smaller than the batch.
+
+    Example:
+        >>> loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        head: Head = "mlp",
+        reference: Reference = "same",
+        ema_decay: float = 0.999,
+        **comparison: Any,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        width = width_of(model)
+        self.comparison = QueueComparison(width, **comparison).to(model.device)
+        self.head = make_head(head, width).to(model.device)
+        self.average = AveragedEncoder(model, decay=ema_decay) if reference == "ema" else None
+
+    def forward(
+        self,
+        sentence_features: Iterable[dict[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> Float[Tensor, ""]:
+        """Return the mean over sentences of the divergence between the views, in nats."""
+        views = two_views(sentence_features)
+        references = self.references(views)
+        return self.comparison(online_vectors(self.model, self.head, views), references)
+
+    def references(self, views: list[dict[str, Any]]) -> Views:
+        """Embed both views without gradient and head, by the same weights or their average."""
+        if self.average is not None and torch.is_grad_enabled():
+            self.average.update()
+        with torch.no_grad():
+            return _unit(embed_columns(self.average or self.model, views))
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {
+            **self.comparison.get_config_dict(),
+            "head": type(self.head).__name__,
+            "reference": "same" if self.average is None else f"ema, decay {self.average.decay}",
+        }
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return SCT_CITATION
+
+
+def two_views(sentence_features: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
+    columns = list(sentence_features)
+    if len(columns) > 2:  # noqa: PLR2004 views
+        raise UserError(
+            f"got {len(columns)} columns of texts, and the cross-view objective compares two; pick two with --columns"
+        )
+    return repeat_rows(columns[0]) if len(columns) == 1 else columns
+
+
+def online_vectors(model: nn.Module, head: nn.Module, views: list[dict[str, Any]]) -> Views:
+    """Embed both views in one pass with gradient, and project them by the head."""
+    return _unit(list(head(torch.cat(embed_columns(model, views))).chunk(2)))
+
+
+def make_head(head: Head, width: int) -> nn.Module:
+    """The paper's head of three blocks, or none."""
+    if head not in ("mlp", "none"):
+        raise UserError(f"head={head!r} is none of mlp, none")
+    return StackedHead(width) if head == "mlp" else nn.Identity()
+
+
+def width_of(model: SentenceTransformer) -> int:
+    """Values of an embedding of the model."""
+    return int(model.get_embedding_dimension() or 0)
+
+
+def _unit(views: list[Tensor]) -> Views:
+    first, second = (functional.normalize(rows, dim=1) for rows in views)
+    return first, second
+
+
+SCT_CITATION = """
+@article{limkonchotiwat-etal-2023-sct,
+    title = "An Efficient Self-Supervised Cross-View Training For Sentence Embedding",
+    author = "Limkonchotiwat, Peerat and Ponwitayarat, Wuttikorn and Lowphansirikul, Lalita and
+      Udomcharoenchaikit, Can and Chuangsuwanich, Ekapol and Nutanong, Sarana",
+    journal = "Transactions of the Association for Computational Linguistics",
+    volume = "11",
+    year = "2023",
+    url = "https://arxiv.org/abs/2311.03228",
+}
+"""
