@@ -1,0 +1,142 @@
+"""The views by the names of SimCSE's table of augmentations."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from selfsent.errors import UserError
+from selfsent.views.crop import Crop
+from selfsent.views.delete import Delete, DeleteOne
+from selfsent.views.lexicon import Lexicon, read_lexicon
+from selfsent.views.pair_transform import PairTransform
+from selfsent.views.repeat import Repeat
+from selfsent.views.synonyms import Synonyms
+from selfsent.views.view import View
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewResources:
+    """What a view may need besides the texts it is given.
+
+    Args:
+        lexicon: File of synonyms, for ``synonym``.
+        texts: The corpus, for ``synonym`` where there is neither a lexicon nor WordNet; read only then.
+        masked_lm: Folder or hub name of the model of ``masked-lm``.
+        cache_dir: Where a lexicon made from the corpus is kept.
+        device: Where to put the model of ``masked-lm``.
+    """
+
+    lexicon: str | Path | None = None
+    texts: Iterable[str] | None = None
+    masked_lm: str | Path | None = None
+    cache_dir: Path | None = None
+    device: str | None = "cpu"
+
+
+def _repeat(_: ViewResources) -> View:
+    return Repeat()
+
+
+def _crop(_: ViewResources, *, percent: int) -> View:
+    return Crop(percent=percent)
+
+
+def _delete(_: ViewResources, *, percent: int) -> View:
+    return Delete(percent=percent)
+
+
+def _delete_one(_: ViewResources) -> View:
+    return DeleteOne()
+
+
+def _synonym(resources: ViewResources) -> View:
+    return Synonyms(lexicon=_lexicon(resources))
+
+
+def _lexicon(resources: ViewResources) -> Lexicon:
+    """The user's file, else WordNet, else the neighbours of words in the corpus."""
+    if resources.lexicon is not None:
+        return read_lexicon(resources.lexicon)
+    from selfsent.views.wordnet import find_wordnet, read_wordnet  # noqa: PLC0415 it imports scikit-learn
+
+    wordnet = find_wordnet()
+    if wordnet is not None:
+        return read_wordnet(wordnet)
+    if resources.texts is None:
+        raise UserError(
+            "the view synonym has no synonyms: WordNet is not installed, and neither a lexicon (a .tsv file of a word "
+            "and its synonyms a line) nor a corpus was given"
+        )
+    from selfsent.views.neighbour_lexicon import neighbour_lexicon  # noqa: PLC0415 it imports torch and scikit-learn
+
+    return neighbour_lexicon(resources.texts, cache_dir=resources.cache_dir)
+
+
+def _masked_lm(resources: ViewResources) -> View:
+    if resources.masked_lm is None:
+        raise UserError("the view masked-lm needs a masked LM; name its folder or hub name (the paper: BERT-base)")
+    from selfsent.views.masked_lm import MaskedLM  # noqa: PLC0415 it imports torch and transformers
+
+    return MaskedLM(model=resources.masked_lm, device=resources.device)
+
+
+VIEWS: Mapping[str, Callable[[ViewResources], View]] = {
+    "repeat": _repeat,
+    "crop-10": partial(_crop, percent=10),
+    "crop-20": partial(_crop, percent=20),
+    "crop-30": partial(_crop, percent=30),
+    "delete-10": partial(_delete, percent=10),
+    "delete-20": partial(_delete, percent=20),
+    "delete-30": partial(_delete, percent=30),
+    "delete-one": _delete_one,
+    "synonym": _synonym,
+    "masked-lm": _masked_lm,
+}
+"""Name to what makes the view, in the order of the table (SimCSE, Gao et al. 2021, Table 1)."""
+
+
+def make_view(
+    name: str,
+    *,
+    lexicon: str | Path | None = None,
+    texts: Iterable[str] | None = None,
+    masked_lm: str | Path | None = None,
+    cache_dir: Path | None = None,
+    device: str | None = "cpu",
+) -> View:
+    """Make a view by its name.
+
+    Args:
+        name: One of ``VIEWS``.
+        lexicon: For ``synonym``: a TSV file of a word and its synonyms a line; default: WordNet where it is installed
+            (``views.wordnet.find_wordnet``), else the nearest neighbours of the corpus's own word vectors.
+        texts: For ``synonym``: the corpus, such as ``source.texts()``; read only where it is needed.
+        masked_lm: For ``masked-lm``: folder or hub name of the model.
+        cache_dir: A folder to keep a lexicon made from the corpus in.
+        device: Where to put the model of ``masked-lm``.
+
+    Returns:
+        The view.
+
+    Raises:
+        UserError: There is no such view, or what it needs is missing or cannot be read.
+    """
+    if name not in VIEWS:
+        raise UserError(f"there is no view {name!r}; the views are {', '.join(VIEWS)}")
+    resources = ViewResources(lexicon=lexicon, texts=texts, masked_lm=masked_lm, cache_dir=cache_dir, device=device)
+    return VIEWS[name](resources)
+
+
+def pair_transform(view_a: View, view_b: View, column: str = "text") -> PairTransform:
+    """Make the transform that turns ``{column: [...]}`` into ``{"view_a": [...], "view_b": [...]}``.
+
+    Args:
+        view_a: Makes the first view of each text.
+        view_b: Makes the second.
+        column: The column that holds the texts.
+
+    Returns:
+        What ``Dataset.set_transform`` takes.
+    """
+    return PairTransform(view_a, view_b, column)
