@@ -63,7 +63,7 @@ def report_on(model: SentenceTransformer, path: Path, suites: set[str], model_ha
 
 def draw_comparison() -> None:
     """Compare all reports that are there, as a page and as Markdown."""
-    paths = sorted(OUTPUT.glob("*.json"))
+    paths = sorted(OUTPUT.glob("*.json"), key=lambda path: path.stem)
     if len(paths) > 1:
         comparison = compare(paths)
         for name in ("compare.html", "compare.md"):

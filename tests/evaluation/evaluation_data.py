@@ -1,9 +1,15 @@
-"""Small evaluation folders in the documented layout, and models whose embeddings are known."""
+"""Small evaluation folders in the documented layout, models whose embeddings are known, reports of no model."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+
+from selfsent.evaluation.report import Report
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.statistics import STATISTICS
 
 STS_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
 
@@ -22,6 +28,13 @@ class Table:
 
     def _drawn(self, text: str) -> np.ndarray:
         return np.random.default_rng(list(text.encode())).normal(size=self.dimension)
+
+
+class Other(Table):
+    """As ``Table``, with other vectors."""
+
+    def _drawn(self, text: str) -> np.ndarray:
+        return super()._drawn(text + "!")
 
 
 class Constant:
@@ -78,3 +91,31 @@ def collection(folder: Path) -> Path:
     write_jsonl(folder / "queries.jsonl", [{"_id": "q1", "text": "engine"}, {"_id": "q2", "text": "unjudged"}])
     write_tsv(folder / "qrels/test.tsv", [["query-id", "corpus-id", "score"], ["q1", "d1", "2"], ["q1", "d3", "1"]])
     return folder
+
+
+def noisy_report(name: str, noise: float, num_items: int = 40) -> Report:
+    """A report on STS-B whose similarities are the gold scores and noise, with two figures of geometry."""
+    gold = np.linspace(0, 5, num_items)
+    items = np.column_stack([gold + noise * np.random.default_rng(int(noise)).standard_normal(num_items), gold])
+    statistic = STATISTICS["spearman"]
+    score = Score(
+        task="STSBenchmark",
+        metric="spearman",
+        value=statistic(items),
+        ci95=(0.1, 0.9),
+        num_items=num_items,
+        items=items,
+        statistic=statistic,
+    )
+    geometry = [
+        Score(task=f"geometry/{metric}", metric=metric, value=-noise, ci95=None, num_items=9)
+        for metric in ("alignment", "uniformity")
+    ]
+    return Report(model=name, scores=(score, *geometry), dimension=8, versions={})
+
+
+def printed(table) -> str:
+    """What a wide terminal shows of a table."""
+    written = io.StringIO()
+    Console(width=200, file=written).print(table)
+    return written.getvalue()

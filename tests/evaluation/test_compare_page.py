@@ -4,34 +4,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
+from tests.evaluation.evaluation_data import noisy_report
 
 from selfsent.evaluation.compare import compare_runs, to_markdown
 from selfsent.evaluation.compare_page import save, to_html
-from selfsent.evaluation.report import Report
 from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.statistics import STATISTICS
-
-
-def report(name: str, seed: int, num_items: int = 40) -> Report:
-    gold = np.linspace(0, 5, num_items)
-    items = np.column_stack([gold + np.random.default_rng(seed).standard_normal(num_items) * seed, gold])
-    statistic = STATISTICS["spearman"]
-    score = Score(
-        task="STSBenchmark",
-        metric="spearman",
-        value=statistic(items),
-        ci95=(0.1, 0.9),
-        num_items=num_items,
-        items=items,
-        statistic=statistic,
-    )
-    geometry = [
-        Score(task=f"geometry/{metric}", metric=metric, value=-1.0 * seed, ci95=None, num_items=9)
-        for metric in ("alignment", "uniformity")
-    ]
-    return Report(model=name, scores=(score, *geometry), dimension=8, versions={})
 
 
 class Page(HTMLParser):
@@ -48,7 +26,8 @@ class Page(HTMLParser):
 def test_the_page_holds_every_plot_and_fetches_nothing(tmp_path: Path):
     curve = [{"step": step, "loss": 1 / (1 + step), "eval_spearman": None if step == 1 else 0.5} for step in range(5)]
     compared = compare_runs(
-        [Run(name=f"<b>{seed}", report=report(f"<b>{seed}", seed), curve=curve) for seed in (1, 2)], num_resamples=50
+        [Run(name=f"<b>{seed}", report=noisy_report(f"<b>{seed}", seed), curve=curve) for seed in (1, 2)],
+        num_resamples=50,
     )
     html = to_html(compared)
     page = Page()
@@ -65,7 +44,17 @@ def test_the_page_holds_every_plot_and_fetches_nothing(tmp_path: Path):
 
 
 def test_plots_without_data_are_left_out():
-    bare = replace(report("a", 1), scores=report("a", 1).scores[:1])
+    bare = replace(noisy_report("a", 1), scores=noisy_report("a", 1).scores[:1])
     page = Page()
     page.feed(to_html(compare_runs([Run(name=name, report=bare) for name in "ab"], num_resamples=50)))
     assert page.tags.count("svg") == 2  # scores and scatter
+
+
+def test_the_page_says_which_tasks_its_plot_leaves_out():
+    alone = Score(task="PTB", metric="f1", value=0.2, ci95=None, num_items=3)
+    one, other = noisy_report("a", 1), noisy_report("b", 2)
+    with_trees = replace(one, scores=(*one.scores, alone))
+    both = [replace(report, scores=(*report.scores, alone)) for report in (one, other)]
+    left_out = "Left out, since one run alone has them: PTB."
+    assert left_out in to_html(compare_runs([Run(name="a", report=with_trees), Run(name="b", report=other)]))
+    assert left_out not in to_html(compare_runs([Run(name=report.model, report=report) for report in both]))

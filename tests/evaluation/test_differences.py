@@ -1,27 +1,10 @@
 """Paired differences between reports."""
 
-import io
-
 import pytest
-from rich.console import Console
 from tests.evaluation.evaluation_data import Table, sts_folder, write_jsonl
 
 from selfsent.errors import UserError
-from selfsent.evaluation import (
-    evaluate,
-    paired_differences,
-)
-
-
-class Other(Table):
-    def _drawn(self, text):
-        return super()._drawn(text + "!")
-
-
-def printed(table) -> str:
-    written = io.StringIO()
-    Console(width=200, file=written).print(table)
-    return written.getvalue()
+from selfsent.evaluation import evaluate, paired_differences
 
 
 def test_reports_on_other_data_are_not_paired(tmp_path):

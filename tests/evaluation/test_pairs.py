@@ -1,18 +1,11 @@
 """A person's own labels: pairs with scores, collections with judgements."""
 
 import pytest
-from tests.evaluation.evaluation_data import Table, collection, write_tsv
+from tests.evaluation.evaluation_data import Other, Table, collection, write_tsv
 
 from selfsent.errors import UserError
-from selfsent.evaluation import (
-    paired_differences,
-)
+from selfsent.evaluation import paired_differences
 from selfsent.evaluation.pairs import evaluate_own_labels
-
-
-class Other(Table):
-    def _drawn(self, text):
-        return super()._drawn(text + "!")
 
 
 def own_pairs(path):

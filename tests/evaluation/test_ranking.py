@@ -13,7 +13,6 @@ from selfsent.evaluation.ranking import (
     recall,
     reciprocal_rank,
     score_orders,
-    score_retrieval,
 )
 
 pytrec_eval = pytest.importorskip("pytrec_eval")
@@ -88,10 +87,10 @@ def test_the_nearest_are_the_nearest_by_cosine_whatever_the_lengths(monkeypatch)
     assert np.array_equal(np.stack(nearest(queries, documents, top_k=4)), expected)
 
 
-def test_retrieval_in_memory_reports_the_mean_over_queries_with_its_interval():
+def test_the_score_of_orders_is_the_mean_over_queries_with_its_interval():
     documents = np.eye(4)
     queries = np.array([[1.0, 0.1, 0, 0], [0, 0.2, 1.0, 0]])
-    score = score_retrieval(queries, documents, [{0: 1.0}, {1: 1.0}], task="toy")
+    score = score_orders(nearest(queries, documents), [{0: 1.0}, {1: 1.0}], task="toy")
     assert score.value == pytest.approx((1 + 1 / np.log2(3)) / 2)
     assert score.also["mrr@10"] == pytest.approx(0.75)
     assert score.also["recall@10"] == 1.0

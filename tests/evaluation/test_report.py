@@ -1,11 +1,9 @@
 """Reports: the JSON for scripts, what a saved one keeps, paired differences, own labels, evaluators of a training."""
 
-import io
 import json
 
 import pytest
-from rich.console import Console
-from tests.evaluation.evaluation_data import Table, sts_folder
+from tests.evaluation.evaluation_data import Other, Table, printed, sts_folder
 
 from selfsent.errors import UserError
 from selfsent.evaluation import (
@@ -17,17 +15,6 @@ from selfsent.evaluation import (
     render_side_by_side,
 )
 from selfsent.evaluation.statistics import Spearman, paired_bootstrap
-
-
-class Other(Table):
-    def _drawn(self, text):
-        return super()._drawn(text + "!")
-
-
-def printed(table) -> str:
-    written = io.StringIO()
-    Console(width=200, file=written).print(table)
-    return written.getvalue()
 
 
 def test_the_json_has_the_fields_that_scripts_rely_on(tmp_path, tiny_static_model):
@@ -52,6 +39,12 @@ def test_a_saved_report_can_be_paired_like_the_one_in_memory(tmp_path):
     assert saved == paired_differences([first, second])
     expected = paired_bootstrap(first.score("STS16").items, second.score("STS16").items, Spearman())
     assert next(one.paired for one in saved if one.task == "STS16") == expected
+
+
+def test_means_are_the_values_of_the_averages(tmp_path):
+    report = evaluate(Table(), "sts", sts_folder(tmp_path))
+    assert report.means() == {name: average.value for name, average in report.averages().items()}
+    assert list(report.means()) == ["sts7"]
 
 
 def test_tables_show_fractions_times_a_hundred(tmp_path):

@@ -1,5 +1,6 @@
 """Comparing runs: every task side by side, and whether a run differs from the first by more than chance."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,12 @@ class Comparison:
     def tasks(self) -> dict[str, str]:
         """The headline metric of every task of any run, in order."""
         return {score.task: score.metric for run in self.runs for score in run.report.scores}
+
+    @property
+    def unshared_tasks(self) -> list[str]:
+        """The tasks that one run alone was scored on, in order: there is nothing to hold them against."""
+        counts = Counter(score.task for run in self.runs for score in run.report.scores)
+        return [task for task in self.tasks if counts[task] == 1]
 
     def score(self, run: Run, task: str) -> Score | None:
         """Give the score of a run on a task, if it has one."""
@@ -113,9 +120,9 @@ def render(comparison: Comparison) -> Table:
 
 def _averages(comparison: Comparison) -> list[tuple[str, list[str]]]:
     """The averages of each run, a dash where it lacks one."""
-    averages = [run.report.averages() for run in comparison.runs]
+    averages = [run.report.means() for run in comparison.runs]
     names = dict.fromkeys(name for means in averages for name in means)
-    return [(name, [shown(means[name].value, "") if name in means else "-" for means in averages]) for name in names]
+    return [(name, [shown(means[name], "") if name in means else "-" for means in averages]) for name in names]
 
 
 def to_markdown(comparison: Comparison) -> str:

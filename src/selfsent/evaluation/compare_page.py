@@ -25,12 +25,13 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-n
 th, td { padding: .38rem .7rem .38rem 0; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; }
 th { font-weight: 600; overflow-wrap: anywhere; vertical-align: bottom; }
-td small { color: var(--soft); display: block; white-space: nowrap; }
-td b { font-weight: 600; }
+td { white-space: nowrap; }
+td small { color: var(--soft); display: block; }
+td span { display: inline-block; min-width: 4.2em; padding-left: .5em; }
 .gain { color: var(--gain); } .loss { color: var(--loss); }
 tr.mean td { font-weight: 600; }
-svg { width: 100%; height: auto; max-width: 52rem; color: var(--soft); }
-svg.narrow { max-width: 36rem; }
+svg { width: 100%; height: auto; min-width: 34rem; max-width: 52rem; color: var(--soft); }
+svg.narrow { min-width: 22rem; max-width: 36rem; }
 """
 _MANY = 3
 _NARROW = {"Alignment and uniformity"}
@@ -67,9 +68,8 @@ def to_html(comparison: Comparison) -> str:
         figure = svg.replace(
             "<svg ", f'<svg aria-label="{escape(heading)}" class="{"narrow" if heading in _NARROW else ""}" ', 1
         )
-        sections.append(
-            f"<h2>{escape(heading)}</h2>\n<p>{escape(_NOTES[heading])}</p>\n<div class='wide'>{figure}</div>"
-        )
+        note = escape(f"{_NOTES[heading]}{_left_out(comparison) if heading == 'Scores' else ''}")
+        sections.append(f"<h2>{escape(heading)}</h2>\n<p>{note}</p>\n<div class='wide'>{figure}</div>")
     body = "\n".join(sections)
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
@@ -77,6 +77,12 @@ def to_html(comparison: Comparison) -> str:
         f"<title>{escape(names)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<h1>{escape(names)}</h1>\n"
         f"{body}\n</body>\n</html>\n"
     )
+
+
+def _left_out(comparison: Comparison) -> str:
+    """Say which tasks the plot does not show, a sentence or nothing."""
+    tasks = comparison.unshared_tasks
+    return f" Left out, since one run alone has them: {', '.join(tasks)}." if tasks else ""
 
 
 def save(comparison: Comparison, path: str | Path) -> None:
@@ -101,9 +107,9 @@ def _table(comparison: Comparison) -> str:
         f"{''.join(_cell(comparison, run, task) for run in comparison.runs)}</tr>"
         for task, metric in comparison.tasks.items()
     ]
-    averages = [run.report.averages() for run in comparison.runs]
+    averages = [run.report.means() for run in comparison.runs]
     for name in dict.fromkeys(name for means in averages for name in means):
-        cells = "".join(f"<td>{shown(means[name].value, '') if name in means else '-'}</td>" for means in averages)
+        cells = "".join(f"<td>{shown(means[name], '') if name in means else '-'}</td>" for means in averages)
         rows.append(f"<tr class='mean'><td>{escape(name)}<small>mean</small></td>{cells}</tr>")
     note = (
         f"Fractions x100, with 95% intervals. Differences are from {escape(first.name)}, by a paired bootstrap: "
@@ -122,10 +128,10 @@ def _cell(comparison: Comparison, run: Run, task: str) -> str:
     score = comparison.score(run, task)
     if score is None:
         return "<td>-</td>"
-    text = f"<td>{shown(score.value, score.metric)}<small>{shown_interval(score.ci95, score.metric)}</small>"
+    value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
     difference = comparison.differences.get((task, run.name))
     if difference is None:
-        return f"{text}</td>"
+        return f"<td>{value}<small>{ci95}</small></td>"
     better = (difference.paired.difference > 0) != (score.metric in _LOWER_IS_BETTER)
     kind = "" if not difference.is_clear or score.metric in _NEITHER_IS_BETTER else "gain" if better else "loss"
-    return f"{text}<span class='{kind}'>{signed(difference)}</span></td>"
+    return f"<td>{value}<span class='{kind}'>{signed(difference)}</span><small>{ci95}</small></td>"

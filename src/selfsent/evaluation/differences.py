@@ -1,17 +1,20 @@
 """Whether one model is better than another: paired differences between reports on the same tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
+from tqdm.auto import tqdm
 
 from selfsent.errors import UserError
 from selfsent.evaluation.report import Report, shown, shown_interval
-from selfsent.evaluation.score import Score
+from selfsent.evaluation.score import Score, Statistic
 from selfsent.evaluation.statistics import PairedDifference, paired_bootstrap
 
+_PROGRESS_AFTER_S = 2.0
 _HAS_GOLD = {"spearman", "pearson"}
 
 
@@ -53,32 +56,56 @@ def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, 
     Raises:
         UserError: Two reports of the same task are not about the same items.
     """
+    pairs = list(_item_pairs(reports))
     found: list[Difference] = []
-    for first, second in combinations(reports, 2):
-        of_second = {score.task: score for score in second.scores}
-        for score in first.scores:
-            other = of_second.get(score.task)
-            if other is None or score.items is None or other.items is None or score.statistic is None:
-                continue
-            _check_same_items(score, other, first.model, second.model)
-            paired = paired_bootstrap(score.items, other.items, score.statistic, num_resamples=num_resamples, seed=seed)
-            found.append(
-                Difference(
-                    task=score.task, metric=score.metric, model_a=first.model, model_b=second.model, paired=paired
-                )
-            )
+    for one, other in tqdm(pairs, desc="paired bootstrap", delay=_PROGRESS_AFTER_S, leave=False, disable=None):
+        paired = paired_bootstrap(one.items, other.items, one.statistic, num_resamples=num_resamples, seed=seed)
+        found.append(
+            Difference(task=one.task, metric=one.metric, model_a=one.model, model_b=other.model, paired=paired)
+        )
     return found
 
 
-def _check_same_items(score: Score, other: Score, model_a: str, model_b: str) -> None:
-    assert score.items is not None, "the caller has looked"  # noqa: S101 our own invariant
-    assert other.items is not None, "the caller has looked"  # noqa: S101 our own invariant
-    same = score.items.shape == other.items.shape and score.metric == other.metric
-    if same and score.metric in _HAS_GOLD:
-        same = np.array_equal(score.items[:, 1:], other.items[:, 1:])
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """A score that can be paired, and whose it is."""
+
+    model: str
+    task: str
+    metric: str
+    items: NDArray[np.float64]
+    statistic: Statistic
+
+
+def _item_pairs(reports: Sequence[Report]) -> Iterator[tuple[_Scored, _Scored]]:
+    """Give, of each two reports, what both scored item by item, the items checked to be the same."""
+    by_task = [{one.task: one for one in _with_items(report)} for report in reports]
+    for first, second in combinations(by_task, 2):
+        for task, one in first.items():
+            if task in second:
+                _check_same_items(one, second[task])
+                yield one, second[task]
+
+
+def _with_items(report: Report) -> Iterator[_Scored]:
+    for score in report.scores:
+        if score.items is not None and score.statistic is not None:
+            yield _Scored(
+                model=report.model,
+                task=score.task,
+                metric=score.metric,
+                items=score.items,
+                statistic=score.statistic,
+            )
+
+
+def _check_same_items(one: _Scored, other: _Scored) -> None:
+    same = one.items.shape == other.items.shape and one.metric == other.metric
+    if same and one.metric in _HAS_GOLD:
+        same = np.array_equal(one.items[:, 1:], other.items[:, 1:])
     if not same:
         raise UserError(
-            f"{score.task}: {model_a} ({score.num_items} items, {score.metric}) and {model_b} ({other.num_items} "
+            f"{one.task}: {one.model} ({len(one.items)} items, {one.metric}) and {other.model} ({len(other.items)} "
             f"items, {other.metric}) were not scored on the same data; evaluate both anew with the same files"
         )
 
@@ -94,9 +121,9 @@ def render_side_by_side(reports: Sequence[Report]) -> Table:
     by_task = [{score.task: score for score in report.scores} for report in reports]
     for task, metric in metric_of.items():
         table.add_row(task, metric, *(_cell(scores.get(task)) for scores in by_task))
-    averages = [report.averages() for report in reports]
+    averages = [report.means() for report in reports]
     for name in dict.fromkeys(name for means in averages for name in means):
-        cells = (shown(means[name].value, "") if name in means else "-" for means in averages)
+        cells = (shown(means[name], "") if name in means else "-" for means in averages)
         table.add_row(name, "mean", *cells, style="bold")
     return table
 
@@ -156,9 +183,9 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
         shown_value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
         table.add_row(score.task, score.metric, f"[bold]{shown_value}[/]", ci95, *cells)
     table.add_section()
-    averages = [report.averages() for report in baselines]
+    averages = [report.means() for report in baselines]
     for name, mean in model.averages().items():
-        cells = (shown(means[name].value, "") if name in means else "-" for means in averages)
+        cells = (shown(means[name], "") if name in means else "-" for means in averages)
         table.add_row(name, "mean", shown(mean.value, ""), shown_interval(mean.ci95, ""), *cells, style="bold")
     return table
 

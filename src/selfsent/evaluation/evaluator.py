@@ -95,6 +95,6 @@ class SuiteEvaluator(BaseEvaluator):
         report = evaluate(model, self.suites, self.data_dir, options=self.options)
         metrics = {f"{score.task}_{score.metric}": score.value for score in report.scores}
         self.primary_metric = self.primary_metric or next(iter(metrics))
-        metrics |= {name: average.value for name, average in report.averages().items()}
+        metrics |= report.means()
         self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
         return metrics

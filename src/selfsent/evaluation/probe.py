@@ -10,7 +10,7 @@ Differs: Banyan's release reports the best test score over the epochs of a two-l
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +35,7 @@ STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse regularisation strengths tried (scikit-learn's ``C``), on standardised features."""
 
 _HELD_OUT_SHARE = 0.1
+_PROGRESS_AFTER_S = 2.0
 _FEWEST_ROWS_A_CLASS = 10
 
 
@@ -74,7 +75,12 @@ def combine(columns: Sequence[Vectors], features: str) -> Vectors:
 
 
 def fit_probes(
-    train_features: Vectors, train_labels: NDArray[np.int64], test_features: Vectors, *, seed: int = 0
+    train_features: Vectors,
+    train_labels: NDArray[np.int64],
+    test_features: Vectors,
+    *,
+    seed: int = 0,
+    task: str = "probe",
 ) -> ProbeResult:
     """Fit one classifier a seed, its regularisation chosen on a held-out part of *train*, and predict the test set.
 
@@ -83,6 +89,7 @@ def fit_probes(
         train_labels: Labels from 0.
         test_features: One row a test item.
         seed: The first of ``NUM_SEEDS`` consecutive seeds; each draws its own held-out part.
+        task: Name of the task, for the progress bar.
 
     Returns:
         Predictions and chosen strengths.
@@ -96,13 +103,15 @@ def fit_probes(
             f"a probe needs two classes and at least {_FEWEST_ROWS_A_CLASS} training rows of each; "
             f"the rows a class are {counts.tolist()}"
         )
-    chosen = [_fit_one(train_features, train_labels, seed + offset) for offset in range(NUM_SEEDS)]
+    num_fits = NUM_SEEDS * len(STRENGTHS)
+    with tqdm(total=num_fits, desc=task, unit="fit", delay=_PROGRESS_AFTER_S, leave=False, disable=None) as progress:
+        chosen = [_fit_one(train_features, train_labels, seed + offset, progress.update) for offset in range(NUM_SEEDS)]
     predictions = [classifier.predict(scaler.transform(test_features)) for scaler, classifier, _ in chosen]
     return ProbeResult(predictions=np.stack(predictions), strengths=tuple(strength for *_, strength in chosen))
 
 
 def _fit_one(
-    features: Vectors, labels: NDArray[np.int64], seed: int
+    features: Vectors, labels: NDArray[np.int64], seed: int, fitted_one: Callable[[], object]
 ) -> tuple[StandardScaler, LogisticRegression, float]:
     """Choose the strength on a held-out tenth; ties go to the stronger regularisation."""
     fitted, held_out, fitted_labels, held_out_labels = train_test_split(
@@ -118,6 +127,7 @@ def _fit_one(
                 "ignore", ConvergenceWarning
             )  # a separable task has no finite optimum at weak strengths
             classifier.fit(fitted, fitted_labels)
+        fitted_one()
         accuracy = float(classifier.score(held_out, held_out_labels))
         if best is None or accuracy > best[0]:
             best = accuracy, classifier, strength
@@ -199,12 +209,12 @@ def evaluate(
     texts = (text for both in splits.values() for split in both for text in split.texts())
     vectors = encode_distinct(model, texts, batch_size=options.batch_size, what="texts of probe")
     scores: list[Score] = []
-    for name, (train, test) in tqdm(splits.items(), desc="probe", delay=2.0, leave=False, disable=None):
+    for name, (train, test) in splits.items():
         chosen = features if features and len(train.columns) > 1 else tasks[name].features
         train_labels, test_labels = label_ids(train, test, name)
         both = (combine([vectors.of(column) for column in split.columns], chosen) for split in (train, test))
         train_features, test_features = both
-        result = fit_probes(train_features, train_labels, test_features, seed=options.seed)
+        result = fit_probes(train_features, train_labels, test_features, seed=options.seed, task=name)
         score = score_probe(name, result, train_labels, test_labels, options)
         scores.append(replace(score, also={**score.also, "features": chosen}))
     return scores

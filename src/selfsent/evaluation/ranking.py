@@ -145,26 +145,3 @@ def score_orders(
         items=items,
         statistic=Mean(),
     )
-
-
-def score_retrieval(
-    query_vectors: Vectors,
-    document_vectors: Vectors,
-    judgements: Sequence[Judgements],
-    *,
-    task: str = "retrieval",
-    num_resamples: int = 1000,
-    seed: int = 0,
-) -> Score:
-    """Score retrieval by cosine in memory: nDCG@10, recall@10, recall@100 and MRR@10.
-
-    Args:
-        query_vectors: One row a query.
-        document_vectors: One row a document.
-        judgements: For each query the relevant documents, by row, with their relevance (1 where all are alike).
-        task: Name of the task.
-        num_resamples: Of the interval.
-        seed: Of the resampling.
-    """
-    orders = nearest(query_vectors, document_vectors)
-    return score_orders(orders, judgements, task=task, num_resamples=num_resamples, seed=seed)

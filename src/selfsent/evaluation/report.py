@@ -71,11 +71,18 @@ class Report:
 
     def averages(self) -> dict[str, Average]:
         """Average the groups of tasks that are there in full: ``sts7``, ``lexical``, multilingual STS."""
+        return {name: average(scores) for name, scores in self._groups().items()}
+
+    def means(self) -> dict[str, float]:
+        """Give the values of ``averages`` alone, without the seconds that their intervals take."""
+        return {name: _mean(scores) for name, scores in self._groups().items()}
+
+    def _groups(self) -> dict[str, list[Score]]:
         by_task = {score.task: score for score in self.scores}
         multilingual = tuple(task for task in by_task if task.startswith(f"{MULTILINGUAL_STS}/"))
         groups = {"sts7": STS7, "lexical": LEXICAL, MULTILINGUAL_STS: multilingual}
         return {
-            name: average([by_task[task] for task in tasks])
+            name: [by_task[task] for task in tasks]
             for name, tasks in groups.items()
             if tasks and all(task in by_task for task in tasks)
         }
@@ -136,9 +143,13 @@ def average(scores: Sequence[Score], *, num_resamples: int = 1000, seed: int = 0
     ]
     complete = len(resampled) == len(scores)
     return Average(
-        value=float(np.mean([score.value for score in scores])),
+        value=_mean(scores),
         ci95=interval(np.mean(resampled, axis=0)) if complete else None,
     )
+
+
+def _mean(scores: Sequence[Score]) -> float:
+    return float(np.mean([score.value for score in scores]))
 
 
 def items_path(path: str | Path) -> Path:

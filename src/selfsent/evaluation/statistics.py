@@ -7,6 +7,7 @@ correlations of 3,750 pairs take a fraction of a second.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -145,12 +146,11 @@ STATISTICS: dict[str, CountedStatistic] = {
 
 def _rank_correlations(items: Floats, counts: Floats) -> Floats:
     """Correlate every two columns on each resample; a constant column gives NaN, on the diagonal too."""
-    num_columns = items.shape[1]
-    correlations = np.empty((len(counts), num_columns, num_columns))
-    for one in range(num_columns):
-        for other in range(one, num_columns):
-            value = Spearman().of_counts(items[:, [one, other]], counts)
-            correlations[:, one, other] = correlations[:, other, one] = value
+    ranks = [_ranks(column, counts) for column in items.T]
+    correlations = np.empty((len(counts), len(ranks), len(ranks)))
+    for one, other in combinations_with_replacement(range(len(ranks)), 2):
+        value = _correlation(ranks[one], ranks[other], counts)
+        correlations[:, one, other] = correlations[:, other, one] = value
     return correlations
 
 
