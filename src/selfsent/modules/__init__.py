@@ -1,7 +1,17 @@
 """What a model is made of. Saved models name these classes by this path, so the path is frozen."""
 
 from selfsent.modules.composition import AffineComposition, AffineDecomposition
+from selfsent.modules.text_cnn import TextCNN
+from selfsent.modules.text_cnn_decoder import TextCNNDecoder
 from selfsent.modules.tree_decoder import TreeDecoder
 from selfsent.modules.tree_encoder import TreeEncoder, TreeStates
 
-__all__ = ["AffineComposition", "AffineDecomposition", "TreeDecoder", "TreeEncoder", "TreeStates"]
+__all__ = [
+    "AffineComposition",
+    "AffineDecomposition",
+    "TextCNN",
+    "TextCNNDecoder",
+    "TreeDecoder",
+    "TreeEncoder",
+    "TreeStates",
+]

@@ -1,0 +1,255 @@
+"""From token states to a sentence embedding by convolutions of several widths: SARCSE's encoder, a host's module."""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Bool
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Module, Transformer
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase
+
+from selfsent.errors import UserError
+from selfsent.shapes import Embeddings, TokenEmbeddings
+
+CnnPooling = Literal["mean", "max"]
+CnnInit = Literal["mean", "uniform"]
+"""How the convolutions start: ``uniform`` is PyTorch's default. ``mean`` starts where the embedding is the mean of the
+token states (with ``pooling=mean``, and as far as the channels suffice), so that what the base knows is not lost in
+random weights before training begins."""
+
+_INTEGRATION_KERNEL = 3
+
+
+class TextCNN(Module):
+    """Read token states through windows of several widths, merge them, and pool them into one embedding.
+
+    Every kernel gives ``channels`` values a token, ``H_k = relu(conv_k(X))``; a further convolution over all of them
+    side by side gives D values a token, and their pooling is the sentence's. Only tokens of the text take part: padding
+    and the tokens that the tokenizer adds itself count as the zeros beyond a text's ends. So a text's embedding does
+    not depend on its batch, a text may be of any length, and one without tokens has the zero vector.
+
+    Put it behind a ``Transformer`` of the host, in the place of a pooling. ``special_token_ids`` is then filled in from
+    the model's tokenizer, and the transformer is told to keep its padding.
+
+    Source: SARCSE (Liu et al. 2024, arXiv 2402.15153): kernels 3, 4 and 5 of the width of the states, special tokens
+    left out, a further convolution that merges.
+    Differs: channels, activation, pooling and start are not in what could be had of the paper; chosen, see
+    docs/decisions.md. A kernel of even width sees one token more to the left than to the right.
+
+    Args:
+        embedding_dimension: D, of the token states and of the embedding.
+        channels: Values a token and kernel (chosen); even where the start is ``mean``.
+        kernel_sizes: Widths of the windows in tokens (paper: 3, 4, 5).
+        pooling: Over the tokens of the text, ``mean`` or ``max`` (chosen).
+        init: How the weights start, ``mean`` or ``uniform`` (chosen).
+        special_token_ids: Ids to leave out; ``None`` takes those that the model's tokenizer adds to a text.
+
+    Raises:
+        UserError: A setting is outside its range.
+
+    Example:
+        >>> from sentence_transformers import SentenceTransformer
+        >>> from sentence_transformers.base.modules import Transformer
+        >>> base = Transformer("roberta-base")  # doctest: +SKIP
+        >>> cnn = TextCNN(embedding_dimension=base.get_embedding_dimension())  # doctest: +SKIP
+        >>> model = SentenceTransformer(modules=[base, cnn])  # doctest: +SKIP
+    """
+
+    config_keys: list[str] = [  # noqa: RUF012 the host's own declaration
+        "embedding_dimension",
+        "channels",
+        "kernel_sizes",
+        "pooling",
+        "init",
+        "special_token_ids",
+    ]
+
+    def __init__(
+        self,
+        *,
+        embedding_dimension: int,
+        channels: int = 256,
+        kernel_sizes: Sequence[int] = (3, 4, 5),
+        pooling: CnnPooling = "mean",
+        init: CnnInit = "mean",
+        special_token_ids: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.embedding_dimension = embedding_dimension
+        self.channels = channels
+        self.kernel_sizes = list(kernel_sizes)
+        self.pooling: CnnPooling = pooling
+        self.init: CnnInit = init
+        self.special_token_ids = None if special_token_ids is None else sorted(special_token_ids)
+        self._check_settings()
+        self.scales = nn.ModuleList(
+            nn.Conv1d(embedding_dimension, channels, width, padding=width // 2) for width in self.kernel_sizes
+        )
+        self.integration = nn.Conv1d(
+            channels * len(self.kernel_sizes),
+            embedding_dimension,
+            _INTEGRATION_KERNEL,
+            padding=_INTEGRATION_KERNEL // 2,
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew, as ``init`` says."""
+        for convolution in self._convolutions():
+            convolution.reset_parameters()
+        if self.init == "mean":
+            self._start_at_the_mean()
+
+    def get_embedding_dimension(self) -> int:
+        """Values of an embedding."""
+        return self.embedding_dimension
+
+    def on_model_ready(self, model: SentenceTransformer) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] narrowed
+        """Learn from the whole model which tokens to leave out; have its transformer keep padding; check its width.
+
+        Raises:
+            UserError: The token states of the model are of another width.
+        """
+        if self.special_token_ids is None:
+            self.special_token_ids = added_token_ids(model.tokenizer)
+        first = model[0]
+        if isinstance(first, Transformer):
+            first.unpad_inputs = False
+            if model[1] is self:
+                self._check_width(int(first.get_embedding_dimension() or self.embedding_dimension))
+
+    def forward(self, features: MutableMapping[str, Any], **_: Any) -> MutableMapping[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] the host passes a BatchEncoding
+        """Add ``sentence_embedding`` (B, D), from ``token_embeddings``, ``input_ids`` and ``attention_mask``."""
+        if self.special_token_ids is None:
+            raise UserError(
+                "this TextCNN does not know which tokens to leave out; build the model with it,"
+                " SentenceTransformer(modules=[transformer, TextCNN(...)]), or give special_token_ids"
+            )
+        states = features["token_embeddings"]
+        self._check_width(states.shape[-1])
+        features["sentence_embedding"] = self.embed(states, text_token_mask(features, self.special_token_ids))
+        return features
+
+    def embed(self, states: TokenEmbeddings, token_mask: Bool[Tensor, "B T"]) -> Embeddings:
+        """Embed token states.
+
+        Args:
+            states: X, whatever stands at the places that are left out.
+            token_mask: True = a token of the text.
+
+        Returns:
+            h, one row a sentence; zero where a sentence has no token.
+        """
+        is_left_out = ~token_mask[:, None, :]
+        tokens = states.transpose(1, 2).masked_fill(is_left_out, 0.0)
+        scales = [functional.relu(_same_length(convolution, tokens)) for convolution in self.scales]
+        merged = _same_length(self.integration, torch.cat(scales, dim=1).masked_fill(is_left_out, 0.0))
+        if self.pooling == "max":
+            highest = merged.masked_fill(is_left_out, torch.finfo(merged.dtype).min).amax(dim=2)
+            return highest.masked_fill(is_left_out.all(dim=2), 0.0)
+        return merged.masked_fill(is_left_out, 0.0).sum(dim=2) / token_mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+    def _convolutions(self) -> list[nn.Conv1d]:
+        return [module for module in self.modules() if isinstance(module, nn.Conv1d)]
+
+    @torch.no_grad()
+    def _start_at_the_mean(self) -> None:
+        """Let every kernel hand on projections of its middle token, and the integration put them together again.
+
+        Projections of one kernel come in pairs of opposite sign, for ``relu(z) - relu(-z) = z``. All projections
+        together have orthonormal columns where they are as many as the states are wide, and orthonormal rows where
+        they are fewer; then the embedding is the mean's projection onto them.
+        """
+        half = self.channels // 2
+        rows = nn.init.orthogonal_(torch.empty(half * len(self.kernel_sizes), self.embedding_dimension))
+        for convolution in self._convolutions():
+            nn.init.zeros_(convolution.weight)
+            nn.init.zeros_(_bias(convolution))
+        for number, (convolution, part) in enumerate(zip(self._convolutions(), rows.split(half), strict=False)):
+            signed = torch.cat([part, -part])
+            convolution.weight[:, :, convolution.kernel_size[0] // 2] = signed
+            inputs = slice(number * self.channels, (number + 1) * self.channels)
+            self.integration.weight[:, inputs, _INTEGRATION_KERNEL // 2] = signed.T
+
+    def _check_width(self, width: int) -> None:
+        if width != self.embedding_dimension:
+            raise UserError(
+                f"this TextCNN reads token states of width {self.embedding_dimension} and the model before it gives"
+                f" {width}; build it with embedding_dimension={width}"
+            )
+
+    def _check_settings(self) -> None:
+        sizes = {"embedding_dimension": self.embedding_dimension, "channels": self.channels}
+        problems = [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
+        problems += check_kernel_sizes(self.kernel_sizes)
+        choices = {"pooling": (self.pooling, get_args(CnnPooling)), "init": (self.init, get_args(CnnInit))}
+        problems += [
+            f"{name}={value} (needs one of {', '.join(known)})"
+            for name, (value, known) in choices.items()
+            if value not in known
+        ]
+        if self.init == "mean" and self.channels % 2:
+            problems.append(f"channels={self.channels} (needs an even number where init=mean)")
+        if problems:
+            raise UserError(f"a TextCNN cannot be built with {'; '.join(problems)}")
+
+    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
+        """Write configuration and weights (safetensors) into a folder."""
+        self.save_config(output_path)
+        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, **kwargs: Any) -> "TextCNN":  # pyright: ignore[reportIncompatibleMethodOverride] passes all on
+        """Open what ``save`` wrote; the host's hook.
+
+        Args:
+            model_name_or_path: Folder or hub name of the model.
+            kwargs: The host's ``subfolder``, ``token``, ``cache_folder``, ``revision`` and ``local_files_only``; others
+                are not read.
+        """
+        names = ("subfolder", "token", "cache_folder", "revision", "local_files_only")
+        place = {name: kwargs[name] for name in names if name in kwargs}
+        module = cls(**cls.load_config(model_name_or_path, **place))
+        cls.load_torch_weights(model_name_or_path, model=module, **place)
+        return module
+
+
+# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+TextCNN.__module__ = "selfsent.modules"
+
+
+def added_token_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Name the tokens that a tokenizer adds to a text by itself, such as ``[CLS]`` and ``[SEP]``, by id."""
+    encoded: Any = tokenizer("")
+    return sorted({int(token) for token in encoded["input_ids"]})
+
+
+def text_token_mask(features: Mapping[str, Any], special_token_ids: Sequence[int]) -> Bool[Tensor, "B T"]:
+    """Say where the tokens of the text itself are, True = a token of the text: neither padding nor special.
+
+    Args:
+        features: With ``input_ids`` and ``attention_mask``, both (B, T).
+        special_token_ids: Ids to leave out.
+    """
+    token_ids: Tensor = features["input_ids"]
+    is_special = torch.isin(token_ids, token_ids.new_tensor(list(special_token_ids)))
+    return features["attention_mask"].bool() & ~is_special
+
+
+def check_kernel_sizes(kernel_sizes: Sequence[int]) -> list[str]:
+    """Name what is wrong with the widths of kernels: needed is one at least, each of 1 token or more, none twice."""
+    is_usable = kernel_sizes and min(kernel_sizes) >= 1 and len(set(kernel_sizes)) == len(kernel_sizes)
+    return [] if is_usable else [f"kernel_sizes={list(kernel_sizes)} (needs different whole numbers, 1 or more)"]
+
+
+def _same_length(convolution: nn.Module, states: Tensor) -> Tensor:
+    """Convolve without changing the length; a kernel of even width gives one position too many, the last."""
+    return convolution(states)[..., : states.shape[-1]]
+
+
+def _bias(convolution: nn.Conv1d) -> Tensor:
+    assert convolution.bias is not None, "made with a bias"  # noqa: S101 our own invariant
+    return convolution.bias
