@@ -1,0 +1,196 @@
+"""The self-supervised loss: what it embeds how, what it keeps, what it refuses."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tests.modules.transformer_models import open_bert, write_bert
+from torch import Tensor
+from torch.nn import functional
+
+from selfsent.errors import UserError
+from selfsent.losses.cross_view import CrossViewLoss
+from selfsent.losses.functional import cross_view
+from selfsent.modules.averaged_encoder import AveragedEncoder
+from selfsent.modules.projection_head import StackedHead
+from selfsent.training.loss_state import own_parameters, own_tensors
+
+SMALL: dict[str, Any] = {"queue_size": 32, "temperature": 0.2, "reference_temperature": 0.1}
+
+
+@pytest.fixture
+def model(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) -> SentenceTransformer:
+    folder = write_bert(tmp_path_factory.mktemp("bert"), sentences)
+    return SentenceTransformer(modules=[open_bert(folder), Pooling(16, pooling_mode="mean")], device="cpu")
+
+
+@pytest.fixture
+def views(model: SentenceTransformer, sentences: list[str]) -> list[dict[str, Tensor]]:
+    return [dict(model.preprocess(texts)) for texts in (sentences[::2], sentences[1::2])]
+
+
+def make(model: SentenceTransformer, **settings: Any) -> CrossViewLoss:
+    torch.manual_seed(0)
+    return CrossViewLoss(model, **(SMALL | settings))
+
+
+def value(loss: CrossViewLoss, views: list[dict[str, Tensor]]) -> Tensor:
+    return loss([dict(view) for view in views], None)
+
+
+def test_it_is_the_papers_formula_with_the_head_on_the_online_vectors_alone(model, views):
+    loss = make(model).eval()
+    assert isinstance(loss.head, StackedHead)
+    references = [functional.normalize(model(dict(view))["sentence_embedding"], dim=1) for view in views]
+    online = [functional.normalize(loss.head(model(dict(view))["sentence_embedding"]), dim=1) for view in views]
+    queues = [
+        torch.cat([queue.oldest_first(), rows.detach()])[-32:]
+        for queue, rows in zip(loss.comparison.queues, references, strict=True)
+    ]
+    expected = cross_view(
+        (online[0], online[1]),
+        (references[0], references[1]),
+        (queues[0], queues[1]),
+        temperature=0.2,
+        reference_temperature=0.1,
+    )
+    torch.testing.assert_close(value(loss, views), expected)
+
+
+@pytest.mark.parametrize("settings", [{}, {"head": "none"}, {"reference": "ema"}, {"comparison": "contrastive"}])
+def test_gradients_reach_every_weight_of_model_and_head_and_nothing_else(model, views, settings):
+    loss = make(model, **settings).train()
+    value(loss, views).backward()
+    pooler = {name for name, _ in model.named_parameters() if ".pooler." in name}  # of BERT, no part of the embedding
+    for name, parameter in loss.named_parameters():
+        if name.removeprefix("model.") not in pooler:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+    assert all(not buffer.requires_grad for buffer in loss.buffers())
+
+
+def test_references_of_one_column_differ_from_each_other_by_dropout_alone(model, sentences):
+    loss = make(model)
+    column = [dict(model.preprocess(sentences))]
+    with torch.no_grad():
+        first, second = loss.train().references(column * 2)
+        assert not torch.equal(first, second)
+        first, second = loss.eval().references(column * 2)
+        torch.testing.assert_close(first, second)
+    assert torch.equal(value(loss, column), value(make(model).eval(), column * 2))
+
+
+def test_extra_padding_changes_nothing(model, views):
+    padded = [{name: functional.pad(view[name], (0, 5)) for name in ("input_ids", "attention_mask")} for view in views]
+    torch.testing.assert_close(value(make(model).eval(), views), value(make(model).eval(), padded))
+
+
+def test_its_state_makes_the_same_loss(model, views):
+    one, other = make(model).eval(), CrossViewLoss(model, **SMALL).eval()
+    value(one, views)
+    assert not torch.equal(value(one, views), value(other, views))
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(value(one, views), value(other, views))
+
+
+def test_checkpoints_hold_queues_head_and_average_and_training_moves_the_head(model):
+    loss = make(model, reference="ema")
+    saved = own_tensors(loss, model)
+    assert {name.split(".")[0] for name in saved} == {"comparison", "head", "average"}
+    assert {"comparison.queues.0.rows", "comparison.queues.1.next_row"} <= saved.keys()
+    assert len([name for name in saved if name.startswith("average.")]) == len(list(model.parameters()))
+    trained = {id(parameter) for parameter in own_parameters(loss, model)}
+    assert trained == {id(parameter) for parameter in loss.head.parameters()}
+
+
+def test_the_average_follows_the_weights_by_its_decay(model, views):
+    loss = make(model, reference="ema", ema_decay=0.75).eval()
+    assert loss.average is not None
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1.0)
+    value(loss, views)
+    for name, parameter in before.items():
+        torch.testing.assert_close(loss.average.get_buffer(name.replace(".", "/")), parameter + 0.25)
+    with torch.no_grad():
+        value(loss, views)
+    torch.testing.assert_close(next(iter(loss.average.buffers())), next(iter(before.values())) + 0.25)
+
+
+def test_an_average_that_keeps_nothing_encodes_as_the_model_does(model, views):
+    with torch.no_grad():
+        found = AveragedEncoder(model.eval(), decay=0.0)(dict(views[0]))["sentence_embedding"]
+        assert torch.equal(found, model(dict(views[0]))["sentence_embedding"])
+
+
+def test_the_hosts_own_trainer_trains_with_it(model, sentences, tmp_path: Path):
+    loss = make(model)
+    before = {name: parameter.detach().clone() for name, parameter in loss.named_parameters() if "pooler" not in name}
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(tmp_path), max_steps=2, per_device_train_batch_size=6, learning_rate=0.01, report_to="none",
+        use_cpu=True, save_strategy="no", logging_steps=1, disable_tqdm=True,
+    )  # fmt: skip
+    rows = Dataset.from_dict({"view_a": sentences[::2], "view_b": sentences[1::2]})
+    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=rows, loss=loss)
+    assert torch.isfinite(torch.tensor(trainer.train().training_loss))
+    parameters = dict(loss.named_parameters())
+    assert all(not torch.equal(parameters[name], tensor) for name, tensor in before.items())
+
+
+def test_the_objective_falls_and_pairs_draw_nearer_than_strangers(model, views):
+    loss = make(model, head="none").eval()
+
+    def margin() -> float:
+        with torch.no_grad():
+            first, second = loss.references(views)
+        similarities = first @ second.T
+        return float(similarities.diag().mean() - similarities.mean())
+
+    before, start = value(loss, views).item(), margin()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(10):
+        optimizer.zero_grad()
+        value(loss, views).backward()
+        optimizer.step()
+    assert value(loss, views).item() < before
+    assert margin() > start
+
+
+@pytest.mark.parametrize("way", ["autocast", "weights"])
+def test_bfloat16_is_finite_and_near_float32(model, views, way):
+    loss = make(model).eval()
+    exact = value(make(model).eval(), views)
+    if way == "weights":
+        loss = loss.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16, enabled=way == "autocast"):
+        found = value(loss, views)
+    found.backward()
+    # Eight bits of mantissa: cosines are off by about half a per cent, divided by temperatures of 0.1 and 0.2.
+    torch.testing.assert_close(found.float(), exact, atol=0.1, rtol=0.1)
+
+
+def test_three_columns_are_refused(model, views):
+    with pytest.raises(UserError, match=r"3 columns .*--columns"):
+        value(make(model), [*views, views[0]])
+
+
+def test_settings_that_are_wrong_are_refused(model):
+    with pytest.raises(UserError, match="ema_decay=1"):
+        make(model, reference="ema", ema_decay=1.0)
+
+
+def test_it_says_for_the_model_card_what_it_is(model):
+    settings = make(model, reference="ema").get_config_dict()
+    assert settings["queue_size"] == 32
+    assert settings["head"] == "StackedHead"
+    assert settings["reference"] == "ema, decay 0.999"
+    assert "2311.03228" in make(model).citation
