@@ -4,36 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from selfsent.data.heldout import hash_of_text
+from selfsent.data.judged_pairs import ENTAILMENT_LABELS, label_number, refuse_row
 from selfsent.data.sources import Source
-from selfsent.errors import UserError
 
-LABELS = ("entailment", "neutral", "contradiction")
-"""Names of the labels; as integers they count from 0 in this order, as in SNLI and MultiNLI."""
-
-_UNLABELLED = ("-", "-1", "hidden", "")
-
-
-def label_name(label: str | float, place: str) -> str | None:
-    """Name a label given by name or number; ``None`` for one that annotators did not agree on (``-``, ``-1``).
-
-    Args:
-        label: What the row holds.
-        place: Where it stands, for the error text.
-
-    Raises:
-        UserError: It is no label of inference.
-    """
-    text = str(label).strip().lower()
-    if text in _UNLABELLED:
-        return None
-    if text in LABELS:
-        return text
-    if text in {"0", "1", "2"}:
-        return LABELS[int(text)]
-    raise UserError(
-        f"{place}: the label is {label!r}; needed is one of {', '.join(LABELS)}, or 0, 1, 2 in this order;"
-        " mend it, or leave its row out"
-    )
+_ENTAILED, _CONTRADICTING = ENTAILMENT_LABELS.index("entailment"), ENTAILMENT_LABELS.index("contradiction")
 
 
 @dataclass(kw_only=True)
@@ -61,13 +35,17 @@ class EntailmentTriplets:
 
     def __iter__(self) -> Iterator[dict[str, str]]:
         by_premise: dict[str, _Hypotheses] = {}
-        for number, row in enumerate(self.source, start=1):
-            label = label_name(row["label"], _place(self.source, row, number))
+        for row in self.source:
+            try:
+                label = label_number(row["label"], ENTAILMENT_LABELS)
+            except ValueError as problem:
+                refuse_row(self.source, row, problem)
+                continue
             premise = str(row["premise"])
             known = by_premise.setdefault(premise, _Hypotheses(premise=premise))
-            if label == "entailment":
+            if label == _ENTAILED:
                 known.entailed.append(str(row["hypothesis"]))
-            elif label == "contradiction":
+            elif label == _CONTRADICTING:
                 known.contradicting.append(str(row["hypothesis"]))
         self.num_premises = len(by_premise)
         self.num_incomplete = sum(not (one.entailed and one.contradicting) for one in by_premise.values())
@@ -82,7 +60,3 @@ class EntailmentTriplets:
             f"{self.num_premises - self.num_incomplete:,} of {self.num_premises:,} premises have an entailed and a"
             " contradicting sentence; the others give no triplet"
         )
-
-
-def _place(source: Source, row: dict[str, str | int | float], number: int) -> str:
-    return f"{row['file']}, line {row['line']}" if "file" in row else f"{source.spec}, row {number}"
