@@ -19,12 +19,14 @@ from selfsent.evaluation.compare import compare
 from selfsent.evaluation.compare_page import save
 from selfsent.evaluation.report import Report, load_report
 from selfsent.evaluation.structure import TreeModel
-from selfsent.evaluation.suites import SUITES, evaluate
+from selfsent.evaluation.suites import evaluate
 from selfsent.loading import load, model_content_hash
 
 OUTPUT = Path("results/evaluation")
 GROUPS = ("structure", "sts,lexical,geometry", "retrieval,rerank", "bitext", "probe", "sts-multilingual")
-"""Suites in the order they are run; those of one group share texts, and each text is encoded once."""
+"""Suites in the order they are run; those of one group share texts, and each text is encoded once.
+
+``docs`` is not among them: its figures depend on which packages are installed."""
 
 
 def merged(earlier: Report | None, later: Report) -> Report:
@@ -74,10 +76,13 @@ def main() -> None:
     """Evaluate what is named, then compare all there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, help="model folders")
-    parser.add_argument("--suites", default=",".join(SUITES), help="suites, with commas between them")
+    parser.add_argument("--suites", default=",".join(GROUPS), help="suites, with commas between them")
     parser.add_argument("--max-seq-length", type=int, help="cut texts to this many tokens")
     parser.add_argument("--table", action="store_true", help="the average of the model's input embeddings instead")
     arguments = parser.parse_args()
+    suites = set(arguments.suites.split(","))
+    if unknown := suites - set(",".join(GROUPS).split(",")):
+        parser.error(f"no suite of a report: {', '.join(sorted(unknown))}; they are {','.join(GROUPS)}")
     for folder in arguments.models:
         model = load(folder, device="cpu")
         if arguments.max_seq_length:
@@ -85,7 +90,7 @@ def main() -> None:
         model_hash = None if arguments.table else model_content_hash(folder)
         model = (averaged_table(model) if arguments.table else model) or model
         name = folder.resolve().name + ("-table" if arguments.table else "")
-        report_on(model, OUTPUT / f"{name}.json", set(arguments.suites.split(",")), model_hash)
+        report_on(model, OUTPUT / f"{name}.json", suites, model_hash)
     draw_comparison()
 
 
