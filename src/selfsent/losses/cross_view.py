@@ -1,7 +1,7 @@
 """The self-supervised cross-view objective of SCT."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -67,7 +67,7 @@ class CrossViewLoss(nn.Module):
         width = width_of(model)
         self.comparison = QueueComparison(width, **comparison).to(model.device)
         self.head = make_head(head, width).to(model.device)
-        self.average = AveragedEncoder(model, decay=ema_decay) if reference == "ema" else None
+        self.average = make_average(reference, model, ema_decay)
 
     def forward(
         self,
@@ -76,15 +76,8 @@ class CrossViewLoss(nn.Module):
     ) -> Float[Tensor, ""]:
         """Return the mean over sentences of the divergence between the views, in nats."""
         views = two_views(sentence_features)
-        references = self.references(views)
+        references = reference_vectors(self.model, self.average, views)
         return self.comparison(online_vectors(self.model, self.head, views), references)
-
-    def references(self, views: list[dict[str, Any]]) -> Views:
-        """Embed both views without gradient and head, by the same weights or their average."""
-        if self.average is not None and torch.is_grad_enabled():
-            self.average.update()
-        with torch.no_grad():
-            return _unit(embed_columns(self.average or self.model, views))
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
@@ -115,10 +108,25 @@ def online_vectors(model: nn.Module, head: nn.Module, views: list[dict[str, Any]
     return _unit(list(head(torch.cat(embed_columns(model, views))).chunk(2)))
 
 
+def reference_vectors(model: nn.Module, average: AveragedEncoder | None, views: list[dict[str, Any]]) -> Views:
+    """Embed both views without gradient and head, by the same weights or by their average, which is moved on."""
+    if average is not None and torch.is_grad_enabled():
+        average.update()
+    with torch.no_grad():
+        return _unit(embed_columns(average or model, views))
+
+
+def make_average(reference: Reference, model: nn.Module, decay: float) -> AveragedEncoder | None:
+    """What encodes the references, where it is not the model itself."""
+    if reference not in get_args(Reference):
+        raise UserError(f"reference={reference!r} is none of {', '.join(get_args(Reference))}")
+    return AveragedEncoder(model, decay=decay) if reference == "ema" else None
+
+
 def make_head(head: Head, width: int) -> nn.Module:
     """The paper's head of three blocks, or none."""
-    if head not in ("mlp", "none"):
-        raise UserError(f"head={head!r} is none of mlp, none")
+    if head not in get_args(Head):
+        raise UserError(f"head={head!r} is none of {', '.join(get_args(Head))}")
     return StackedHead(width) if head == "mlp" else nn.Identity()
 
 
