@@ -1,0 +1,286 @@
+"""SARCSE's objective: contrast two views, and rebuild the token states of both from their sentence embeddings."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from jaxtyping import Float, Int
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from torch import Tensor, nn
+
+from selfsent.data.token_frequencies import TokenFrequencies, Weighting, token_weights
+from selfsent.errors import UserError
+from selfsent.losses.info_nce import InfoNCELoss
+from selfsent.losses.sentence_pass import embed_columns, repeat_rows
+from selfsent.modules.text_cnn import TextCNN, added_token_ids, text_token_mask
+from selfsent.modules.text_cnn_decoder import TextCNNDecoder
+
+Reduction = Literal["sum", "mean"]
+"""Over the values of a token state: their squared errors' ``sum`` or ``mean``."""
+
+_VIEW = "view_number"
+_MOST_TOKENS = 100_000
+
+
+def token_errors(
+    rebuilt: Float[Tensor, "L D"],
+    states: Float[Tensor, "L D"],
+    weights: Float[Tensor, " L"],
+    *,
+    reduction: Reduction = "sum",
+) -> Float[Tensor, " L"]:
+    """Weigh each token's squared error of reconstruction: ``w(t) * || x - x_hat ||^2``.
+
+    Source: SARCSE (Liu et al. 2024), self-adaptive reconstruction.
+
+    Args:
+        rebuilt: What the decoder made of the sentence embeddings.
+        states: What it should have made.
+        weights: One a token, the less the more frequent it is.
+        reduction: Over the values of a state.
+
+    Returns:
+        One error a token.
+    """
+    squared = (rebuilt - states).square()
+    return weights * (squared.sum(dim=1) if reduction == "sum" else squared.mean(dim=1))
+
+
+class TokenReconstructionLoss(nn.Module):
+    """Contrast two views of a sentence, and rebuild every token state of either from its sentence embedding.
+
+    ``L = InfoNCE + beta * L_rec(X) + gamma * L_rec(X+)``, with ``L_rec`` the mean over tokens of ``token_errors``: what
+    frequent tokens say may get lost, what rare ones say may not. Tokens that the tokenizer adds take no part.
+
+    Source: SARCSE (Liu et al. 2024, arXiv 2402.15153): TextCNN and mirrored decoder, weights by frequency with the
+    floor theta = 0.1, coefficients of 2.5e-4.
+    Differs: the paper's formulas for weights and total could not be had, nor whether targets are detached; these are
+    the readings of docs/decisions.md, and settings. Equal texts of a batch are no negatives (`InfoNCELoss`).
+
+    Gradients reach encoder and decoder, and the token states from both sides of the error unless ``detach_target``.
+    ``forward`` changes only the count of false negatives. Batches of several ranks are one batch.
+
+    Inputs: one column of texts (each embedded twice, only dropout differs), or anchor and positive, and hard negatives;
+    negatives are not rebuilt. Labels are not used. The model must give token states of the width of its embeddings.
+
+    Args:
+        model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.
+        frequencies: Of the model's tokens in the corpus; ``None`` weighs all alike, whatever ``weighting`` says.
+        weighting: How a token's weight falls with its frequency (chosen).
+        theta: The least weight, in [0, 1] (paper: 0.1).
+        beta: Coefficient of the first view's reconstruction, 0 or more (paper: 2.5e-4).
+        gamma: The same for the second view. With both 0 nothing is rebuilt and there is no decoder.
+        temperature: Divides cosines (SimCSE: 0.05).
+        detach_target: Whether token states are constants where they are the target (chosen: no).
+        reduction: Over the values of a state (chosen: ``sum``; a mean would weigh the term some hundred times less).
+        components: Whether to return the terms by name or their sum.
+        decoder: What rebuilds; ``None`` mirrors the model's TextCNN and takes texts up to the model's
+            ``max_seq_length``.
+
+    Raises:
+        UserError: A number is out of range, the frequencies are of another tokenizer, or the model does not fit.
+    """
+
+    token_weights: Tensor
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        frequencies: TokenFrequencies | None = None,
+        weighting: Weighting = "linear",
+        theta: float = 0.1,
+        beta: float = 2.5e-4,
+        gamma: float = 2.5e-4,
+        temperature: float = 0.05,
+        detach_target: bool = False,
+        reduction: Reduction = "sum",
+        components: bool = True,
+        decoder: TextCNNDecoder | None = None,
+    ) -> None:
+        super().__init__()
+        _check_settings({"beta": beta, "gamma": gamma}, reduction)
+        _transformer_of(model)
+        if frequencies is not None:
+            frequencies.check_tokenizer(model.tokenizer)
+        counts = np.ones(_num_token_ids(model), dtype=np.int64) if frequencies is None else frequencies.counts
+        weights = token_weights(counts, weighting="uniform" if frequencies is None else weighting, floor=theta)
+        self.model = model
+        self.contrast = InfoNCELoss(model, temperature=temperature)
+        self.coefficients = (beta, gamma)
+        self.weighting: Weighting = "uniform" if frequencies is None else weighting
+        self.theta = theta
+        self.detach_target = detach_target
+        self.reduction: Reduction = reduction
+        self.components = components
+        self.special_token_ids = _special_token_ids(model)
+        self.register_buffer("token_weights", torch.from_numpy(weights).float().to(model.device))
+        self.decoder = None
+        if beta or gamma:
+            self.decoder = (decoder or mirrored_decoder(model)).to(model.device)
+
+    def forward(
+        self,
+        sentence_features: Iterable[dict[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
+        """Return ``info_nce`` (nats, mean over anchors) and ``reconstruction`` (weighted already), or their sum."""
+        columns = list(sentence_features)
+        views = repeat_rows(columns[0]) if len(columns) == 1 else columns
+        states = _KeptStates(self.model)
+        embeddings = embed_columns(states, [_numbered(view, number) for number, view in enumerate(views)])
+        terms = {"info_nce": self.contrast.contrast(embeddings, views)}
+        if self.decoder is not None:
+            terms["reconstruction"] = self._reconstruction(self.decoder, states.groups)
+        return terms if self.components else torch.stack(list(terms.values())).sum()
+
+    def _reconstruction(
+        self, decoder: TextCNNDecoder, groups: Sequence[tuple[Int[Tensor, " G"], Mapping[str, Any]]]
+    ) -> Float[Tensor, ""]:
+        """Add up both views' errors over all groups of rows, each view's divided by its own number of tokens."""
+        parts = [self._group_errors(decoder, view, output) for view, output in groups]
+        errors, views = (torch.cat(side) for side in zip(*parts, strict=True))
+        total = errors.new_zeros(())
+        for number, coefficient in enumerate(self.coefficients):
+            of_view = errors[views == number]
+            total = total + coefficient * of_view.sum() / _share_of_all_ranks(len(of_view), errors)
+        return total
+
+    def _group_errors(
+        self, decoder: TextCNNDecoder, view: Int[Tensor, " G"], output: Mapping[str, Any]
+    ) -> tuple[Float[Tensor, " L"], Int[Tensor, " L"]]:
+        """Rebuild one group's tokens; their errors, and the view that each belongs to."""
+        rebuilt_views = view.new_tensor([number for number, weight in enumerate(self.coefficients) if weight])
+        mask = text_token_mask(output, self.special_token_ids) & torch.isin(view, rebuilt_views)[:, None]
+        states = output["token_embeddings"][mask]
+        rebuilt = decoder(output["sentence_embedding"], mask)
+        weights = self.token_weights[output["input_ids"][mask]]
+        target = states.detach() if self.detach_target else states
+        errors = token_errors(rebuilt, target, weights, reduction=self.reduction)
+        return errors, view[:, None].expand_as(mask)[mask]
+
+    def counts(self) -> dict[str, int]:
+        """What the trainer logs beside the loss: candidates left out so far, on this rank."""
+        return self.contrast.counts()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        beta, gamma = self.coefficients
+        return {
+            "temperature": self.contrast.temperature,
+            "weighting": self.weighting,
+            "theta": self.theta,
+            "beta": beta,
+            "gamma": gamma,
+            "detach_target": self.detach_target,
+            "reduction": self.reduction,
+        }
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return SARCSE_CITATION
+
+
+class _KeptStates(nn.Module):
+    """A model that keeps what it gave for every group of rows, with the number of the view of each row."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.groups: list[tuple[Tensor, Mapping[str, Any]]] = []
+
+    def forward(self, features: dict[str, Any]) -> Mapping[str, Any]:
+        view = features.pop(_VIEW)
+        output = self.model(features)
+        self.groups.append((view, output))
+        return output
+
+
+def mirrored_decoder(model: SentenceTransformer) -> TextCNNDecoder:
+    """Make the decoder that mirrors a model's TextCNN; of the usual sizes where it has none.
+
+    Raises:
+        UserError: The model cuts no texts, gives no token states, or its embeddings are of another width.
+    """
+    limit = model.max_seq_length
+    if limit is None or not 0 < limit < _MOST_TOKENS:
+        raise UserError(
+            f"the decoder needs to know the longest text, and the model's max_seq_length is {limit}; set it, such as"
+            " model.max_seq_length = 32"
+        )
+    width, of_states = model.get_embedding_dimension(), _transformer_of(model).get_embedding_dimension()
+    if width is None or width != of_states:
+        raise UserError(
+            f"token states of width {of_states} cannot be rebuilt from embeddings of width {width}; give the model an"
+            " encoder that keeps the width, such as selfsent.modules.TextCNN"
+        )
+    cnn = _text_cnn_of(model)
+    sizes: dict[str, Any] = {} if cnn is None else {"channels": cnn.channels, "kernel_sizes": cnn.kernel_sizes}
+    return TextCNNDecoder(embedding_dimension=width, max_tokens=int(limit), **sizes)
+
+
+def _transformer_of(model: SentenceTransformer) -> Transformer:
+    first = model[0]
+    if not isinstance(first, Transformer):
+        raise UserError(
+            f"token states are a transformer's, and the first module here is {type(first).__name__}; start from a"
+            " transformer, such as bert-base-uncased"
+        )
+    return first
+
+
+def _text_cnn_of(model: SentenceTransformer) -> TextCNN | None:
+    return next((module for module in model if isinstance(module, TextCNN)), None)
+
+
+def _special_token_ids(model: SentenceTransformer) -> list[int]:
+    ids = getattr(_text_cnn_of(model), "special_token_ids", None)
+    return ids if ids is not None else added_token_ids(model.tokenizer)
+
+
+def _num_token_ids(model: SentenceTransformer) -> int:
+    vocabulary: dict[str, int] = model.tokenizer.get_vocab()
+    return max(vocabulary.values()) + 1
+
+
+def _numbered(view: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Give every row of a view the view's number, which the pass carries along wherever it takes the row."""
+    return {**view, _VIEW: torch.full((len(view["input_ids"]),), number, device=view["input_ids"].device)}
+
+
+def _share_of_all_ranks(count: int, like: Tensor) -> Tensor:
+    """This rank's fair share of a count over all ranks, so that gradients averaged over ranks are the whole's."""
+    total = torch.tensor(float(count), device=like.device)
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(total)
+        total = total / dist.get_world_size()
+    return total.clamp(min=torch.finfo(total.dtype).tiny)  # without any token the sum over them is 0 as well
+
+
+def _check_settings(coefficients: Mapping[str, float], reduction: str) -> None:
+    problems = [
+        f"{name}={value} (needs 0 or more)"
+        for name, value in coefficients.items()
+        if not (value >= 0 and math.isfinite(value))
+    ]
+    if reduction not in get_args(Reduction):
+        problems.append(f"reduction={reduction} (needs one of {', '.join(get_args(Reduction))})")
+    if problems:
+        raise UserError(f"token states cannot be rebuilt with {'; '.join(problems)}")
+
+
+SARCSE_CITATION = """
+@misc{liu-etal-2024-sarcse,
+    title = "Self-Adaptive Reconstruction with Contrastive Learning for Unsupervised Sentence Embeddings",
+    author = "Liu, Junlong and Shang, Xichen and Feng, Huawen and Zheng, Junhao and Ma, Qianli",
+    year = "2024",
+    eprint = "2402.15153",
+    archivePrefix = "arXiv",
+    url = "https://arxiv.org/abs/2402.15153",
+}
+"""
