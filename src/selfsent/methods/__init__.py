@@ -4,11 +4,15 @@
 """
 
 from selfsent.methods.recipe import Method, Recipe
+from selfsent.methods.sbert import SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP
 from selfsent.methods.strae import SELF_STRAE, STRAE
 from selfsent.methods.train import train
 from selfsent.methods.train_table import train_table
 
-METHODS: dict[str, Method] = {method.name: method for method in (SELF_STRAE, STRAE, SIMCSE, SIMCSE_SUP)}
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (SELF_STRAE, STRAE, SIMCSE, SIMCSE_SUP, SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET)
+}
 
 __all__ = ["METHODS", "Method", "Recipe", "train", "train_table"]
