@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
@@ -113,7 +113,7 @@ class CrossViewDistillationLoss(nn.Module):
         self.distillation.advance(references)
         return terms if is_joint else terms["distillation"]
 
-    def _teacher_references(self, labels: Int[Tensor, "B V"] | None, *, like: Tensor) -> Views:
+    def _teacher_references(self, labels: Tensor | None, *, like: Tensor) -> Views:
         """Look the teacher's vectors of both views up."""
         if labels is None or labels.ndim != 2:  # noqa: PLR2004 sentences and views
             raise UserError(
