@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from selfsent.device import checked_device
@@ -51,7 +52,7 @@ def open_language_model(path: str | Path, *, architecture: Any, task: str, devic
 def _model(name: str, architecture: Any, task: str) -> PreTrainedModel:
     try:
         model, report = architecture.from_pretrained(name, use_safetensors=True, output_loading_info=True)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"cannot open {name} as {task}: {_reason(error)}; name a model that is one") from error
     missing = sorted(report["missing_keys"])
     if missing:

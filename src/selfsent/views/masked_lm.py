@@ -100,7 +100,7 @@ class MaskedLM:
             for row, text in enumerate(texts)
         ]
 
-    def _predictions(self, encoded: BatchEncoding, fill_mask: Bool[Tensor, "B T"]) -> Int[Tensor, "M"]:
+    def _predictions(self, encoded: BatchEncoding, fill_mask: Bool[Tensor, "B T"]) -> Int[Tensor, "masked"]:
         masked_ids = cast("Tensor", encoded["input_ids"]).masked_fill(fill_mask, self._mask_token_id)
         inputs = {**encoded, "input_ids": masked_ids}
         with _only_at(self._model, fill_mask):
@@ -110,8 +110,11 @@ class MaskedLM:
         return chosen(logits.float().cpu(), sampled=self._settings["sampled"])
 
     def _decoded(self, ids: list[int], positions: list[int]) -> str:
+        """Write the pieces of a word as they stand behind another token, for some tokenizers mark a first one."""
+        mask = str(self._tokenizer.decode([self._mask_token_id]))
         pieces = [ids[position] for position in positions]
-        return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False)).strip()
+        text = self._tokenizer.decode([self._mask_token_id, *pieces], clean_up_tokenization_spaces=False)
+        return str(text).removeprefix(mask).strip()
 
 
 def draw_mask(fillable_mask: Bool[Tensor, "B T"], *, percent: int) -> Bool[Tensor, "B T"]:
@@ -127,7 +130,7 @@ def draw_mask(fillable_mask: Bool[Tensor, "B T"], *, percent: int) -> Bool[Tenso
     return order.argsort(dim=1) < num_masked
 
 
-def chosen(logits: Float[Tensor, "M V"], *, sampled: bool) -> Int[Tensor, "M"]:
+def chosen(logits: Float[Tensor, "masked V"], *, sampled: bool) -> Int[Tensor, "masked"]:
     """Choose a piece for each masked position: the most probable, or one drawn with its probability."""
     return torch.multinomial(logits.softmax(1), 1).squeeze(1) if sampled else logits.argmax(1)
 
