@@ -32,6 +32,7 @@ def test_mteb_gives_our_figures_on_all_seven_tasks(tiny_static_model: SentenceTr
 
 
 @SLOW
+@pytest.mark.timeout(3600)
 def test_mteb_gives_our_figures_for_a_transformer(data_dir: Path, models_dir: Path):
     assert_mteb_agrees(load(models_dir / "all-MiniLM-L6-v2", device="cpu"), data_dir, ("STSBenchmark", "SICK-R"))
 

@@ -112,6 +112,7 @@ def test_gold_scores_that_do_not_differ_are_named(tmp_path):
 
 
 @pytest.mark.skipif("not __import__('os').environ.get('SELFSENT_SLOW')", reason="minutes; set SELFSENT_SLOW")
+@pytest.mark.timeout(3600)
 def test_the_reference_model_reaches_its_known_figures_on_the_seven_tasks(data_dir, models_dir):
     report = evaluate(models_dir / "all-MiniLM-L6-v2", "sts", data_dir)
     known = dict(zip(STS_TASKS, (72.37, 80.60, 75.60, 85.39, 78.99, 82.03, 77.15), strict=True))

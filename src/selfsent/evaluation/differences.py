@@ -7,14 +7,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
-from tqdm.auto import tqdm
 
 from selfsent.errors import UserError
+from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.report import Report, shown, shown_interval
 from selfsent.evaluation.score import Score, Statistic
 from selfsent.evaluation.statistics import PairedDifference, paired_bootstrap
 
-_PROGRESS_AFTER_S = 2.0
 _HAS_GOLD = {"spearman", "pearson"}
 
 
@@ -58,7 +57,7 @@ def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, 
     """
     pairs = list(_item_pairs(reports))
     found: list[Difference] = []
-    for one, other in tqdm(pairs, desc="paired bootstrap", delay=_PROGRESS_AFTER_S, leave=False, disable=None):
+    for one, other in progress_bar(pairs, what="paired bootstrap", unit="task"):
         paired = paired_bootstrap(one.items, other.items, one.statistic, num_resamples=num_resamples, seed=seed)
         found.append(
             Difference(task=one.task, metric=one.metric, model_a=one.model, model_b=other.model, paired=paired)

@@ -21,10 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
-from tqdm.auto import tqdm
 
 from selfsent.errors import UserError
 from selfsent.evaluation.labelled_texts import PROBE_TASKS, LabelledTexts, ProbeTask, label_ids, read_task, sampled
+from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
@@ -35,7 +35,6 @@ STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse regularisation strengths tried (scikit-learn's ``C``), on standardised features."""
 
 _HELD_OUT_SHARE = 0.1
-_PROGRESS_AFTER_S = 2.0
 _FEWEST_ROWS_A_CLASS = 10
 
 
@@ -104,7 +103,7 @@ def fit_probes(
             f"the rows a class are {counts.tolist()}"
         )
     num_fits = NUM_SEEDS * len(STRENGTHS)
-    with tqdm(total=num_fits, desc=task, unit="fit", delay=_PROGRESS_AFTER_S, leave=False, disable=None) as progress:
+    with progress_bar(total=num_fits, what=task, unit="fit") as progress:
         chosen = [_fit_one(train_features, train_labels, seed + offset, progress.update) for offset in range(NUM_SEEDS)]
     predictions = [classifier.predict(scaler.transform(test_features)) for scaler, classifier, _ in chosen]
     return ProbeResult(predictions=np.stack(predictions), strengths=tuple(strength for *_, strength in chosen))

@@ -6,16 +6,15 @@ in falling order of their identifiers, which makes every figure the one that tre
 Source: trec_eval's measures ``ndcg_cut``, ``recall``, ``recip_rank`` and ``map``, here with cut-offs.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from selfsent.errors import UserError
+from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Vectors
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
@@ -24,7 +23,6 @@ Order = NDArray[np.int64]
 Judgements = Mapping[int, float]
 TOP_K = 100
 _CELLS_AT_ONCE = 20_000_000
-_PROGRESS_AFTER_S = 2.0
 
 
 @runtime_checkable
@@ -58,8 +56,7 @@ def nearest(query_vectors: Vectors, document_vectors: Vectors, *, top_k: int = T
     queries, documents = _unit(query_vectors), _unit(document_vectors)
     at_once = max(1, _CELLS_AT_ONCE // max(1, len(documents)))
     orders: list[Order] = []
-    hidden = not sys.stderr.isatty()
-    with tqdm(total=len(queries), unit="query", delay=_PROGRESS_AFTER_S, leave=False, disable=hidden) as progress:
+    with progress_bar(total=len(queries), what="nearest documents", unit="query") as progress:
         for start in range(0, len(queries), at_once):
             similarities = queries[start : start + at_once] @ documents.T
             orders += [best(row, top_k=top_k) for row in similarities]

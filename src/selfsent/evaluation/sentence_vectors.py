@@ -1,7 +1,6 @@
 """Encoding for evaluation: every distinct text once, with progress, and no embedding that cannot be trusted."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, Protocol
@@ -9,9 +8,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from selfsent.errors import UserError
+from selfsent.evaluation.progress import progress_bar
 
 Vectors = Float[np.ndarray, "B D"]
 Role = Literal["text", "query", "document"]
@@ -20,7 +19,6 @@ _MEMORY: ContextVar[dict[tuple[int, Role], dict[str, Float[np.ndarray, "D"]]] | 
     "memory", default=None
 )
 _ENCODED_AT_ONCE = 1024
-_PROGRESS_AFTER_S = 2.0
 _CONSTANT_TOLERANCE = 1e-6
 
 
@@ -103,10 +101,7 @@ def encode_distinct(
 def _encoded(encode: Callable[..., Any], texts: Sequence[str], *, batch_size: int, what: str) -> Iterator[_TextVector]:
     """Encode the longest texts first, so that a lack of memory shows at once and the time left is overestimated."""
     by_length = sorted(texts, key=len, reverse=True)
-    hidden = not sys.stderr.isatty()
-    with tqdm(
-        total=len(texts), desc=what, unit="text", delay=_PROGRESS_AFTER_S, leave=False, disable=hidden
-    ) as progress:
+    with progress_bar(total=len(texts), what=what, unit="text") as progress:
         for start in range(0, len(by_length), _ENCODED_AT_ONCE):
             chunk = by_length[start : start + _ENCODED_AT_ONCE]
             rows = _as_rows(encode(chunk, batch_size=batch_size, show_progress_bar=False), len(chunk))

@@ -6,7 +6,6 @@ unary chain is one span. Sentences that keep no span in the treebank are left ou
 of the sentences' F1.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
+from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
@@ -137,9 +136,7 @@ def tree_spans(model: TreeModel, sentences: Sequence[Sequence[str]]) -> list[Spa
 
 def _word_trees(model: TreeModel, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[IntArray, IntArray]]:
     """Ask for the trees of some sentences at a time, with a progress bar once it takes over two seconds."""
-    with tqdm(
-        total=len(sentences), desc="trees", unit="sentence", delay=2.0, leave=False, disable=not sys.stderr.isatty()
-    ) as progress:
+    with progress_bar(total=len(sentences), what="trees", unit="sentence") as progress:
         for start in range(0, len(sentences), _SENTENCES_AT_ONCE):
             chunk = sentences[start : start + _SENTENCES_AT_ONCE]
             yield from model.word_trees(chunk)

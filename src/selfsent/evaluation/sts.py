@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.records import HubData, Record, find_file, read_records
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.score import Score
@@ -152,7 +153,7 @@ def score_tasks(model: Encoder, tasks: Sequence[ScoredPairs], options: SuiteOpti
     """
     texts = (text for task in tasks for text in (*task.sentences1, *task.sentences2))
     vectors = encode_distinct(model, texts, batch_size=options.batch_size, what="sentences")
-    return [_score(task, vectors, options) for task in tasks]
+    return [_score(task, vectors, options) for task in progress_bar(tasks, what="bootstrap", unit="task")]
 
 
 def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -> Score:

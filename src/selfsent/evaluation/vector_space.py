@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student_t
 
+from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.sentence_vectors import Vectors
 
 _CHUNK_ROWS = 1024
@@ -126,7 +127,8 @@ def jackknife_interval(
     """
     num_groups = min(num_groups, len(vectors))
     group = np.random.default_rng(seed).permutation(len(vectors)) % num_groups
-    without = np.array([statistic(vectors[group != index]) for index in range(num_groups)])
+    groups = progress_bar(range(num_groups), what="jackknife", unit="group")
+    without = np.array([statistic(vectors[group != index]) for index in groups])
     standard_error = float(np.sqrt((num_groups - 1) / num_groups * np.square(without - without.mean()).sum()))
     reach = float(student_t.ppf(0.975, num_groups - 1)) * standard_error
     value = statistic(vectors)
