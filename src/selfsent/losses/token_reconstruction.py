@@ -125,11 +125,11 @@ class TokenReconstructionLoss(nn.Module):
 
     def forward(
         self,
-        sentence_features: Iterable[dict[str, Any]],
+        sentence_features: Iterable[Mapping[str, Any]],
         labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
     ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
         """Return ``info_nce`` (nats, mean over anchors) and ``reconstruction`` (weighted already), or their sum."""
-        columns = list(sentence_features)
+        columns = [dict(column) for column in sentence_features]
         views = repeat_rows(columns[0]) if len(columns) == 1 else columns
         states = _KeptStates(self.model)
         embeddings = embed_columns(states, [_numbered(view, number) for number, view in enumerate(views)])

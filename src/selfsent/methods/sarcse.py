@@ -1,0 +1,252 @@
+"""SARCSE: contrastive learning whose sentence embeddings must be able to rebuild the states of rare tokens.
+
+Liu, Shang, Feng, Zheng & Ma, "Self-Adaptive Reconstruction with Contrastive Learning for Unsupervised Sentence
+Embeddings", 2024 (arXiv 2402.15153).
+
+==========================================  ================================  ==========================================
+of the paper                                object                            file
+==========================================  ================================  ==========================================
+TextCNN of kernels 3, 4, 5, merging CNN     ``TextCNN``                       ``modules/text_cnn.py``
+mirrored decoder of transposed CNNs         ``TextCNNDecoder``                ``modules/text_cnn_decoder.py``
+self-adaptive reconstruction loss           ``token_errors``                  ``losses/token_reconstruction.py``
+contrast of two dropout views, the total    ``TokenReconstructionLoss``       ``losses/token_reconstruction.py``
+token frequencies                           ``count_tokens``                  ``data/token_frequencies.py``
+weight by frequency, floor theta            ``token_weights``                 ``data/token_frequencies.py``
+==========================================  ================================  ==========================================
+
+Only parts of the paper could be had. Certain: the kernels, two dropout views, special tokens left out, batches of 64,
+one epoch, theta = 0.1, beta and gamma of 2.5e-4. Where we chose (reasons in docs/decisions.md; each is an option):
+
+* The weight of a token is ``max(theta, 1 - f / f_max)``, f its count in the training texts.
+* The total is ``InfoNCE + beta * L_rec(X) + gamma * L_rec(X+)``; an error is summed over the values of a state and
+  averaged over tokens; token states are no constants where they are the target.
+* 256 channels a kernel, ReLU, a merging kernel of 3, the mean over tokens; texts are cut to 32 tokens.
+* Encoder: it starts where the embedding is the mean of the token states, not at random.
+* Temperature 0.05 and a rate of 3e-5, as SimCSE has them for batches of 64; the decoder and the TextCNN share the rate.
+* "Frequency weights without reconstruction" is read as the mean of token states weighted alike (``weighted-mean``).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling, WordWeights
+from transformers import PreTrainedTokenizerBase
+
+from selfsent.data.arrow_file import materialise
+from selfsent.data.token_frequencies import TokenFrequencies, Weighting, count_tokens, token_weights
+from selfsent.data.training_rows import TrainingRows, texts_of
+from selfsent.errors import UserError
+from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionLoss
+from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
+from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
+
+PAPER_BASE = "roberta-base"
+FREQUENCIES_FILE = "token-frequencies.json"
+
+SentenceEncoder = Literal["text-cnn", "mean", "weighted-mean"]
+"""From token states to the embedding: the paper's, or one without weights of its own for its ablations."""
+
+_TEXTS_A_BATCH = 1000
+_NUM_COMMONEST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SarcseConfig:
+    """Options of ``sarcse``; those that could be had of the paper are the paper's.
+
+    Args:
+        encoder: ``text-cnn``; or for ablations ``mean`` (the host's), or ``weighted-mean`` by the tokens' weights,
+            which goes with ``beta=0 gamma=0`` only.
+        kernel_sizes: Widths of the windows in tokens (paper: 3, 4 and 5).
+        channels: Values a token and kernel (chosen).
+        cnn_pooling: How the TextCNN pools, ``mean`` or ``max`` (chosen).
+        cnn_init: How the TextCNN starts, ``mean`` or ``uniform`` (chosen on STS-B dev).
+        weighting: How a token's weight falls with its frequency; ``uniform`` weighs all alike (chosen).
+        theta: The least weight of a token (paper: 0.1).
+        beta: Coefficient of the first view's reconstruction (paper: 2.5e-4); with ``gamma=0`` as well, none.
+        gamma: The same for the second view (paper: 2.5e-4).
+        detach_target: Whether the token states are constants where they are the target (chosen: no).
+        reduction: Squared errors over the values of a state: ``sum`` or ``mean`` (chosen).
+        token_frequencies: A table of an earlier run; ``none`` counts the training texts.
+        temperature: Divides cosines (SimCSE: 0.05).
+        max_seq_length: Tokens a text is cut to (SimCSE: 32).
+        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
+        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
+    """
+
+    encoder: SentenceEncoder = "text-cnn"
+    kernel_sizes: str = "3,4,5"
+    channels: int = 256
+    cnn_pooling: CnnPooling = "mean"
+    cnn_init: CnnInit = "mean"
+    weighting: Weighting = "linear"
+    theta: float = 0.1
+    beta: float = 2.5e-4
+    gamma: float = 2.5e-4
+    detach_target: bool = False
+    reduction: Reduction = "sum"
+    token_frequencies: str | None = None
+    temperature: float = 0.05
+    max_seq_length: int = 32
+    num_layers: int | None = None
+    dropout: float | None = None
+
+
+def training(config: SarcseConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
+    """The paper's batch and epoch; the rest as SimCSE has it for batches of 64."""
+    return {
+        "learning_rate": 3e-5,
+        "per_device_train_batch_size": 64,
+        "num_train_epochs": 1,
+        "lr_scheduler_type": "linear",
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "dataloader_drop_last": True,
+    }
+
+
+def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
+    """Open the base, write the texts to disk, count their tokens, and put model and loss together.
+
+    Raises:
+        UserError: The base cannot be used, an option is out of range or goes with no other, or the data has no row.
+    """
+    _check(config, assembly)
+    base = open_transformer(
+        assembly.base or PAPER_BASE,
+        pooling="mean",
+        max_seq_length=config.max_seq_length,
+        num_layers=config.num_layers,
+        dropout=config.dropout,
+        device=assembly.device,
+    )
+    rows = TrainingRows(
+        lambda: texts_of(assembly.source),
+        ("text",),
+        tokenizer=tokenizer_of(base),
+        max_seq_length=config.max_seq_length,
+    )
+    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
+    dataset, heldout = split_for(assembly, dataset)
+    frequencies = _frequencies(config, assembly, dataset, base.tokenizer)
+    model = _model(config, base, frequencies, assembly.device)
+    loss = TokenReconstructionLoss(
+        model,
+        frequencies=frequencies,
+        weighting=config.weighting,
+        theta=config.theta,
+        beta=config.beta,
+        gamma=config.gamma,
+        temperature=config.temperature,
+        detach_target=config.detach_target,
+        reduction=config.reduction,
+    )
+    notes = [*rows.notes(), _note(frequencies, base.tokenizer)]
+    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
+
+
+def _check(config: SarcseConfig, assembly: Assembly) -> None:
+    """Refuse what cannot be trained, before any text is read."""
+    if assembly.base in FROM_SCRATCH:
+        raise UserError(
+            f"sarcse rebuilds a transformer's token states and cannot start from --base {assembly.base}; name a"
+            " transformer, such as roberta-base"
+        )
+    if config.encoder == "weighted-mean" and (config.beta or config.gamma):
+        raise UserError(
+            f"encoder=weighted-mean puts the weights into the pooling, without reconstruction (received"
+            f" beta={config.beta}, gamma={config.gamma}); set beta=0 and gamma=0"
+        )
+    token_weights(np.ones(1, dtype=np.int64), weighting=config.weighting, floor=config.theta)
+    _kernel_sizes(config)
+
+
+def _kernel_sizes(config: SarcseConfig) -> list[int]:
+    try:
+        return [int(width) for width in config.kernel_sizes.split(",")]
+    except ValueError as error:
+        raise UserError(
+            f"kernel_sizes={config.kernel_sizes!r} is no list of widths; give whole numbers with commas, such as 3,4,5"
+        ) from error
+
+
+def _frequencies(
+    config: SarcseConfig, assembly: Assembly, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
+) -> TokenFrequencies:
+    """Read the table that was named, or count the training texts; leave it beside the model."""
+    if config.token_frequencies is not None:
+        frequencies = TokenFrequencies.load(config.token_frequencies)
+        frequencies.check_tokenizer(tokenizer)
+    else:
+        frequencies = count_tokens(_texts(dataset), tokenizer)
+    frequencies.save(assembly.folder.parent / FREQUENCIES_FILE)
+    return frequencies
+
+
+def _texts(dataset: Dataset) -> Iterator[str]:
+    for batch in dataset.iter(batch_size=_TEXTS_A_BATCH):
+        yield from cast("dict[str, list[str]]", batch)["text"]
+
+
+def _model(
+    config: SarcseConfig, base: SentenceTransformer, frequencies: TokenFrequencies, device: str | None
+) -> SentenceTransformer:
+    """Put the encoder that was asked for behind the base's transformer."""
+    transformer = base[0]
+    if config.encoder == "mean":
+        return base
+    if config.encoder == "weighted-mean":
+        weights = token_weights(frequencies.counts, weighting=config.weighting, floor=config.theta)
+        pooling = [word_weights(base.tokenizer, weights), Pooling(width_of(base), pooling_mode="mean")]
+        if isinstance(transformer, Transformer):
+            transformer.unpad_inputs = False
+        return SentenceTransformer(modules=[transformer, *pooling], device=device)
+    cnn = TextCNN(
+        embedding_dimension=width_of(base),
+        channels=config.channels,
+        kernel_sizes=_kernel_sizes(config),
+        pooling=config.cnn_pooling,
+        init=config.cnn_init,
+    )
+    return SentenceTransformer(modules=[transformer, cnn], device=device)
+
+
+def word_weights(tokenizer: PreTrainedTokenizerBase, weights: np.ndarray[Any, Any]) -> WordWeights:
+    """Hand a weight for every token id over to the host's module, as constants; tokens the tokenizer adds count 0.
+
+    Args:
+        tokenizer: The model's.
+        weights: One a token id.
+    """
+    vocabulary = [str(token) for token in tokenizer.convert_ids_to_tokens(list(range(len(weights))))]
+    of_token = dict(zip(vocabulary, weights.tolist(), strict=True))
+    of_token |= {vocabulary[token_id]: 0.0 for token_id in added_token_ids(tokenizer)}
+    module = WordWeights(vocabulary, of_token)
+    module.requires_grad_(requires_grad=False)
+    return module
+
+
+def _note(frequencies: TokenFrequencies, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Say what was counted, and which tokens weigh least."""
+    commonest = np.argsort(-frequencies.counts, kind="stable")[:_NUM_COMMONEST].tolist()
+    named = ", ".join(str(token) for token in tokenizer.convert_ids_to_tokens(commonest))
+    return (
+        f"token frequencies of {frequencies.num_tokens:,} tokens in {frequencies.num_texts:,} texts (corpus"
+        f" {frequencies.corpus_sha256[:12]}, tokenizer {frequencies.tokenizer_sha256[:12]}); the commonest: {named}"
+    )
+
+
+SARCSE = Method(
+    name="sarcse",
+    summary="contrastive learning that also rebuilds token states, rare ones above all, on raw text (2024)",
+    config=SarcseConfig,
+    build=build,
+    training=training,
+)
+"""SARCSE on any transformer."""

@@ -1,0 +1,151 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+from tests.conftest import SENTENCES
+from tests.modules.transformer_models import write_bert
+from transformers import PreTrainedTokenizerFast
+
+from selfsent.data.sources import open_source
+from selfsent.data.token_frequencies import TokenFrequencies, count_tokens, token_weights
+from selfsent.errors import UserError
+from selfsent.loading import load
+from selfsent.methods import METHODS, train
+from selfsent.methods.recipe import Assembly, read_recipe, shipped_recipes
+from selfsent.methods.sarcse import FREQUENCIES_FILE, SARCSE, SarcseConfig, build
+from selfsent.methods.settings import configure
+from selfsent.methods.variants import variants_of
+
+RECIPES = sorted(name for name in shipped_recipes() if name.startswith("sarcse-"))
+TEXTS = [*SENTENCES, "a", "A man ☃ runs."]
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bert(tmp_path_factory.mktemp("bert"), SENTENCES)
+
+
+@pytest.fixture
+def assembly(tmp_path: Path, bert: Path) -> Assembly:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join([*TEXTS, SENTENCES[0]]))
+    return Assembly(source=open_source(corpus), folder=tmp_path / "run" / ".corpus", base=str(bert), device="cpu")
+
+
+def test_one_command_leaves_a_model_its_frequencies_and_both_terms(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(METHODS, "sarcse", SARCSE)
+    monkeypatch.delenv("SELFSENT_DATA", raising=False)
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"{text} {word}" for text in SENTENCES for word in ("twice", "today", "again", "soon")))
+    settings = {"per_device_train_batch_size": 4, "max_steps": 4, "logging_steps": 1}
+    model = train("sarcse", corpus, tmp_path / "run", base=str(bert), device="cpu", channels=8, training=settings)
+    assert [type(module).__name__ for module in model] == ["Transformer", "TextCNN"]
+    opened = load(tmp_path / "run", device="cpu")
+    np.testing.assert_array_equal(opened.encode(TEXTS), model.encode(TEXTS))
+    opened = SentenceTransformer(str(tmp_path / "run"), device="cpu", trust_remote_code=True)
+    np.testing.assert_array_equal(opened.encode(TEXTS), model.encode(TEXTS))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        SentenceTransformer(str(tmp_path / "run"), device="cpu")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    table = TokenFrequencies.load(tmp_path / "run" / FREQUENCIES_FILE)
+    assert any(table.corpus_sha256[:12] in note and "commonest: the, ." in note for note in record["sources"])
+    logged = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert any({"info_nce", "reconstruction"} <= entry.keys() for entry in logged)
+
+
+def test_frequencies_are_those_of_the_distinct_training_texts(assembly: Assembly):
+    ingredients = build(SarcseConfig(channels=8), assembly)
+    table = TokenFrequencies.load(assembly.folder.parent / FREQUENCIES_FILE)
+    np.testing.assert_array_equal(table.counts, count_tokens(TEXTS, ingredients.model.tokenizer).counts)
+    assert table.num_texts == len(TEXTS) == len(ingredients.dataset)
+    expected = token_weights(table.counts)
+    np.testing.assert_allclose(ingredients.loss.token_weights, expected, rtol=1e-6)
+
+
+def test_a_table_of_an_earlier_run_is_taken_and_one_of_another_tokenizer_refused(
+    assembly: Assembly, tmp_path: Path, tiny_tokenizer: PreTrainedTokenizerFast
+):
+    tokenizer = build(SarcseConfig(channels=8), assembly).model.tokenizer
+    count_tokens(["the cat"], tokenizer).save(tmp_path / "table.json")
+    config = SarcseConfig(channels=8, token_frequencies=str(tmp_path / "table.json"))
+    loss = build(config, assembly).loss
+    assert sorted(set(np.round(loss.token_weights.tolist(), 4))) == [0.1, 1.0]
+    count_tokens(SENTENCES, tiny_tokenizer).save(tmp_path / "table.json")
+    with pytest.raises(UserError, match="counted with another tokenizer"):
+        build(config, assembly)
+
+
+def test_the_decoder_is_as_long_as_texts_may_be_and_mirrors_the_encoder(assembly: Assembly):
+    config = SarcseConfig(channels=6, kernel_sizes="2, 7", max_seq_length=20)
+    ingredients = build(config, assembly)
+    decoder = ingredients.loss.decoder
+    assert (decoder.max_tokens, decoder.channels, decoder.kernel_sizes) == (20, 6, [2, 7])
+    assert ingredients.model[1].kernel_sizes == [2, 7]
+
+
+def test_weighted_pooling_is_the_weighted_mean_in_the_hosts_own_modules(assembly: Assembly, tmp_path: Path):
+    ingredients = build(SarcseConfig(encoder="weighted-mean", beta=0.0, gamma=0.0, theta=0.2), assembly)
+    model = ingredients.model.eval()
+    weights = token_weights(TokenFrequencies.load(assembly.folder.parent / FREQUENCIES_FILE).counts, floor=0.2)
+    assert ingredients.loss.decoder is None
+    assert not any(weight.requires_grad for weight in model[1].parameters())
+    features = model[0](model.preprocess(["the cat sleeps on the roof"]))
+    inner = slice(1, int(features["attention_mask"].sum()) - 1)
+    shares = weights[features["input_ids"][0, inner].numpy()]
+    states = features["token_embeddings"][0, inner].detach().numpy()
+    expected = (states * shares[:, None]).sum(axis=0) / shares.sum()
+    np.testing.assert_allclose(model.encode("the cat sleeps on the roof"), expected, rtol=1e-4, atol=1e-5)
+    assert not model.encode("").any()
+    model.save_pretrained(str(tmp_path / "saved"))
+    plain = SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    np.testing.assert_allclose(plain.encode(TEXTS), model.encode(TEXTS), atol=1e-6)
+
+
+def test_the_mean_can_be_trained_with_reconstruction_and_needs_only_the_host(assembly: Assembly):
+    ingredients = build(SarcseConfig(encoder="mean"), assembly)
+    assert [type(module).__name__ for module in ingredients.model] == ["Transformer", "Pooling"]
+    assert ingredients.loss.decoder is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"encoder": "weighted-mean"}, r"encoder=weighted-mean .* set beta=0 and gamma=0"),
+        ({"theta": 1.5}, "theta=1.5 is no least weight; give 0 to 1"),
+        ({"kernel_sizes": "3;4"}, "kernel_sizes='3;4' is no list of widths"),
+        ({"kernel_sizes": "0"}, r"kernel_sizes=\[0\]"),
+        ({"channels": 7}, "channels=7"),
+        ({"beta": -1.0}, "beta=-1.0"),
+        ({"max_seq_length": 100}, "max_seq_length=100"),
+        ({"token_frequencies": "missing.json"}, "cannot read token frequencies at missing.json"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_in_one_line(assembly: Assembly, options: dict[str, Any], text: str):
+    with pytest.raises(UserError, match=text) as caught:
+        build(configure(SarcseConfig, options, method="sarcse"), assembly)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("base", ["tree", "static"])
+def test_a_base_without_token_states_is_refused(assembly: Assembly, base: str):
+    with pytest.raises(UserError, match=f"cannot start from --base {base}; name a transformer"):
+        build(SarcseConfig(), replace(assembly, base=base))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_run_of_a_recipe_can_be_configured(name: str):
+    recipe = read_recipe(shipped_recipes()[name])
+    methods = METHODS | {"sarcse": SARCSE}
+    for variant in variants_of(recipe):
+        method = methods[variant.recipe.method]
+        configure(method.config, variant.recipe.options, method=method.name)
+
+
+def test_there_is_a_recipe_for_every_experiment():
+    assert [f"sarcse-{name}" for name in ("ablations", "batch", "choices", "kernels", "sweep", "vs-simcse")] == RECIPES
