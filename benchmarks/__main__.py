@@ -16,11 +16,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from benchmarks.interleaved import Timing, take_turns
 from benchmarks.memory import available_gib, extra_memory_mib
+from benchmarks.transformer_workload import host_training, our_training, small_transformer
 from benchmarks.tree_workload import (
     ContrastiveStep,
     Width,
@@ -51,6 +53,7 @@ class Sizes:
         num_encoded: Sentences encoded by us and by the host's static embeddings.
         num_encoded_by_reference: Sentences encoded by the reference.
         vocab_size: Pieces of the vocabulary.
+        num_steps: Training steps of a transformer, of 64 sentences each.
         budget_s: Seconds to spend on turns of one comparison.
     """
 
@@ -58,10 +61,18 @@ class Sizes:
     num_encoded: int = 20_000
     num_encoded_by_reference: int = 512
     vocab_size: int = 25_000
+    num_steps: int = 20
     budget_s: float = 20.0
 
 
-QUICK = Sizes(batches=((8, 20), (16, 20)), num_encoded=200, num_encoded_by_reference=64, vocab_size=500, budget_s=0.5)
+QUICK = Sizes(
+    batches=((8, 20), (16, 20)),
+    num_encoded=200,
+    num_encoded_by_reference=64,
+    vocab_size=500,
+    num_steps=1,
+    budget_s=0.5,
+)
 
 
 @dataclass
@@ -158,6 +169,22 @@ def time_encoding(results: Results, width: Width, sentences: list[str], sizes: S
     results.measurements["encode_vs_static"]["sentences_per_second"] = len(many) / timing.median("ours")
 
 
+def time_transformer(results: Results, sentences: list[str], sizes: Sizes) -> None:
+    """Compare unsupervised contrastive training of a small transformer with the host's trainer and loss."""
+    batch_size = 64
+    sentences = sentences[: batch_size * sizes.num_steps]
+    with TemporaryDirectory() as folder:
+        base = small_transformer(sentences, Path(folder), vocab_size=sizes.vocab_size)
+        candidates = {
+            "ours": our_training(base, sentences, batch_size=batch_size),
+            "host": host_training(base, sentences, batch_size=batch_size),
+        }
+    timing = take_turns(candidates, budget_s=3 * sizes.budget_s)
+    note = f"{len(sentences) // batch_size} steps of {batch_size} sentences, 2 layers of 128, at most 32 tokens"
+    results.add("simcse_vs_host", timing, note=note, other="host")
+    results.measurements["simcse_vs_host"]["sentences_per_second"] = len(sentences) / timing.median("ours")
+
+
 def time_floor(results: Results, num_nodes: int, dimension: int, budget_s: float) -> None:
     """Compare the rate of the tiled loss with the rate of matrix products on this machine."""
     torch.manual_seed(0)
@@ -215,6 +242,8 @@ def measure(sizes: Sizes, console: Console) -> Results:
         if number == 0:
             console.print("encoding")
             time_encoding(results, width, sentences, sizes)
+    console.print("contrastive training of a transformer")
+    time_transformer(results, sentences, sizes)
     console.print("the floor: matrix products")
     batch_size, dimension = sizes.batches[-1]
     time_floor(results, 20 * batch_size, dimension, sizes.budget_s)

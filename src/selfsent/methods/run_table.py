@@ -171,7 +171,7 @@ class RunTable:
         what = (
             "best metric on development data during training; no test set was read"
             if self.evaluated == "dev"
-            else f"suites {self.evaluated} on the final models"
+            else f"best metric on development data during training, and suites {self.evaluated} on the final models"
         )
         return (
             f"Mean ± standard deviation over n seeds; {what}. Fractions times 100, losses as they are."

@@ -218,7 +218,7 @@ class _TableFolder:
 
     def _measure(self, run: _Run) -> None:
         try:
-            figures = self._scores(run) if self.suites else _best(run.record())
+            figures = _best(run.record()) | (self._scores(run) if self.suites else {})
         except UserError as error:
             self.failed[run.name] = f"trained, but not evaluated: {error}"
             logger.warning("%s could not be evaluated: %s", run.name, error)

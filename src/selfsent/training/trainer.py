@@ -1,5 +1,6 @@
 """The host's trainer, made exact: the state of the loss is saved, restored, synchronised and clipped with the model."""
 
+import contextlib
 import errno
 import math
 import os
@@ -18,6 +19,8 @@ from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
 from typing_extensions import override
 
 from selfsent.errors import UserError
+from selfsent.kernels.dropout import fast_dropout
+from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
@@ -70,6 +73,8 @@ class ExactTrainer(SentenceTransformerTrainer):
     * ``max_grad_norm`` clips model and loss together;
     * a checkpoint is written aside and renamed, so a killed process leaves a whole one or none;
     * a checkpoint closes a logging window, so logged losses do not depend on where a run was interrupted;
+    * dropout on a CPU draws fewer random bits, and a large embedding table gets its gradient once a step
+      (``kernels/dropout.py``, ``kernels/embedding_gradients.py``);
     * evaluation does not move the random numbers of training;
     * a loss or gradient that is not finite stops the run before the weights take it up.
 
@@ -93,9 +98,12 @@ class ExactTrainer(SentenceTransformerTrainer):
 
     @override
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train as the host does, after giving every rank the loss state of rank 0."""
+        """Train as the host does, after giving every rank the loss state of rank 0, with cheaper dropout and tables."""
         broadcast_loss_state(self.loss, self.model)
-        return super().train(*args, **kwargs)
+        alone = self.args.world_size == 1
+        tables = gathered_embedding_gradients(self.model) if alone else contextlib.nullcontext()
+        with fast_dropout(self.model), tables:
+            return super().train(*args, **kwargs)
 
     @override
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:

@@ -1,0 +1,45 @@
+import torch
+from torch import nn
+
+from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
+
+
+def loss_of(table: nn.Embedding, ids: list[torch.Tensor], *, tied: bool = False) -> torch.Tensor:
+    losses = [(table(part) ** 3).sum() for part in ids]
+    total = torch.stack(losses).sum()
+    return total + (table.weight[:5] ** 2).sum() if tied else total
+
+
+def gradient(*, gathered: bool, tied: bool = False, steps: int = 1) -> torch.Tensor:
+    torch.manual_seed(0)
+    table = nn.Embedding(5000, 8, padding_idx=0)
+    ids = [torch.randint(0, 5000, (4, 7)) for _ in range(3)]
+    if gathered:
+        with gathered_embedding_gradients(table):
+            for _ in range(steps):
+                loss_of(table, ids, tied=tied).backward()
+    else:
+        for _ in range(steps):
+            loss_of(table, ids, tied=tied).backward()
+    assert table.weight.grad is not None
+    assert not table.weight.grad.is_sparse
+    assert not table.sparse
+    return table.weight.grad
+
+
+def test_the_gradient_is_that_of_torch():
+    torch.testing.assert_close(gradient(gathered=True), gradient(gathered=False))
+
+
+def test_a_table_that_is_also_used_as_a_matrix_keeps_both_parts():
+    torch.testing.assert_close(gradient(gathered=True, tied=True), gradient(gathered=False, tied=True))
+
+
+def test_gradients_of_several_backward_passes_add_up():
+    torch.testing.assert_close(gradient(gathered=True, steps=3), gradient(gathered=False, steps=3))
+
+
+def test_small_tables_are_left_alone():
+    table = nn.Embedding(10, 4)
+    with gathered_embedding_gradients(table):
+        assert not table.sparse
