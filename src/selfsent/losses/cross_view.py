@@ -1,6 +1,6 @@
 """The self-supervised cross-view objective of SCT."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import torch
@@ -71,7 +71,7 @@ class CrossViewLoss(nn.Module):
 
     def forward(
         self,
-        sentence_features: Iterable[dict[str, Any]],
+        sentence_features: Iterable[Mapping[str, Any]],
         labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
     ) -> Float[Tensor, ""]:
         """Return the mean over sentences of the divergence between the views, in nats."""
@@ -93,9 +93,9 @@ class CrossViewLoss(nn.Module):
         return SCT_CITATION
 
 
-def two_views(sentence_features: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def two_views(sentence_features: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
-    columns = list(sentence_features)
+    columns = [dict(column) for column in sentence_features]
     if len(columns) > 2:  # noqa: PLR2004 views
         raise UserError(
             f"got {len(columns)} columns of texts, and the cross-view objective compares two; pick two with --columns"

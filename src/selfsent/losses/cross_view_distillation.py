@@ -1,6 +1,6 @@
 """SCT's distillation: a student lies among a teacher's vectors as the teacher does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -94,7 +94,7 @@ class CrossViewDistillationLoss(nn.Module):
         self.average = make_average(reference, model, ema_decay) if objective == "joint" else None
 
     def forward(
-        self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None
+        self, sentence_features: Iterable[Mapping[str, Any]], labels: Tensor | None = None
     ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
         """Return L_CD, or both terms by name where they are ``joint``; means over sentences, in nats."""
         views = two_views(sentence_features)
