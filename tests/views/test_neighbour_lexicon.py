@@ -30,7 +30,7 @@ def test_a_words_synonyms_share_its_contexts(texts: list[str]):
 
 
 def test_the_neighbours_are_the_nearest_by_cosine(texts: list[str]):
-    synonyms = neighbour_lexicon(texts, num_neighbours=3, num_frequent=1).synonyms
+    synonyms = neighbour_lexicon(texts, num_neighbours=3, min_similarity=-1, num_frequent=1).synonyms
     words = list(synonyms)
     vectors = word_vectors(texts, window=2, max_vocabulary=10_000).encode(words)
     similarity = cosine_similarity(vectors)
@@ -38,6 +38,17 @@ def test_the_neighbours_are_the_nearest_by_cosine(texts: list[str]):
         order = sorted(set(range(len(words))) - {row}, key=lambda column, row=row: -similarity[row, column])
         chosen = [similarity[row, words.index(other)] for other in synonyms[word]]
         assert chosen == pytest.approx([similarity[row, column] for column in order[:3]], abs=1e-5)
+
+
+def test_a_word_without_a_close_neighbour_has_no_synonym(texts: list[str]):
+    every = neighbour_lexicon(texts, min_similarity=-1, num_frequent=1).synonyms
+    close = neighbour_lexicon(texts, min_similarity=0.9, num_frequent=1).synonyms
+    words = list(every)
+    similarity = cosine_similarity(word_vectors(texts, window=2, max_vocabulary=10_000).encode(words))
+    for word, others in every.items():
+        expected = [other for other in others if similarity[words.index(word), words.index(other)] >= 0.9]
+        assert list(close.get(word, ())) == expected
+    assert 0 < len(close) < len(every)
 
 
 def test_stop_words_numbers_and_rare_words_stay_out(texts: list[str]):

@@ -13,7 +13,7 @@ from selfsent.views import Alternatives, Crop, Delete, DeleteOne, Repeat, Synony
 from selfsent.views.lexicon import Lexicon
 
 TEXTS = [" ".join(f"{name}{number}" for number in range(12)) for name in "abcd"]
-SYNONYMS = Synonyms(lexicon=Lexicon(name="two", synonyms={"a3": ("A",), "b5": ("B", "C")}))
+SYNONYMS = Synonyms(lexicon=Lexicon(name="all", synonyms={word: ("x", "y") for text in TEXTS for word in text.split()}))
 RANDOM_VIEWS = [Crop(percent=20), Delete(percent=20), DeleteOne(), SYNONYMS]
 
 

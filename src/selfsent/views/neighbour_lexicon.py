@@ -26,6 +26,7 @@ def neighbour_lexicon(
     *,
     cache_dir: Path | None = None,
     num_neighbours: int = 3,
+    min_similarity: float = 0.4,
     min_count: int = 20,
     num_frequent: int = 50,
     max_vocabulary: int = 10_000,
@@ -40,7 +41,9 @@ def neighbour_lexicon(
     Args:
         texts: The corpus.
         cache_dir: A folder to keep the lexicon in, as ``neighbours-HASH.tsv``, keyed by texts and settings.
-        num_neighbours: Synonyms a word.
+        num_neighbours: Synonyms a word, at most.
+        min_similarity: Least cosine of a word and its synonym; a word without such a neighbour is never replaced
+            (chosen by reading neighbours of English Wikipedia, not tuned on a task).
         min_count: Rarer words are left out: their contexts say too little.
         num_frequent: How many of the most frequent words of the corpus count as stop words.
         max_vocabulary: Most frequent words that have vectors.
@@ -56,14 +59,21 @@ def neighbour_lexicon(
         (Levy, Goldberg and Dagan 2015), with two words on either side as context.
     """
     kept = list(islice(texts, max_texts))
-    settings = (num_neighbours, min_count, num_frequent, max_vocabulary)
+    settings = (num_neighbours, min_similarity, min_count, num_frequent, max_vocabulary)
     key = hashlib.sha256("\n".join([repr(settings), *kept]).encode("utf8", "surrogatepass")).hexdigest()[:16]
     path = None if cache_dir is None else cache_dir / f"neighbours-{key}.tsv"
     if path is not None and path.is_file():
         return read_lexicon(path)
     counts = Counter(word for text in kept for word in _WORD.findall(text.lower()))
     words = _content_words(counts, min_count=min_count, num_frequent=num_frequent)
-    lexicon = Lexicon(name=f"neighbours-{key}.tsv", synonyms=_neighbours(kept, words, num_neighbours, max_vocabulary))
+    names, vectors = _unit_vectors(kept, words, max_vocabulary)
+    synonyms = _neighbours(names, vectors, num_neighbours, min_similarity)
+    if not synonyms:
+        raise UserError(
+            f"no two of the {len(names)} content words that are frequent enough in the corpus occur in similar "
+            "contexts: give more text, or a lexicon"
+        )
+    lexicon = Lexicon(name=f"neighbours-{key}.tsv", synonyms=synonyms)
     if path is not None:
         lexicon.write(path)
     return lexicon
@@ -76,14 +86,8 @@ def _content_words(counts: Counter[str], *, min_count: int, num_frequent: int) -
 
 
 def _neighbours(
-    texts: list[str], words: set[str], num_neighbours: int, max_vocabulary: int
+    names: list[str], vectors: NDArray[np.float32], num_neighbours: int, min_similarity: float
 ) -> dict[str, tuple[str, ...]]:
-    names, vectors = _unit_vectors(texts, words, max_vocabulary)
-    if len(names) <= num_neighbours:
-        raise UserError(
-            f"the corpus has {len(names)} content words that are frequent enough to know their contexts; that is too "
-            "few to find synonyms in it: give more text, or a lexicon"
-        )
     found: dict[str, tuple[str, ...]] = {}
     for start in range(0, len(names), _ROWS_A_PRODUCT):
         similarity = vectors[start : start + _ROWS_A_PRODUCT] @ vectors.T
@@ -91,7 +95,9 @@ def _neighbours(
         similarity[rows, start + rows] = -np.inf
         nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :num_neighbours]
         for row, columns in enumerate(nearest):
-            found[names[start + row]] = tuple(names[column] for column in columns)
+            close = tuple(names[column] for column in columns if similarity[row, column] >= min_similarity)
+            if close:
+                found[names[start + row]] = close
     return found
 
 
