@@ -23,7 +23,7 @@ _HOMES = {
     "load": "selfsent.loading",
     "train": "selfsent.methods",
 }
-_PACKAGES = ("data", "evaluation", "losses", "methods", "modules", "search", "training", "trees")
+_PACKAGES = ("data", "evaluation", "losses", "methods", "modules", "search", "training", "trees", "views")
 
 
 def __getattr__(name: str) -> Any:

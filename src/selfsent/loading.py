@@ -12,7 +12,7 @@ from sentence_transformers.util import load_file_path
 from selfsent.errors import UserError
 
 _OWN_NAMESPACE = "selfsent."
-_WEIGHT_AND_CONFIG_SUFFIXES = {".json", ".safetensors", ".txt", ".model"}
+_WEIGHT_AND_CONFIG_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".spm"}
 _NOT_CONTENT = {"run.json"}
 
 

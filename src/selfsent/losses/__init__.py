@@ -1,14 +1,20 @@
 """The objectives: pure functions in ``functional``, one mechanism a file. Each is a loss of the host's trainer."""
 
+from selfsent.losses.cross_view import CrossViewLoss
+from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss
 from selfsent.losses.node_contrastive import NodeContrastiveLoss
 from selfsent.losses.reconstruction import ContrastiveReconstructionLoss, ReconstructionLoss
+from selfsent.losses.token_reconstruction import TokenReconstructionLoss
 
 __all__ = [
     "ContrastiveReconstructionLoss",
+    "CrossViewDistillationLoss",
+    "CrossViewLoss",
     "InfoNCELoss",
     "MaskedLanguageModelingLoss",
     "NodeContrastiveLoss",
     "ReconstructionLoss",
+    "TokenReconstructionLoss",
 ]
