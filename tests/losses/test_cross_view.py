@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.losses.cross_view import CrossViewLoss, reference_vectors
+from selfsent.losses.cross_view import CrossViewLoss, encode, reference_vectors
 from selfsent.losses.functional import cross_view
 from selfsent.modules.averaged_encoder import AveragedEncoder
 from selfsent.modules.projection_head import StackedHead
@@ -65,7 +65,9 @@ def test_it_is_the_papers_formula_with_the_head_on_the_online_vectors_alone(mode
     torch.testing.assert_close(value(loss, views), expected)
 
 
-@pytest.mark.parametrize("settings", [{}, {"head": "none"}, {"reference": "ema"}, {"comparison": "contrastive"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"head": "none"}, {"reference": "ema"}, {"reference": "online"}, {"comparison": "contrastive"}]
+)
 def test_gradients_reach_every_weight_of_model_and_head_and_nothing_else(model, views, settings):
     loss = make(model, **settings).train()
     value(loss, views).backward()
@@ -86,6 +88,17 @@ def test_references_of_one_column_differ_from_each_other_by_dropout_alone(model,
         first, second = reference_vectors(loss.eval().model, None, column * 2)
         torch.testing.assert_close(first, second)
     assert torch.equal(value(loss, column), value(make(model).eval(), column * 2))
+
+
+def test_references_of_the_online_pass_are_its_embeddings_before_the_head(model, views):
+    separate, shared = make(model).eval(), make(model, reference="online").eval()
+    torch.testing.assert_close(value(shared, views), value(separate, views))  # without dropout both passes are one
+    for one, other in zip(separate.comparison.queues, shared.comparison.queues, strict=True):
+        torch.testing.assert_close(one.rows, other.rows)
+    torch.manual_seed(1)
+    online, references = encode(model.train(), views, head=torch.nn.Identity(), reference="online")
+    assert torch.equal(online[0], references[0])
+    assert not references[0].requires_grad
 
 
 def test_extra_padding_changes_nothing(model, views):

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,10 @@ def test_every_run_of_a_recipe_can_be_configured(name: str):
 
 def test_there_is_a_recipe_for_every_experiment():
     assert [f"sarcse-{name}" for name in ("ablations", "batch", "choices", "kernels", "sweep", "vs-simcse")] == RECIPES
+
+
+def test_the_decoders_own_rate_is_that_of_the_decoder_and_of_nothing_else(assembly: Assembly):
+    loss = build(SarcseConfig(channels=8), assembly).loss
+    (pattern,) = SARCSE.training(SarcseConfig())["learning_rate_mapping"]
+    of_decoder = {f"decoder.{name}" for name, _ in loss.decoder.named_parameters()}
+    assert {name for name, _ in loss.named_parameters() if re.search(pattern, name)} == of_decoder

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Of a CPU: 128 x 512 logits and the 512 rows of the queue they come from stay in a core's second-level cache.
-_TILE_ROWS, _TILE_COLUMNS = 128, 512
+# Of a CPU: 256 x 512 logits and the 512 rows of the queue they come from stay in a core's caches.
+_TILE_ROWS, _TILE_COLUMNS = 256, 512
 # Elsewhere launches cost more than memory.
 _LARGE_TILE_COLUMNS = 16_384
 _HALF_PRECISION = (torch.bfloat16, torch.float16)

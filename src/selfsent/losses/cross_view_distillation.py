@@ -16,10 +16,9 @@ from selfsent.losses.cross_view import (
     SCT_CITATION,
     Head,
     Reference,
+    encode,
     make_average,
     make_head,
-    online_vectors,
-    reference_vectors,
     two_views,
     width_of,
 )
@@ -91,6 +90,7 @@ class CrossViewDistillationLoss(nn.Module):
         has_own_queues = objective == "joint" and not share_queues
         self.cross_view = QueueComparison(width, **comparison).to(model.device) if has_own_queues else None
         self.head = make_head(head, width).to(model.device)
+        self.reference: Reference = reference
         self.average = make_average(reference, model, ema_decay) if objective == "joint" else None
 
     def forward(
@@ -99,12 +99,12 @@ class CrossViewDistillationLoss(nn.Module):
         """Return L_CD, or both terms by name where they are ``joint``; means over sentences, in nats."""
         views = two_views(sentence_features)
         is_joint = self.objective == "joint"
-        own_references = reference_vectors(self.model, self.average, views) if is_joint else None
-        online = online_vectors(self.model, self.head, views)
+        reference: Reference = self.reference if is_joint else "online"  # of no use alone, and free
+        online, own_references = encode(self.model, views, head=self.head, reference=reference, average=self.average)
         references = self._teacher_references(labels, like=online[0])
         candidates = self.distillation.candidates(references)
         terms = {"distillation": self.distillation.compare(online, references, candidates)}
-        if own_references is not None:
+        if is_joint:
             terms["cross_view"] = (
                 self.cross_view(online, own_references)
                 if self.cross_view is not None
@@ -137,7 +137,7 @@ class CrossViewDistillationLoss(nn.Module):
             "objective": self.objective,
             "share_queues": self.share_queues,
             "head": type(self.head).__name__,
-            "reference": "same" if self.average is None else f"ema, decay {self.average.decay}",
+            "reference": self.reference if self.average is None else f"ema, decay {self.average.decay}",
         }
 
     @property

@@ -1,7 +1,7 @@
 """InfoNCE as a loss of the host's trainer, with what SimCSE adds: a head for training only, weighted hard negatives."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -78,7 +78,7 @@ class InfoNCELoss(nn.Module):
 
     def forward(
         self,
-        sentence_features: Iterable[dict[str, Any]],
+        sentence_features: Iterable[Mapping[str, Any]],
         labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
     ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
         """Return the mean over anchors in nats, or by name with the masked language model's (already weighted)."""
@@ -94,7 +94,7 @@ class InfoNCELoss(nn.Module):
         return {"info_nce": contrast, "masked_language_model": self.masked_weight * masked}
 
     def contrast(
-        self, embeddings: Sequence[Float[Tensor, "B D"]], views: Sequence[dict[str, Any]]
+        self, embeddings: Sequence[Float[Tensor, "B D"]], views: Sequence[Mapping[str, Any]]
     ) -> Float[Tensor, ""]:
         """Contrast embeddings: anchors, positives, then hard negatives by column; ``views`` tell equal texts."""
         anchors, positives = embeddings[0], embeddings[1]
@@ -119,7 +119,7 @@ class InfoNCELoss(nn.Module):
         return (loss + back) / 2
 
     def _log_weight(
-        self, views: Sequence[dict[str, Any]], target: Tensor, num_rows: int, like: Tensor
+        self, views: Sequence[Mapping[str, Any]], target: Tensor, num_rows: int, like: Tensor
     ) -> Float[Tensor, "B N"] | None:
         """What to add to each scaled cosine: nothing, log alpha, or minus infinity; ``None`` if nothing anywhere."""
         num_candidates = num_rows * (len(views) - 1)
@@ -131,7 +131,7 @@ class InfoNCELoss(nn.Module):
             log_weight[torch.arange(len(target)), target + column * num_rows] = math.log(self.hard_negative_weight)
         return log_weight if skipped is None else log_weight.masked_fill(skipped, -math.inf)
 
-    def _false_negatives(self, views: Sequence[dict[str, Any]], first: int) -> Tensor | None:
+    def _false_negatives(self, views: Sequence[Mapping[str, Any]], first: int) -> Tensor | None:
         keys = [text_keys(view) for view in views]
         known = [key for key in keys if key is not None]
         if len(known) < len(keys):

@@ -1,6 +1,6 @@
 """Masked language modelling: as an objective of its own, and as an auxiliary one beside a contrastive loss."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,13 +30,19 @@ class MaskedLanguageModel(nn.Module):
         model: A SentenceTransformer that begins with the host's ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
         masked_share: Share of tokens to find.
+        is_saved: Whether the model is saved with the head: its folder then opens as a masked LM as well.
 
     Raises:
         UserError: The model has no transformer, the architecture no masked LM, or the tokenizer no mask token.
     """
 
     def __init__(
-        self, model: SentenceTransformer, *, base: str | Path | None = None, masked_share: float = MASKED_SHARE
+        self,
+        model: SentenceTransformer,
+        *,
+        base: str | Path | None = None,
+        masked_share: float = MASKED_SHARE,
+        is_saved: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < masked_share < 1:
@@ -48,6 +54,7 @@ class MaskedLanguageModel(nn.Module):
         self._collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=masked_share)
         self._special_ids = torch.tensor(sorted(tokenizer.all_special_ids))
         whole = _masked_lm(body, base)
+        whole.config = body.config
         setattr(whole, whole.base_model_prefix, body)
         whole.tie_weights()
         heads = [child for name, child in whole.named_children() if name != whole.base_model_prefix]
@@ -55,10 +62,14 @@ class MaskedLanguageModel(nn.Module):
             raise UserError(
                 f"the masked-LM head of {type(whole).__name__} is not one module; BERT, RoBERTa and their like are"
             )
-        self.head = heads[0].to(model.device)
+        self.head = heads[0].to(device=body.device, dtype=body.dtype)
+        if is_saved:  # the host saves a transformer by this method of its body
+            body.save_pretrained = whole.save_pretrained
 
-    def forward(self, model: nn.Module, features: dict[str, Any]) -> Float[Tensor, ""]:
+    def forward(self, model: nn.Module, features: Mapping[str, Any]) -> Float[Tensor, ""]:
         """Mask the texts of one column and return the mean cross-entropy of the tokens masked out, in nats.
+
+        Masks are drawn anew in training, and are the same at every evaluation (no gradient), so that two compare.
 
         Args:
             model: The SentenceTransformer, or what wraps it.
@@ -66,6 +77,7 @@ class MaskedLanguageModel(nn.Module):
         """
         ids = cast("Tensor", features["input_ids"])
         is_special = torch.isin(ids, self._special_ids.to(ids.device)) | (features["attention_mask"] == 0)
+        self._collator.generator = None if torch.is_grad_enabled() else torch.Generator().manual_seed(0)
         masked, labels = self._collator.torch_mask_tokens(ids.cpu().clone(), is_special.cpu())
         masked, labels = masked.to(ids.device), labels.to(ids.device)
         states = model({**features, "input_ids": masked})["token_embeddings"]
@@ -79,7 +91,8 @@ class MaskedLanguageModelingLoss(nn.Module):
     """Masked language modelling as the only objective: pretrains a small transformer on raw text.
 
     Source and head: see `MaskedLanguageModel`. Inputs: one column of texts or several (averaged); no labels. The head
-    belongs to the loss. ``forward`` changes no state.
+    belongs to the loss, and is saved with the model: ``SentenceTransformer`` opens the folder without it, and
+    ``AutoModelForMaskedLM`` with it. ``forward`` changes no state.
 
     Args:
         model: A SentenceTransformer that begins with the host's ``Transformer``.
@@ -95,11 +108,11 @@ class MaskedLanguageModelingLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.masked_language_model = MaskedLanguageModel(model, base=base, masked_share=masked_share)
+        self.masked_language_model = MaskedLanguageModel(model, base=base, masked_share=masked_share, is_saved=True)
 
     def forward(
         self,
-        sentence_features: Iterable[dict[str, Any]],
+        sentence_features: Iterable[Mapping[str, Any]],
         labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
     ) -> Float[Tensor, ""]:
         """Return the mean cross-entropy of the masked tokens, in nats."""

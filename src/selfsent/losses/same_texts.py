@@ -1,6 +1,6 @@
 """Recognising equal texts within a batch: in-batch negatives that say the same as the positive are none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 _MULTIPLIER = 6364136223846793005  # of Knuth's MMIX generator: odd, so that every position weighs differently
 
 
-def text_keys(features: dict[str, Any]) -> Int[Tensor, " B"] | None:
+def text_keys(features: Mapping[str, Any]) -> Int[Tensor, " B"] | None:
     """Give each text a number, equal for equal tokens whatever the padding.
 
     Args:
@@ -22,7 +22,7 @@ def text_keys(features: dict[str, Any]) -> Int[Tensor, " B"] | None:
     ids, mask = features.get("input_ids"), features.get("attention_mask")
     if not isinstance(ids, Tensor) or not isinstance(mask, Tensor) or ids.ndim != 2 or ids.shape != mask.shape:  # noqa: PLR2004
         return None
-    place = torch.arange(1, ids.shape[1] + 1, device=ids.device)
+    place = mask.long().cumsum(dim=1)
     weights = (place * 2 + 1) * _MULTIPLIER
     weights = weights ^ (weights >> 29)
     return ((ids.long() + 1) * mask.long() * weights * _MULTIPLIER).sum(dim=1)

@@ -3,8 +3,11 @@
 ``METHODS`` names every method of the command line; ``train`` runs one, ``train_table`` a recipe of many runs.
 """
 
+from selfsent.methods.mlm import MLM
 from selfsent.methods.recipe import Method, Recipe
+from selfsent.methods.sarcse import SARCSE
 from selfsent.methods.sbert import SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET
+from selfsent.methods.sct import SCT, SCT_DISTILL
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP
 from selfsent.methods.strae import SELF_STRAE, STRAE
 from selfsent.methods.train import train
@@ -12,7 +15,19 @@ from selfsent.methods.train_table import train_table
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (SELF_STRAE, STRAE, SIMCSE, SIMCSE_SUP, SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET)
+    for method in (
+        SELF_STRAE,
+        STRAE,
+        SIMCSE,
+        SIMCSE_SUP,
+        SBERT_CLASSIFICATION,
+        SBERT_REGRESSION,
+        SBERT_TRIPLET,
+        SARCSE,
+        SCT,
+        SCT_DISTILL,
+        MLM,
+    )
 }
 
 __all__ = ["METHODS", "Method", "Recipe", "train", "train_table"]

@@ -93,7 +93,8 @@ class SctConfig:
         enqueue: Whether a batch enters its queue ``before`` it is compared (paper) or ``after`` (released code).
         comparison: Of similarity ``distribution``s, or ``contrastive``.
         cross_view: Whether a view is compared with the other one's reference, or with its own.
-        reference: Whether the ``same`` weights encode the references, or their moving average ``ema``.
+        reference: Whether a second pass of the ``same`` weights gives the references (paper), the ``online`` pass
+            itself (faster), or a pass of the moving average ``ema``.
         ema_decay: Share of the average kept a step (not stated).
         divergence: ``kl`` or ``ce``; their gradients are equal.
         head: The MLPs over the online vectors, in training only, or none.

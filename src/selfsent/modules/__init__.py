@@ -1,6 +1,8 @@
 """What a model is made of. Saved models name these classes by this path, so the path is frozen."""
 
 from selfsent.modules.composition import AffineComposition, AffineDecomposition
+from selfsent.modules.instance_queue import InstanceQueue
+from selfsent.modules.projection_head import StackedHead, TanhHead
 from selfsent.modules.text_cnn import TextCNN
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
 from selfsent.modules.tree_decoder import TreeDecoder
@@ -9,6 +11,9 @@ from selfsent.modules.tree_encoder import TreeEncoder, TreeStates
 __all__ = [
     "AffineComposition",
     "AffineDecomposition",
+    "InstanceQueue",
+    "StackedHead",
+    "TanhHead",
     "TextCNN",
     "TextCNNDecoder",
     "TreeDecoder",
