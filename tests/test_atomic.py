@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -139,3 +140,32 @@ def test_a_kill_leaves_what_was_there(aside_of: Writer, tmp_path: Path):
 def test_text_is_written_as_utf8(tmp_path: Path):
     write_text(tmp_path / "text", "Ünïcode … 日本\n")
     assert (tmp_path / "text").read_bytes() == "Ünïcode … 日本\n".encode()
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "file")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere" / "file").read_text() == "new"
+    assert names(tmp_path / "elsewhere") == ["file"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(
+        [sys.executable, "-c", f"print(open({str(pipe)!r}).read())"], stdout=subprocess.PIPE
+    ) as reader:
+        write_text(pipe, "through")
+        received, _ = reader.communicate(timeout=60)
+    assert received == b"through\n"
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+def test_a_full_disk_is_one_line():
+    with pytest.raises(UserError, match="No space left"):
+        write_text(Path("/dev/full"), "text")
+    assert Path("/dev/full").is_char_device()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,17 +14,24 @@ from selfsent.errors import UserError
 def atomic_path(path: Path) -> Generator[Path]:
     """Yield a temporary file path beside ``path``, renamed over it when the block ends without an exception.
 
+    A link stays: what it points to is replaced. A device or a pipe (``/dev/stdout``) is written to, not replaced.
+
     Args:
         path: The file to write. Missing parent folders are made.
 
     Raises:
         UserError: The place cannot be written to, or the disk is full.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = path if is_device(path) else Path(os.path.realpath(path))
+    folder = Path(tempfile.gettempdir()) if is_device(path) else target.parent
+    aside = folder / f".{target.name}.{os.getpid()}.part"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         yield aside
-        aside.replace(path)
+        if is_device(path):
+            target.write_bytes(aside.read_bytes())
+        else:
+            aside.replace(target)
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror or error}; name another place or free some space"
@@ -31,6 +39,11 @@ def atomic_path(path: Path) -> Generator[Path]:
     finally:
         with contextlib.suppress(OSError):  # a parent that is a file; the error above says so already
             aside.unlink(missing_ok=True)
+
+
+def is_device(path: Path) -> bool:
+    """Whether ``path`` is there and is neither a file nor a folder, such as a terminal or a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from selfsent.atomic import atomic_path, write_text
+from selfsent.atomic import atomic_path, is_device, write_text
 from selfsent.errors import UserError
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, bootstrap_values, interval
@@ -105,12 +105,15 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Write the report to ``path`` and the per-item outcomes beside it, ``report.json`` and ``report.items.npz``.
 
+        Into a pipe or a terminal goes the report alone.
+
         Raises:
             UserError: The place cannot be written to.
         """
         items = {score.task: score.items for score in self.scores if score.items is not None}
-        with atomic_path(items_path(path)) as aside, aside.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **items)
+        if not is_device(Path(path)):
+            with atomic_path(items_path(path)) as aside, aside.open("wb") as stream:
+                np.savez_compressed(stream, allow_pickle=False, **items)
         write_text(Path(path), json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
