@@ -1,20 +1,17 @@
 """Two gloo ranks with batch N compute what one process with batch 2N computes, loss state included."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training.tiny_run import run_process, start_process
+from tests.training.tiny_run import free_port, run_process, start_process
 
 
 def run_two_ranks(output: Path, **options: Any) -> list[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    shared = meeting | {"WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
     ranks = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
     processes = [start_process(output, environment=environment, **options) for environment in ranks]
     for process in processes:

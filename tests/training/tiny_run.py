@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -180,12 +182,24 @@ def _run(output: str, options: dict[str, Any], environment: dict[str, str]) -> N
 
 
 def start_process(output: Path, *, environment: dict[str, str] | None = None, **options: Any) -> Any:
-    """Start a run in a process of its own; a server that has imported everything once forks it quickly."""
+    """Start a run in a process of its own."""
+    return fork(_run, str(output), options, environment or {})
+
+
+def fork(target: Callable[..., None], *arguments: Any) -> Any:
+    """Start a process; the one server of all tests, which has imported everything once, forks it quickly."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["selfsent.training.run", __name__])
-    process = context.Process(target=_run, args=(str(output), options, environment or {}))
+    process = context.Process(target=target, args=arguments)
     process.start()
     return process
+
+
+def free_port() -> int:
+    """A port that ranks can meet at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def run_process(output: Path, **options: Any) -> int:
