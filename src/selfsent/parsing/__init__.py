@@ -1,0 +1,1 @@
+"""Corpora with their parses: read from treebanks, or made by a parser."""
