@@ -18,6 +18,8 @@ from selfsent.losses.node_contrastive import check_temperature
 from selfsent.losses.same_texts import false_negatives, text_keys
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 
+_WIDEST_MARGIN = 2
+
 
 class InfoNCELoss(nn.Module):
     """Find each sentence's other view among those of the whole batch; other sentences are the negatives.
@@ -41,8 +43,9 @@ class InfoNCELoss(nn.Module):
         hard_negative_weight: alpha, the weight of an anchor's own hard negatives in the sum (SimCSE: 1).
         head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D').
         masked_language_model: Adds masked language modelling of the first column.
-        masked_weight: lambda, its weight (SimCSE: 0.1).
+        masked_weight: lambda, its weight, at least 0 (SimCSE: 0.1).
         skip_false_negatives: Whether equal texts in a batch are left out of the negatives.
+        margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
 
     Raises:
         UserError: A number is out of range; in ``forward``: a batch without any negative.
@@ -61,11 +64,16 @@ class InfoNCELoss(nn.Module):
         masked_language_model: MaskedLanguageModel | None = None,
         masked_weight: float = 0.1,
         skip_false_negatives: bool = True,
+        margin: float = 0.0,
     ) -> None:
         super().__init__()
         check_temperature(temperature)
+        if not 0 <= margin < _WIDEST_MARGIN:
+            raise UserError(f"margin={margin} is no distance between two cosines; give a number from 0 to below 2")
         if not (hard_negative_weight > 0 and math.isfinite(hard_negative_weight)):
             raise UserError(f"hard_negative_weight={hard_negative_weight} has no logarithm; give a number above 0")
+        if not (masked_weight >= 0 and math.isfinite(masked_weight)):
+            raise UserError(f"masked_weight={masked_weight} is no weight; give 0 or a number above it")
         self.model = model
         self.temperature = temperature
         self.symmetric = symmetric
@@ -74,6 +82,7 @@ class InfoNCELoss(nn.Module):
         self.masked_language_model = masked_language_model
         self.masked_weight = masked_weight
         self.skip_false_negatives = skip_false_negatives
+        self.margin = margin
         self.register_buffer("num_false_negatives", torch.zeros((), dtype=torch.int64, device=model.device))
 
     def forward(
@@ -124,9 +133,10 @@ class InfoNCELoss(nn.Module):
         """What to add to each scaled cosine: nothing, log alpha, or minus infinity; ``None`` if nothing anywhere."""
         num_candidates = num_rows * (len(views) - 1)
         skipped = self._false_negatives(views, int(target[0])) if self.skip_false_negatives else None
-        if skipped is None and self.hard_negative_weight == 1:
+        if skipped is None and self.hard_negative_weight == 1 and not self.margin:
             return None
         log_weight = like.new_zeros(len(target), num_candidates)
+        log_weight[torch.arange(len(target)), target] = -self.margin / self.temperature
         for column in range(1, len(views) - 1):
             log_weight[torch.arange(len(target)), target + column * num_rows] = math.log(self.hard_negative_weight)
         return log_weight if skipped is None else log_weight.masked_fill(skipped, -math.inf)
@@ -152,6 +162,7 @@ class InfoNCELoss(nn.Module):
             "head": None if self.head is None else type(self.head).__name__,
             "masked_weight": self.masked_weight if self.masked_language_model is not None else 0.0,
             "skip_false_negatives": self.skip_false_negatives,
+            "margin": self.margin,
         }
 
     @property

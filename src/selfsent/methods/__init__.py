@@ -4,6 +4,7 @@
 """
 
 from selfsent.methods.mlm import MLM
+from selfsent.methods.multilingual import MULTILINGUAL
 from selfsent.methods.recipe import Method, Recipe
 from selfsent.methods.sarcse import SARCSE
 from selfsent.methods.sbert import SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET
@@ -27,6 +28,7 @@ METHODS: dict[str, Method] = {
         SCT,
         SCT_DISTILL,
         MLM,
+        MULTILINGUAL,
     )
 }
 

@@ -1,0 +1,331 @@
+"""Readers of aligned texts: translation memories (TMX), gettext catalogues (.po) and files aligned line by line.
+
+Each yields where a record stands and its texts by language, the source language first.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from selfsent.data.columns import layout_of, row_of
+from selfsent.data.compression import byte_lines, format_suffixes, open_bytes, reading
+from selfsent.data.formats import BadRecord, is_readable, read_records, read_txt
+from selfsent.data.languages import is_language_code
+from selfsent.errors import UserError
+
+LanguageTexts = Mapping[str, str]
+"""One text and its translations, by language code."""
+
+AlignedRecords = Iterator[tuple[int, LanguageTexts | BadRecord]]
+
+_BYTES_A_READ = 1 << 16
+_NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
+_CHARSET = re.compile(rb"charset=([\w.:-]+)")
+_PO_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*$')
+_PO_KEYWORD = re.compile(r"(msgctxt|msgid_plural|msgid|msgstr\[(\d+)\]|msgstr)\s+(.*)")
+_PO_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+PO_SOURCE_LANGUAGE = "en"
+"""What gettext takes the language of ``msgid`` to be; a catalogue does not name it."""
+
+
+def normal_code(code: str) -> str:
+    """Write a language code the usual way: ``DE`` and ``en_us`` become ``de`` and ``en-US``.
+
+    Args:
+        code: A code of ISO 639, perhaps with a script or region.
+
+    Returns:
+        The code; one that is none comes back as it is, for the error text.
+    """
+    language, *rest = code.strip().replace("_", "-").split("-")
+    parts = [part.title() if len(part) == 4 else part.upper() for part in rest]  # noqa: PLR2004 a script: Latn
+    normal = "-".join([language.lower(), *parts])
+    return normal if is_language_code(normal) else code.strip()
+
+
+def unknown_code(code: str) -> str:
+    """Say that a language code is none, and what is."""
+    return f"{code!r} is no language code; write one of ISO 639, such as de or pt-BR"
+
+
+def read_tmx(path: Path) -> AlignedRecords:
+    """Yield the units of a translation memory; its inline codes are left out, its highlighted text is kept.
+
+    A unit of one language is passed over. Where a language comes several times, its first variant counts.
+
+    Args:
+        path: A TMX file of any version, compressed or not.
+
+    Raises:
+        UserError: While iterating: it is no well-formed XML, no TMX, or it declares entities.
+    """
+    units = _TmxUnits(path)
+    with reading(path), open_bytes(path) as stream:
+        while chunk := stream.read(_BYTES_A_READ):
+            yield from units.feed(chunk)
+        yield from units.feed(b"", is_last=True)
+
+
+class _TmxUnits:
+    """Gathers the units of a TMX file from the events of its parser."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parser: Any = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.EntityDeclHandler = self._entity
+        self._is_tmx = False
+        self._default_source = self._source = self._language = ""
+        self._line = 0
+        self._texts: dict[str, str] = {}
+        self._segment: list[str] | None = None
+        self._num_native = 0
+        self._done: list[tuple[int, LanguageTexts | BadRecord]] = []
+
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> Iterator[tuple[int, LanguageTexts | BadRecord]]:
+        """Parse a further part and yield the units that it completes."""
+        try:
+            self._parser.Parse(chunk, is_last)
+        except expat.ExpatError as error:
+            raise UserError(f"{self._path} is no well-formed TMX: {error}; mend it, or export it again") from error
+        if is_last and not self._is_tmx:
+            raise UserError(f"{self._path} is XML and no TMX: its root is not <tmx>")
+        done, self._done = self._done, []
+        yield from done
+
+    def _entity(self, *declaration: Any) -> None:
+        raise UserError(f"{self._path} declares the entity {declaration[0]}; a TMX needs none: export it again")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        match name:
+            case "tmx":
+                self._is_tmx = True
+            case "header":
+                self._default_source = attributes.get("srclang", "")
+            case "tu":
+                self._line, self._texts = self._parser.CurrentLineNumber, {}
+                self._source = attributes.get("srclang") or self._default_source
+            case "tuv":
+                self._language = normal_code(attributes.get("xml:lang") or attributes.get("lang") or "")
+            case "seg":
+                self._segment = []
+            case _:
+                self._num_native += name in _NATIVE_CODE
+
+    def _characters(self, data: str) -> None:
+        if self._segment is not None and not self._num_native:
+            self._segment.append(data)
+
+    def _end(self, name: str) -> None:
+        self._num_native -= name in _NATIVE_CODE
+        if name == "seg" and self._segment is not None:
+            self._texts.setdefault(self._language, " ".join("".join(self._segment).split()))
+            self._segment = None
+        elif name == "tu" and len(self._texts) > 1:
+            self._done.append((self._line, self._unit()))
+
+    def _unit(self) -> LanguageTexts | BadRecord:
+        for language, text in self._texts.items():
+            if not is_language_code(language):
+                return BadRecord(unknown_code(language))
+            if not text:
+                return BadRecord(f"the segment in {language} is empty")
+        source = normal_code(self._source)
+        if source in self._texts:
+            return {source: self._texts[source], **self._texts}
+        return dict(self._texts)
+
+
+def read_po(path: Path) -> AlignedRecords:
+    """Yield the translated messages of a gettext catalogue, from English to the language its header names.
+
+    Untranslated, obsolete and fuzzy messages are passed over. Of a message with a plural the singular counts, and the
+    plural too where the language has two forms.
+
+    Args:
+        path: A ``.po`` file.
+
+    Raises:
+        UserError: While iterating: the header is missing or names no language, or a line is none of a catalogue.
+    """
+    language = ""
+    for line, entry in _po_entries(path):
+        if isinstance(entry, BadRecord):
+            yield line, entry
+        elif not entry.get("msgid"):
+            language = _po_language(entry.get("msgstr", ""), path)
+        elif not language:
+            raise UserError(f'{path}, line {line}: a message before any header; a .po file begins with msgid ""')
+        else:
+            yield from ((line, {PO_SOURCE_LANGUAGE: one, language: other}) for one, other in _po_pairs(entry))
+
+
+def _po_pairs(entry: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if "msgid_plural" not in entry:
+        pairs = [(entry["msgid"], entry.get("msgstr", ""))]
+    else:
+        pairs = [(entry["msgid"], entry.get("msgstr[0]", ""))]
+        if "msgstr[1]" in entry and "msgstr[2]" not in entry:
+            pairs.append((entry["msgid_plural"], entry["msgstr[1]"]))
+    for one, other in pairs:
+        source, target = " ".join(one.split()), " ".join(other.split())
+        if source and target:
+            yield source, target
+
+
+def _po_language(header: str, path: Path) -> str:
+    found = re.search(r"^Language:(.*)$", header, re.MULTILINE)
+    code = found[1].strip() if found else ""
+    if not code:
+        raise UserError(f'{path} does not name its language; add "Language: de\\n" to its header')
+    normal = normal_code(code)
+    if not is_language_code(normal):
+        raise UserError(f"{path}: {unknown_code(code)}")
+    return normal
+
+
+def _po_entries(path: Path) -> Iterator[tuple[int, dict[str, str] | BadRecord]]:
+    """Yield the entries by keyword, with the line of their ``msgid``; fuzzy ones are left out."""
+    charset = _po_charset(path)
+    entry: dict[str, str] = {}
+    begin, keyword, is_fuzzy = 0, "", False
+    for number, raw in byte_lines(path):
+        line = _po_line(raw, charset)
+        if isinstance(line, BadRecord):
+            yield number, line
+            continue
+        match = _PO_KEYWORD.match(line)
+        starts_entry = line.startswith("#") or (match and match[1] in ("msgctxt", "msgid"))
+        if starts_entry and any(key.startswith("msgstr") for key in entry):
+            if not is_fuzzy:
+                yield begin, entry
+            entry, is_fuzzy = {}, False
+        if line.startswith("#"):
+            is_fuzzy |= line.startswith("#,") and "fuzzy" in line
+        elif line:
+            begin = number if match and match[1] == "msgid" else begin
+            keyword = match[1] if match else keyword
+            text = _po_text(match[3] if match else line)
+            if text is None or not keyword:
+                raise UserError(f"{path}, line {number}: {line[:40]!r} is no line of a .po file")
+            entry[keyword] = entry.get(keyword, "") + text
+    if any(key.startswith("msgstr") for key in entry) and not is_fuzzy:
+        yield begin, entry
+
+
+def _po_charset(path: Path) -> str:
+    """The encoding that the header names; UTF-8 where it names none."""
+    for number, raw in byte_lines(path):
+        found = _CHARSET.search(raw)
+        if found:
+            return found[1].decode("ascii")
+        if number > 50:  # noqa: PLR2004 a header is short
+            break
+    return "utf8"
+
+
+def _po_line(raw: bytes, charset: str) -> str | BadRecord:
+    try:
+        return raw.decode("utf8" if charset == "CHARSET" else charset).strip()
+    except (UnicodeDecodeError, LookupError) as error:
+        return BadRecord(f"is not {charset}, which the header names ({error}); convert the file with msgconv")
+
+
+def _po_text(quoted: str) -> str | None:
+    match = _PO_STRING.match(quoted)
+    if match is None:
+        return None
+    return re.sub(r"\\(.)", lambda escape: _PO_ESCAPES.get(escape[1], escape[1]), match[1])
+
+
+def read_aligned(files: Mapping[str, Path]) -> AlignedRecords:
+    """Yield the texts of files that are aligned line by line.
+
+    A file of a known format with several columns gives several texts a row, aligned column by column; any other name
+    (``corpus.de``) is plain text.
+
+    Args:
+        files: The file of each language, the source language first.
+
+    Raises:
+        UserError: While iterating: a file cannot be read.
+    """
+    readers = [_texts_by_line(path) for path in files.values()]
+    heads = [next(reader, None) for reader in readers]
+    while any(heads):
+        number = min(head[0] for head in heads if head is not None)
+        cells = [head[1] if head is not None and head[0] == number else () for head in heads]
+        yield from ((number, record) for record in _aligned(dict(zip(files, cells, strict=True)), files))
+        heads = [
+            next(reader, None) if head is not None and head[0] == number else head
+            for reader, head in zip(readers, heads, strict=True)
+        ]
+
+
+def _aligned(
+    cells: Mapping[str, tuple[str, ...] | BadRecord], files: Mapping[str, Path]
+) -> Iterator[LanguageTexts | BadRecord]:
+    """Make one record a column of one line."""
+    good: dict[str, tuple[str, ...]] = {}
+    for language, texts in cells.items():
+        if isinstance(texts, BadRecord):
+            yield BadRecord(f"{files[language].name}: {texts.reason}")
+            return
+        good[language] = texts
+    for texts in zip_longest(*good.values(), fillvalue=""):
+        empty = [language for language, text in zip(good, texts, strict=True) if not text]
+        if empty:
+            yield BadRecord(f"{files[empty[0]].name} is empty there, and {_others(files, empty[0])} is not")
+        else:
+            yield dict(zip(good, texts, strict=True))
+
+
+def _others(files: Mapping[str, Path], language: str) -> str:
+    return next(path.name for code, path in files.items() if code != language)
+
+
+def _texts_by_line(path: Path) -> Iterator[tuple[int, tuple[str, ...] | BadRecord]]:
+    """The texts of each line or row that is not blank."""
+    if not is_readable(path) or format_suffixes(path)[0] == ".txt":
+        for number, record in read_txt(path):
+            yield number, record if isinstance(record, BadRecord) else (str(record[0]).strip(),)  # pyright: ignore[reportArgumentType] a line is one cell
+        return
+    layout = None
+    for number, record in read_records(path):
+        if isinstance(record, BadRecord):
+            yield number, record
+            continue
+        if layout is None:
+            layout = layout_of(record, None, f"{path}, line {number}")
+            if layout.has_header:
+                continue
+        row = row_of(record, layout)
+        if isinstance(row, BadRecord):
+            yield number, row
+        elif row is not None:
+            yield number, tuple(str(value) for name, value in row.items() if name not in ("label", "score"))
+
+
+def check_equal_lengths(files: Mapping[str, Path]) -> None:
+    """See to it that aligned files have as many lines, or rows, as each other.
+
+    Raises:
+        UserError: They have not; all counts are named.
+    """
+    counts = {path: _num_lines(path) for path in files.values()}
+    if len(set(counts.values())) > 1:
+        named = ", ".join(f"{path.name} has {count:,}" for path, count in counts.items())
+        raise UserError(
+            f"aligned files need as many lines as each other: {named}; line i of one translates line i of the others"
+        )
+
+
+def _num_lines(path: Path) -> int:
+    if not is_readable(path) or format_suffixes(path)[0] in (".txt", ".jsonl", ".tsv"):
+        return sum(1 for _ in byte_lines(path))
+    return sum(1 for _ in read_records(path))

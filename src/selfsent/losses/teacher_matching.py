@@ -1,0 +1,116 @@
+"""Copying a teacher's vectors: the distillation that makes a monolingual model multilingual."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from selfsent.errors import UserError
+from selfsent.losses.cross_view import width_of
+from selfsent.losses.cross_view_distillation import require_same_width
+from selfsent.losses.sentence_pass import embed_columns
+
+Matching = Literal["mse", "cosine"]
+
+
+class TeacherMatchingLoss(nn.Module):
+    """Bring the student's vector of a text, and that of its translation, to the teacher's vector of the text.
+
+    ``mse`` is the mean squared difference over sentences and values, ``cosine`` one minus the mean cosine.
+
+    Source: Reimers and Gurevych, EMNLP 2020, Section 2, whose ``mse`` is a sum of both terms; here as in the host a
+    mean. With ``mse`` and no projection this is the host's ``MSELoss``, up to rounding; here the teacher's vectors
+    stay in their file, all columns are one pass of the model, and the terms are told apart.
+
+    Gradients reach the student alone. ``forward`` changes no state.
+
+    Inputs: columns of texts and their translations, and labels ``(B,)``: the rows of ``teacher_vectors`` that belong to
+    the texts.
+
+    Args:
+        model: The student.
+        teacher_vectors: The teacher's vectors, ``(texts, D)``; an array or a file mapped into memory.
+        objective: ``mse`` or ``cosine``.
+        projection: Maps the teacher's vectors to the student's width (`selfsent.data.principal_directions`);
+            ``None`` where the widths are equal.
+
+    Raises:
+        UserError: Student and teacher differ in width, or the objective is not known; in ``forward``: no labels, or
+            labels that are no rows of ``teacher_vectors``.
+    """
+
+    projection: Tensor | None
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        teacher_vectors: NDArray[np.float32],
+        *,
+        objective: Matching = "mse",
+        projection: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__()
+        if objective not in get_args(Matching):
+            raise UserError(f"objective={objective!r} is none of {', '.join(get_args(Matching))}")
+        require_same_width(width_of(model), (teacher_vectors if projection is None else projection).shape[1])
+        self.model = model
+        self.teacher_vectors = teacher_vectors
+        self.objective: Matching = objective
+        held = None if projection is None else torch.from_numpy(projection).to(model.device)
+        self.register_buffer("projection", held)
+
+    def forward(
+        self, sentence_features: Iterable[Mapping[str, Any]], labels: Tensor | None = None
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Return the terms of the texts and of their translations, each divided by the number of columns."""
+        embeddings = embed_columns(self.model, sentence_features)
+        targets = self._targets(labels, like=embeddings[0])
+        names = ["source", "target", *(f"target_{number}" for number in range(2, len(embeddings)))]
+        return {
+            name: self._distance(rows, targets) / len(embeddings) for name, rows in zip(names, embeddings, strict=False)
+        }
+
+    def _distance(self, student: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+        if self.objective == "mse":
+            return functional.mse_loss(student, teacher)
+        return (1 - functional.cosine_similarity(student, teacher)).mean()
+
+    def _targets(self, labels: Tensor | None, *, like: Tensor) -> Float[Tensor, "B D"]:
+        """Look the teacher's vectors up."""
+        if labels is None:
+            raise UserError("distillation needs labels: the row of each text in the teacher's vectors; got none")
+        numbers = labels.cpu().numpy()
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self.teacher_vectors):
+            raise UserError(
+                f"labels from {numbers.min()} to {numbers.max()} are not all rows of the {len(self.teacher_vectors):,}"
+                " vectors of the teacher; compute them for these texts"
+            )
+        found = torch.from_numpy(np.asarray(self.teacher_vectors[numbers], dtype=np.float32)).to(like.device)
+        return (found if self.projection is None else found @ self.projection).to(like.dtype)
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        width = None if self.projection is None else int(self.projection.shape[1])
+        return {"objective": self.objective, "projection": width}
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return MULTILINGUAL_CITATION
+
+
+MULTILINGUAL_CITATION = """
+@inproceedings{reimers-gurevych-2020-making,
+    title = "Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation",
+    author = "Reimers, Nils and Gurevych, Iryna",
+    booktitle = "Proceedings of the 2020 Conference on Empirical Methods in Natural Language Processing",
+    year = "2020",
+    url = "https://arxiv.org/abs/2004.09813",
+}
+"""

@@ -1,0 +1,272 @@
+"""Multilingual distillation: a student places texts and their translations where a monolingual teacher places the text.
+
+Reimers & Gurevych, "Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation", EMNLP 2020
+(arXiv 2004.09813).
+
+==========================================  ===============================  ===========================================
+of the paper                                object                           file
+==========================================  ===============================  ===========================================
+objective, both terms (Section 2)           ``TeacherMatchingLoss``          ``losses/teacher_matching.py``
+teacher's vectors, computed once            ``teacher_vectors``              ``data/teacher_vectors.py``
+parallel data of many kinds (Section 3)     ``open_parallel``                ``data/parallel_sources.py``
+what is no translation                      ``write_pool``                   ``data/translation_pool.py``
+languages in balance (Section 3)            ``drawn_rows``                   ``data/language_sampling.py``
+similarity distributions (not the paper)    ``CrossViewDistillationLoss``    ``losses/cross_view_distillation.py``
+bridge of widths: PCA of the teacher        ``principal_directions``         ``data/principal_directions.py``
+error against the teacher (Section 3)       ``evaluate``                     ``evaluation/teacher_error.py``
+language bias (Section 5)                   ``evaluate``                     ``evaluation/language_bias.py``
+==========================================  ===============================  ===========================================
+
+Where we differ:
+
+* The teacher's vectors are scaled to length one; a teacher that ends in a normalisation, as most do, gives them so.
+* Languages are drawn in proportion to ``n ** 0.3``, within one data set of all; the paper draws its data sets alike
+  (``language_alpha=0``).
+* The mean over sentences, values and both terms (the host), where the paper has a sum over values and terms.
+* Pairs that the suite ``bitext`` holds out are left out of the training, as are sides out of proportion.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense
+from torch import nn
+
+from selfsent.data.language_sampling import drawn_rows
+from selfsent.data.multilingual_texts import (
+    callable_tokenizer,
+    normalisation_note,
+    train_shared_tokenizer,
+    vocabulary_notes,
+)
+from selfsent.data.parallel_filters import MAX_LENGTH_RATIO
+from selfsent.data.parallel_sources import pairs_of
+from selfsent.data.principal_directions import principal_directions
+from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors
+from selfsent.data.translation_pool import TranslationPool, write_pool
+from selfsent.evaluation.bitext import is_heldout
+from selfsent.loading import load
+from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
+from selfsent.losses.teacher_matching import TeacherMatchingLoss
+from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.starting_model import PoolingName, open_transformer, tokenizer_of, width_of
+from selfsent.modules.scratch_encoders import untrained_static, untrained_transformer, untrained_tree
+from selfsent.search.stored_model import content_hash
+from selfsent.training.random_state import preserved_random_state
+
+Objective = Literal["mse", "cosine", "distribution"]
+Bridge = Literal["auto", "pca", "none"]
+"""``auto`` widens or narrows the student by a layer, ``pca`` narrows the teacher, ``none`` refuses other widths."""
+
+FROM_SCRATCH = ("transformer", "tree", "static")
+_COLUMNS = ("source", "target", "number")
+_NUM_LAYERS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultilingualConfig:
+    """Options of ``multilingual``; the defaults are the paper's where it has them.
+
+    Args:
+        teacher: The model to learn from; ``--teacher`` overrides it.
+        base: The student: a transformer's folder or hub name, or from scratch ``transformer``, ``tree`` or ``static``;
+            ``--base`` overrides it.
+        objective: ``mse`` (paper), ``cosine``, or ``distribution``: place texts among the teacher's vectors of the
+            batch as the teacher does.
+        bridge: What is done where the widths differ: see `Bridge`.
+        language_alpha: Languages are drawn in proportion to the power alpha of their pairs (XLM-R: 0.3; paper: 0).
+        max_teacher_texts: Most distinct sources for the teacher to encode, drawn by language; ``none`` takes all.
+        max_length_ratio: Pairs of which a side is so many times too long are left out (ours: 4).
+        temperature: With ``distribution``: divides the student's similarities (SCT: 0.05).
+        reference_temperature: With ``distribution``: divides the teacher's (SCT: 0.04).
+        queue_size: With ``distribution``: so many of the teacher's vectors are compared with; 0 takes the batch's.
+        pooling: How a transformer's token states become an embedding (paper: ``mean``).
+        max_seq_length: Tokens a transformer's texts are cut to (paper: 128).
+        num_layers: Layers: of a base the lowest ones, ``none`` keeps all; from scratch 2 where ``none``.
+        hidden_size: Width of a transformer from scratch, or of a static embedding (384, that of small teachers).
+        num_heads: Attention heads of a transformer from scratch.
+        vocab_size: Pieces of the shared tokenizer of a student from scratch.
+        lowercase: Whether that tokenizer folds case.
+        teacher_cache: Folder for the teacher's vectors; ``none`` takes one of the user's cache, named by content.
+    """
+
+    teacher: str = "sentence-transformers/bert-base-nli-stsb-mean-tokens"
+    base: str = "xlm-roberta-base"
+    objective: Objective = "mse"
+    bridge: Bridge = "auto"
+    language_alpha: float = 0.3
+    max_teacher_texts: int | None = None
+    max_length_ratio: float = MAX_LENGTH_RATIO
+    temperature: float = 0.05
+    reference_temperature: float = 0.04
+    queue_size: int = 0
+    pooling: PoolingName = "mean"
+    max_seq_length: int = 128
+    num_layers: int | None = None
+    hidden_size: int = 384
+    num_heads: int = 6
+    vocab_size: int = 32_000
+    lowercase: bool = True
+    teacher_cache: str | None = None
+
+
+def training(config: MultilingualConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every student
+    """Training arguments of the authors' released recipe: 64 pairs a batch, 2e-5 after 10,000 steps of warm-up."""
+    return {
+        "learning_rate": 2e-5,
+        "per_device_train_batch_size": 64,
+        "num_train_epochs": 20,
+        "warmup_steps": 10_000,
+        "lr_scheduler_type": "linear",
+        "weight_decay": 0.01,
+        "max_grad_norm": 1.0,
+    }
+
+
+def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
+    """Filter the translations, open student and teacher, compute the teacher's vectors, put the loss together.
+
+    Raises:
+        UserError: The source holds no translations or none is left, student or teacher cannot be opened, widths differ
+            and nothing may bridge them, or an option is out of range.
+    """
+    pool = write_pool(
+        pairs_of(assembly.source),
+        assembly.folder / "pool.arrow",
+        is_heldout=is_heldout,
+        max_length_ratio=config.max_length_ratio,
+    )
+    if config.max_teacher_texts is not None:
+        pool = pool.within(config.max_teacher_texts, alpha=config.language_alpha)
+    student, tokenizer = _student(config, assembly, pool)
+    with preserved_random_state():
+        teacher = load(assembly.teacher or config.teacher, device=assembly.device)
+    _bridge(config, student, width_of(teacher))
+    with preserved_random_state():
+        vectors = teacher_vectors(
+            pool.sources,
+            teacher=lambda: teacher,
+            teacher_hash=content_hash(assembly.teacher or config.teacher),
+            folder=None if config.teacher_cache is None else Path(config.teacher_cache).expanduser(),
+        )
+    epoch = drawn_rows(
+        pool.rows,
+        pool.languages,
+        alpha=config.language_alpha,
+        columns=_COLUMNS,
+        then=_Labels(pool.places(), of_both_views=config.objective == "distribution"),
+    )
+    notes = [pool.note(), epoch.note(), _vectors_note(vectors)]
+    notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=student.max_seq_length)
+    notes += normalisation_note(tokenizer_of(teacher), tokenizer)
+    if assembly.heldout_rows:
+        notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
+    return Ingredients(model=student, loss=_loss(config, student, vectors), dataset=epoch.rows, notes=notes)
+
+
+class _Labels:
+    """Turns the numbers of sources into the rows of the teacher's vectors: for the text, or for it and its translation.
+
+    Args:
+        places: The row of each source, by its number.
+        of_both_views: Whether a pair has two labels, as a comparison of views needs them.
+    """
+
+    def __init__(self, places: NDArray[np.int64], *, of_both_views: bool) -> None:
+        self._places, self._of_both_views = places, of_both_views
+
+    def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        labels = self._places[batch["number"]].tolist()
+        texts = {"source": batch["source"], "target": batch["target"]}
+        return {**texts, "label": [[label, label] for label in labels] if self._of_both_views else labels}
+
+
+def _student(config: MultilingualConfig, assembly: Assembly, pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
+    """The student and its tokenizer."""
+    base = assembly.base or config.base
+    folder = Path(base).expanduser()
+    if base not in FROM_SCRATCH:
+        if (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+            student = load(base, device=assembly.device)  # a trained tree or static model
+        else:
+            student = open_transformer(
+                base,
+                pooling=config.pooling,
+                max_seq_length=config.max_seq_length,
+                num_layers=config.num_layers,
+                device=assembly.device,
+            )
+        return student, callable_tokenizer(tokenizer_of(student))
+    tokenizer = train_shared_tokenizer(
+        pool.texts,
+        vocab_size=config.vocab_size,
+        alpha=config.language_alpha,
+        lowercase=config.lowercase,
+        for_transformer=base == "transformer",
+    )
+    if base == "static":
+        return untrained_static(tokenizer, width=config.hidden_size, device=assembly.device), tokenizer
+    if base == "tree":
+        return untrained_tree(tokenizer, device=assembly.device), tokenizer
+    student = untrained_transformer(
+        tokenizer,
+        assembly.folder / "untrained",
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers or _NUM_LAYERS,
+        num_heads=config.num_heads,
+        max_seq_length=config.max_seq_length,
+        device=assembly.device,
+    )
+    return student, tokenizer
+
+
+def _bridge(config: MultilingualConfig, student: SentenceTransformer, teacher_width: int) -> None:
+    """Give the student a layer of the teacher's width where it needs one."""
+    width = width_of(student)
+    if config.bridge == "none":
+        require_same_width(width, teacher_width)
+    elif config.bridge == "auto" and width != teacher_width:
+        student.append(Dense(width, teacher_width, activation_function=nn.Identity()).to(student.device))
+
+
+def _loss(config: MultilingualConfig, student: SentenceTransformer, vectors: TeacherVectors) -> nn.Module:
+    """The objective; with ``bridge=pca`` against the teacher's vectors in the student's width."""
+    found, width = vectors.vectors, width_of(student)
+    projection = None
+    if config.bridge == "pca" and width != found.shape[1]:
+        projection = principal_directions(found, width)
+    if config.objective != "distribution":
+        return TeacherMatchingLoss(student, found, objective=config.objective, projection=projection)
+    return CrossViewDistillationLoss(
+        student,
+        found if projection is None else found @ projection,
+        objective="alone",
+        head="none",
+        queues="two" if config.queue_size else "none",
+        queue_size=config.queue_size,
+        temperature=config.temperature,
+        reference_temperature=config.reference_temperature,
+    )
+
+
+def _vectors_note(found: TeacherVectors) -> str:
+    num_texts, width = found.vectors.shape
+    return (
+        f"the teacher's vectors of {num_texts:,} texts ({found.vectors.nbytes / 2**20:,.0f} MiB of {width} values each)"
+        f" are in {found.folder}; {found.num_encoded:,} computed now"
+    )
+
+
+MULTILINGUAL = Method(
+    name="multilingual",
+    summary="a student of many languages learns from a --teacher of one, on translations (EMNLP 2020)",
+    config=MultilingualConfig,
+    build=build,
+    training=training,
+    takes_teacher=True,
+)
+"""Multilingual knowledge distillation."""
