@@ -1,12 +1,11 @@
 """The encoder of a tree autoencoder, as an input module of the host: strings in, one embedding a node out."""
 
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -19,14 +18,17 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_upward, is_compiled_for
-from selfsent.kernels.induction import induce
 from selfsent.kernels.passes import upward
 from selfsent.modules.composition import AffineComposition, CellInit
+from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
+from selfsent.modules.neighbour_context import Context, with_neighbours
+from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
 from selfsent.trees.arrays import IntArray, Tree, TreeBatch
-from selfsent.trees.builders import FIXED_BUILDERS, random_tree
+from selfsent.trees.branching import branching_statistics
+from selfsent.trees.parsed_text import ParsedText
+from selfsent.trees.split_depths import Binarisation
 
-Structure = Literal["induced", "balanced", "right", "left", "random"]
-STRUCTURES: tuple[Structure, ...] = get_args(Structure)
+__all__ = ["STRUCTURES", "Structure", "TreeEncoder", "TreeStates"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,15 @@ class TreeEncoder(InputModule):
         tokenizer: Turns strings into token ids, without special tokens.
         channels: K, channels of an embedding (paper: 10, with U = 10).
         channel_size: U, values a channel; the embedding has ``K * U`` values and composition ``2U^2 + U`` weights.
-        structure: ``induced`` merges the most similar adjacent pair; the others build a fixed or a random tree.
+        structure: ``induced`` finds the tree by similarities; ``given`` takes it from where ``parses`` says; the others
+            build a fixed or a random tree.
+        inducer: How an induced structure is searched; the papers' is ``greedy``.
+        beam_size: States that the inducer ``beam`` keeps, or trees that ``chart`` keeps of every span.
+        parses: A parse file, or a folder of them, with the trees of the texts where the structure is given. A text may
+            also be written as a bracketed tree, and a text of one word needs none.
+        unparsed: What a text without a tree gets where the structure is given.
+        binarisation: How a given constituent of several children is merged.
+        context: What a leaf knows of its neighbours before composition; in the papers nothing.
         leaf_dropout: Share of values dropped from leaf embeddings in training, in [0, 1).
         composition_dropout: Share of values dropped from each composed embedding in training, in [0, 1).
         init_range: r; the table starts uniform in [-r, r].
@@ -73,6 +83,12 @@ class TreeEncoder(InputModule):
         "channels",
         "channel_size",
         "structure",
+        "inducer",
+        "beam_size",
+        "parses",
+        "unparsed",
+        "binarisation",
+        "context",
         "leaf_dropout",
         "composition_dropout",
         "init_range",
@@ -87,6 +103,12 @@ class TreeEncoder(InputModule):
         channels: int = 10,
         channel_size: int = 10,
         structure: Structure = "induced",
+        inducer: Inducer = "greedy",
+        beam_size: int = 4,
+        parses: str | None = None,
+        unparsed: Unparsed = "stop",
+        binarisation: Binarisation = "right",
+        context: Context = "none",
         leaf_dropout: float = 0.2,
         composition_dropout: float = 0.1,
         init_range: float = 0.1,
@@ -98,6 +120,11 @@ class TreeEncoder(InputModule):
         self.channels = channels
         self.channel_size = channel_size
         self.structure: Structure = structure
+        self.inducer: Inducer = inducer
+        self.beam_size = beam_size
+        self.given = GivenTrees(parses, unparsed=unparsed)
+        self.binarisation: Binarisation = binarisation
+        self.context: Context = context
         self.leaf_dropout = leaf_dropout
         self.composition_dropout = composition_dropout
         self.init_range = init_range
@@ -113,22 +140,70 @@ class TreeEncoder(InputModule):
         nn.init.uniform_(self.embedding.weight, -self.init_range, self.init_range)
         self.composition.reset_parameters()
 
+    @property
+    def parses(self) -> str | None:
+        """The parse file that trees are taken from where the structure is given."""
+        return self.given.parses
+
+    @parses.setter
+    def parses(self, path: str | None) -> None:
+        self.given = GivenTrees(path, unparsed=self.given.unparsed)
+
+    @property
+    def unparsed(self) -> Unparsed:
+        """What a text without a tree gets where the structure is given."""
+        return self.given.unparsed
+
     def get_embedding_dimension(self) -> int:
         """Values of an embedding: channels times channel size."""
         return self.channels * self.channel_size
 
     def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only
-        """Turn texts into ``input_ids`` and ``attention_mask``, both ``(B, T)`` and padded to the longest."""
+        """Turn texts into ``input_ids`` and ``attention_mask``, both ``(B, T)`` and padded to the longest.
+
+        Where the structure is given, ``split_depths`` ``(B, T)`` holds the trees: entry ``i`` is how deep the tree
+        parts token ``i`` from the next (`selfsent.trees.split_depths`).
+        """
+        if self.structure == "given" and prompt:
+            raise UserError(
+                f"the structure is given and the prompt {prompt!r} has no place in it; leave the prompt out"
+            )
         texts = [prompt + text for text in inputs] if prompt else list(inputs)
         if not texts:
             empty = torch.zeros(0, 1, dtype=torch.int64)
             return {"input_ids": empty, "attention_mask": empty}
-        encoded = self._token_ids(texts)
+        if self.structure == "given":
+            return self._parsed_features([self.given(text) for text in texts])
+        return self._padded(self._token_ids(texts))
+
+    def _padded(self, encoded: list[list[int]]) -> dict[str, Tensor]:
+        """Put the tokens of texts into one matrix, with the mask of where there are any."""
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
         mask = np.arange(max(int(lengths.max()), 1)) < lengths[:, None]
         token_ids = np.full(mask.shape, self._pad_id())
         token_ids[mask] = np.fromiter(chain.from_iterable(encoded), np.int64, count=int(lengths.sum()))
         return {"input_ids": torch.from_numpy(token_ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+
+    def _parsed_features(self, parses: list[ParsedText]) -> dict[str, Tensor]:
+        """Tokenize parsed texts as texts are, and carry each tree over to the tokens."""
+        if not self.tokenizer.is_fast:
+            raise UserError(
+                "given trees need a tokenizer that tells where its pieces stand; name one of tokenizer.json"
+            )
+        encoded: Any = self.tokenizer(
+            [parse.text for parse in parses],
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        pieces = [offsets[: self.max_seq_length] for offsets in encoded["offset_mapping"]]
+        features = self._padded([ids[: self.max_seq_length] for ids in encoded["input_ids"]])
+        depths = np.zeros(features["input_ids"].shape, dtype=np.int64)
+        for row, parse, offsets in zip(depths, parses, pieces, strict=True):
+            row[: max(len(offsets) - 1, 0)] = parse.depths_over(offsets)
+        return {**features, "split_depths": torch.from_numpy(depths)}
 
     def _token_ids(self, texts: list[str]) -> list[list[int]]:
         """Tokenize; directly by the compiled tokenizer where nothing is to be cut, which costs a quarter less."""
@@ -156,8 +231,9 @@ class TreeEncoder(InputModule):
         leaves = self.embedding(features["input_ids"].flatten()[places])
         leaves = functional.dropout(leaves, self.leaf_dropout, self.training)
         num_tokens = mask.sum(dim=1).cpu().numpy()
-        seeds = _content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
-        states = self.compose(leaves, num_tokens, seeds)
+        seeds = content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
+        depths = features.get("split_depths") if self.structure == "given" else None
+        states = self.compose(leaves, num_tokens, seeds, None if depths is None else _gaps(depths, num_tokens))
         roots = states.trees.roots.to(leaves.device)
         is_empty = (roots < 0)[:, None]
         features["trees"] = states
@@ -170,7 +246,11 @@ class TreeEncoder(InputModule):
         return features
 
     def compose(
-        self, leaves: Float[Tensor, "L D"], num_tokens: IntArray, seeds: Sequence[int] | None = None
+        self,
+        leaves: Float[Tensor, "L D"],
+        num_tokens: IntArray,
+        seeds: Sequence[int] | None = None,
+        split_depths: IntArray | None = None,
     ) -> TreeStates:
         """Find the trees over given leaf embeddings and compose them.
 
@@ -178,24 +258,31 @@ class TreeEncoder(InputModule):
             leaves: Leaf embeddings, all sentences one after another.
             num_tokens: Leaves of each sentence, ``(B,)``.
             seeds: What draws each sentence's tree where the structure is ``random``; default: its number of tokens.
+            split_depths: The trees where the structure is ``given``: a depth a gap, all sentences one after another.
 
         Returns:
             Trees and upward embeddings; gradients reach the leaves and the composition where they are recorded.
         """
+        if self.context == "neighbours":
+            leaves = with_neighbours(leaves, num_tokens)
         noise = self._composition_noise(leaves, int(np.maximum(num_tokens - 1, 0).sum()))
-        linear, up = self.composition.linear, None
-        if self.structure == "induced":
-            trees, up = induce(leaves, num_tokens, linear.weight, linear.bias, noise)
-            if not torch.is_grad_enabled():
-                return TreeStates(trees, up)
-        else:
-            lengths = [int(n) for n in num_tokens]
-            trees = TreeBatch.from_trees(
-                [self._fixed_tree(n, seed) for n, seed in zip(lengths, seeds or lengths, strict=True)]
-            )
+        linear = self.composition.linear
+        trees, up = self._finder().find(
+            leaves, num_tokens, linear, noise=noise, seeds=seeds or num_tokens.tolist(), split_depths=split_depths
+        )
+        if up is not None and not torch.is_grad_enabled():
+            return TreeStates(trees, up)
         if is_compiled_for(leaves):
             return TreeStates(trees, affine_upward(leaves, trees, linear, noise, up))
         return TreeStates(trees, upward(leaves, trees, self.composition, noise))
+
+    def _finder(self) -> TreeFinder:
+        return TreeFinder(
+            structure=self.structure,
+            inducer=self.inducer,
+            beam_size=self.beam_size,
+            binarisation=self.binarisation,
+        )
 
     def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[IntArray, IntArray]]:
         """Find the trees over whole words: the pieces of a word are composed first, then the words.
@@ -208,24 +295,29 @@ class TreeEncoder(InputModule):
         """
         was_training = self.training
         self.eval()
+        flat = [word for words in sentences for word in words] or [""]
         with torch.no_grad():
-            features = self.preprocess([word for words in sentences for word in words] or [""])
+            is_given = self.structure == "given"
+            features = self._parsed_features(list(map(one_word, flat))) if is_given else self.preprocess(flat)
             device = self.embedding.weight.device
             words = self({name: value.to(device) for name, value in features.items()})["sentence_embedding"]
             num_words = np.array([len(words) for words in sentences], dtype=np.int64)
-            states = self.compose(words[: int(num_words.sum())], num_words)
+            depths = self._depths_over_words(sentences) if is_given else None
+            states = self.compose(words[: int(num_words.sum())], num_words, split_depths=depths)
         self.train(was_training)
         return [(tree.left, tree.right) for tree in states.trees]
 
+    def _depths_over_words(self, sentences: Sequence[Sequence[str]]) -> IntArray:
+        """The given trees of sentences whose words are known: of their text with spaces between them."""
+        depths = [np.zeros(0, dtype=np.int64)]
+        for words in sentences:
+            ends = np.cumsum([len(word) + 1 for word in words]) - 1
+            spans = [(int(end) - len(word), int(end)) for word, end in zip(words, ends, strict=True)]
+            depths.append(self.given(" ".join(words)).depths_over(spans))
+        return np.concatenate(depths)
+
     def tree_statistics(self, texts: Sequence[str]) -> dict[str, float]:
-        """Describe the trees of texts: mean depth, shares of one-sided merges, entropy over kinds of merges.
-
-        A merge joins two leaves, a phrase and a leaf (left), a leaf and a phrase (right), or two phrases.
-
-        Returns:
-            ``depth`` (edges), ``left_share`` and ``right_share`` (of all merges but those of two leaves),
-            ``branching_entropy`` (nats, over those three kinds).
-        """
+        """Describe the trees of texts: depth, which way they lean and how mixed they are (`branching_statistics`)."""
         was_training = self.training
         self.eval()
         with torch.no_grad():
@@ -234,7 +326,7 @@ class TreeEncoder(InputModule):
                 "trees"
             ].trees
         self.train(was_training)
-        return _shape_of(trees)
+        return branching_statistics(trees)
 
     def _check_settings(self) -> None:
         dropouts = {"leaf_dropout": self.leaf_dropout, "composition_dropout": self.composition_dropout}
@@ -245,8 +337,10 @@ class TreeEncoder(InputModule):
         problems += [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
         if self.composition_init not in get_args(CellInit):
             problems.append(f"composition_init={self.composition_init} (needs one of {', '.join(get_args(CellInit))})")
-        if self.structure not in STRUCTURES:
-            problems.append(f"structure={self.structure} (needs one of {', '.join(STRUCTURES)})")
+        problems += self._finder().problems()
+        for name, known in (("unparsed", Unparsed), ("context", Context)):
+            if getattr(self, name) not in get_args(known):
+                problems.append(f"{name}={getattr(self, name)} (needs one of {', '.join(get_args(known))})")
         if not 0 < self.init_range < math.inf:
             problems.append(f"init_range={self.init_range} (needs more than 0)")
         if self.max_seq_length is not None and self.max_seq_length < 1:
@@ -257,11 +351,6 @@ class TreeEncoder(InputModule):
     def _pad_id(self) -> int:
         pad_token_id: Any = self.tokenizer.pad_token_id
         return pad_token_id or 0
-
-    def _fixed_tree(self, num_tokens: int, seed: int) -> Tree:
-        if self.structure == "random":
-            return random_tree(num_tokens, np.random.default_rng(seed))
-        return FIXED_BUILDERS[self.structure](num_tokens)
 
     def _composition_noise(self, leaves: Tensor, num_merges: int) -> Tensor | None:
         if not self.training or not self.composition_dropout:
@@ -292,27 +381,7 @@ class TreeEncoder(InputModule):
 TreeEncoder.__module__ = "selfsent.modules"
 
 
-def _content_seeds(token_ids: Tensor, num_tokens: IntArray) -> list[int]:
-    """A seed of each sentence's own tokens, so that a random tree does not depend on batch mates or order."""
-    rows = token_ids.cpu().numpy()
-    return [zlib.crc32(row[:n].tobytes()) for row, n in zip(rows, num_tokens, strict=True)]
-
-
-def _shape_of(trees: TreeBatch) -> dict[str, float]:
-    is_leaf = np.zeros(trees.num_nodes + 1, dtype=bool)
-    is_leaf[trees.leaf_nodes.numpy()] = True
-    left_leaf, right_leaf = is_leaf[trees.left], is_leaf[trees.right]
-    counts = np.array(
-        [(~left_leaf & right_leaf).sum(), (left_leaf & ~right_leaf).sum(), (~left_leaf & ~right_leaf).sum()],
-        dtype=float,
-    )
-    shares = counts / max(counts.sum(), 1.0)
-    seen = shares[shares > 0]
-    depth = float(np.mean([tree.depth for tree in trees])) if len(trees) else 0.0
-    entropy = float((seen * np.log(1 / seen)).sum())
-    return {
-        "depth": depth,
-        "left_share": float(shares[0]),
-        "right_share": float(shares[1]),
-        "branching_entropy": entropy,
-    }
+def _gaps(split_depths: Tensor, num_tokens: IntArray) -> IntArray:
+    """The depths of the gaps between tokens, all sentences one after another, without the padding."""
+    rows = split_depths.cpu().numpy()
+    return rows[np.arange(rows.shape[1]) < num_tokens[:, None] - 1]
