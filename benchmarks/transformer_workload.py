@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
@@ -50,11 +51,11 @@ def host_training(folder: Path, sentences: list[str], *, batch_size: int) -> Cal
     return _training(SentenceTransformerTrainer, model, dataset, loss, batch_size)
 
 
-def our_training(folder: Path, sentences: list[str], *, batch_size: int) -> Callable[[], object]:
-    """Our trainer and loss: one column, embedded twice in one pass."""
+def our_training(folder: Path, sentences: list[str], *, batch_size: int, **settings: Any) -> Callable[[], object]:
+    """Our trainer and loss: one column, embedded twice in one pass; ``settings`` are further training arguments."""
     model = opened(folder)
     loss = InfoNCELoss(model, temperature=TEMPERATURE)
-    return _training(ExactTrainer, model, Dataset.from_dict({"text": sentences}), loss, batch_size)
+    return _training(ExactTrainer, model, Dataset.from_dict({"text": sentences}), loss, batch_size, **settings)
 
 
 def _training(
@@ -63,6 +64,7 @@ def _training(
     dataset: Dataset,
     loss: InfoNCELoss | MultipleNegativesRankingLoss,
     batch_size: int,
+    **settings: Any,
 ) -> Callable[[], object]:
     arguments = training_arguments(
         {
@@ -73,6 +75,7 @@ def _training(
             "logging_strategy": "no",
             "use_cpu": True,
             "disable_tqdm": True,
+            **settings,
         },
         output_dir=Path(mkdtemp()),
         seed=0,
