@@ -39,6 +39,7 @@ class SuiteOptions:
         batch_size: Texts encoded at once.
         num_resamples: Of each bootstrap interval.
         seed: Of everything random.
+        teacher: Folder or hub name of the model that ``teacher-error`` compares with.
         max_train_rows: Probes train on at most this many rows of a task, drawn with the seed; ``None`` for all.
     """
 
@@ -49,6 +50,7 @@ class SuiteOptions:
     num_resamples: int = 1000
     seed: int = 0
     max_train_rows: int | None = 20_000
+    teacher: str | None = None
 
 
 class Suite(Protocol):
@@ -67,12 +69,15 @@ def _run(module: str, model: Encoder | Ranker, data_dir: Path | None, options: S
 SUITES: Mapping[str, Suite] = {
     "sts": partial(_run, "sts"),
     "sts-multilingual": partial(_run, "sts_multilingual"),
+    "sts-crosslingual": partial(_run, "sts_crosslingual"),
     "lexical": partial(_run, "lexical"),
     "probe": partial(_run, "probe"),
     "retrieval": partial(_run, "retrieval"),
     "docs": partial(_run, "docs_retrieval"),
     "rerank": partial(_run, "rerank"),
     "bitext": partial(_run, "bitext"),
+    "language-bias": partial(_run, "language_bias"),
+    "teacher-error": partial(_run, "teacher_error"),
     "geometry": partial(_run, "geometry"),
     "structure": partial(_run, "structure"),
 }

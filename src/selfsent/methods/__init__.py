@@ -13,6 +13,7 @@ from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP
 from selfsent.methods.strae import SELF_STRAE, STRAE
 from selfsent.methods.train import train
 from selfsent.methods.train_table import train_table
+from selfsent.methods.translation_ranking import TRANSLATION_RANKING
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -29,6 +30,7 @@ METHODS: dict[str, Method] = {
         SCT_DISTILL,
         MLM,
         MULTILINGUAL,
+        TRANSLATION_RANKING,
     )
 }
 

@@ -54,7 +54,7 @@ from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, r
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import PoolingName, open_transformer, tokenizer_of, width_of
-from selfsent.modules.scratch_encoders import untrained_static, untrained_transformer, untrained_tree
+from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
 from selfsent.search.stored_model import content_hash
 from selfsent.training.random_state import preserved_random_state
 
@@ -62,7 +62,6 @@ Objective = Literal["mse", "cosine", "distribution"]
 Bridge = Literal["auto", "pca", "none"]
 """``auto`` widens or narrows the student by a layer, ``pca`` narrows the teacher, ``none`` refuses other widths."""
 
-FROM_SCRATCH = ("transformer", "tree", "static")
 _COLUMNS = ("source", "target", "number")
 _NUM_LAYERS = 2
 
@@ -208,20 +207,14 @@ def _student(config: MultilingualConfig, assembly: Assembly, pool: TranslationPo
         lowercase=config.lowercase,
         for_transformer=base == "transformer",
     )
-    if base == "static":
-        return untrained_static(tokenizer, width=config.hidden_size, device=assembly.device), tokenizer
-    if base == "tree":
-        return untrained_tree(tokenizer, device=assembly.device), tokenizer
-    student = untrained_transformer(
-        tokenizer,
-        assembly.folder / "untrained",
-        hidden_size=config.hidden_size,
+    sizes = EncoderSizes(
+        width=config.hidden_size,
         num_layers=config.num_layers or _NUM_LAYERS,
         num_heads=config.num_heads,
         max_seq_length=config.max_seq_length,
-        device=assembly.device,
     )
-    return student, tokenizer
+    folder = assembly.folder / "untrained"
+    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=assembly.device), tokenizer
 
 
 def _bridge(config: MultilingualConfig, student: SentenceTransformer, teacher_width: int) -> None:

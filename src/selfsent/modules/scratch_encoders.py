@@ -1,74 +1,85 @@
 """Untrained encoders over a tokenizer that is ready: a transformer, a tree encoder, a table of static embeddings."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
-from transformers import BertConfig, BertModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
 from selfsent.modules.tree_encoder import TreeEncoder
 
+FROM_SCRATCH = ("transformer", "tree", "static")
+"""The kinds of encoder that can be made over a tokenizer."""
 
-def untrained_transformer(
-    tokenizer: PreTrainedTokenizerBase,
-    folder: Path,
-    *,
-    hidden_size: int,
-    num_layers: int,
-    num_heads: int,
-    max_seq_length: int,
-    num_positions: int | None = None,
-    device: str | None = None,
-) -> SentenceTransformer:
-    """Make a BERT with random weights and mean pooling; it is written to a folder, since the host opens nothing else.
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSizes:
+    """How large an untrained encoder is; a tree encoder has ten channels of ten.
 
     Args:
-        tokenizer: Its pieces; texts begin and end with a token of their own.
-        folder: Where to write it.
-        hidden_size: Width of token states and embeddings.
-        num_layers: Layers.
-        num_heads: Attention heads; they divide the width.
-        max_seq_length: Tokens a text is cut to.
-        num_positions: Positions that can be learned; default as many as ``max_seq_length``.
+        width: Of the embedding of a transformer or a static table.
+        num_layers: Layers of a transformer.
+        num_heads: Attention heads of a transformer; they divide the width.
+        max_seq_length: Tokens a transformer's texts are cut to.
+        num_positions: Positions a transformer can learn; default as many as ``max_seq_length``.
+    """
+
+    width: int
+    num_layers: int
+    num_heads: int
+    max_seq_length: int
+    num_positions: int | None = None
+
+
+def untrained_encoder(
+    kind: str, tokenizer: PreTrainedTokenizerFast, sizes: EncoderSizes, *, folder: Path, device: str | None = None
+) -> SentenceTransformer:
+    """Make an encoder with random weights.
+
+    Args:
+        kind: ``transformer`` (a BERT with mean pooling), ``tree``, or ``static`` (the mean of a vector a piece).
+        tokenizer: Its pieces; for a transformer one by which texts begin and end with tokens of their own.
+        sizes: How large it is.
+        folder: Where a transformer is written to, since the host opens nothing else.
         device: Where to put it; default: the host's choice.
 
     Raises:
         UserError: A size is not above 0, or the heads do not divide the width.
     """
-    sizes = {"hidden_size": hidden_size, "num_layers": num_layers, "num_heads": num_heads}
-    problems = [f"{name}={size}" for name, size in {**sizes, "max_seq_length": max_seq_length}.items() if size < 1]
+    if kind == "tree":
+        encoder = TreeEncoder(tokenizer=tokenizer, channels=10, channel_size=10, composition_init="sum")
+        return SentenceTransformer(modules=[encoder], device=device)
+    _check(sizes)
+    if kind == "static":
+        table = StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=sizes.width)
+        return SentenceTransformer(modules=[table], device=device)
+    transformer = _untrained_bert(tokenizer, sizes, folder)
+    return SentenceTransformer(modules=[transformer, Pooling(sizes.width, pooling_mode="mean")], device=device)
+
+
+def _check(sizes: EncoderSizes) -> None:
+    numbers = {name: value for name, value in asdict(sizes).items() if value is not None}
+    problems = [f"{name}={value}" for name, value in numbers.items() if value < 1]
     if problems:
         raise UserError(f"{', '.join(problems)} makes no model; give whole numbers above 0")
-    if hidden_size % num_heads:
-        raise UserError(f"num_heads={num_heads} does not divide hidden_size={hidden_size}")
+    if sizes.width % sizes.num_heads:
+        raise UserError(f"num_heads={sizes.num_heads} does not divide hidden_size={sizes.width}")
+
+
+def _untrained_bert(tokenizer: PreTrainedTokenizerFast, sizes: EncoderSizes, folder: Path) -> Transformer:
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=hidden_size,
-        num_hidden_layers=num_layers,
-        num_attention_heads=num_heads,
-        intermediate_size=4 * hidden_size,
-        max_position_embeddings=num_positions or max_seq_length,
+        hidden_size=sizes.width,
+        num_hidden_layers=sizes.num_layers,
+        num_attention_heads=sizes.num_heads,
+        intermediate_size=4 * sizes.width,
+        max_position_embeddings=sizes.num_positions or sizes.max_seq_length,
         pad_token_id=cast("int", tokenizer.pad_token_id),
     )
     folder.mkdir(parents=True, exist_ok=True)
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    transformer = Transformer(str(folder), max_seq_length=max_seq_length)
-    return SentenceTransformer(modules=[transformer, Pooling(hidden_size, pooling_mode="mean")], device=device)
-
-
-def untrained_tree(tokenizer: PreTrainedTokenizerBase, *, device: str | None = None) -> SentenceTransformer:
-    """Make a tree encoder of ten channels of ten, which starts as the sum of its leaves."""
-    encoder = TreeEncoder(tokenizer=tokenizer, channels=10, channel_size=10, composition_init="sum")
-    return SentenceTransformer(modules=[encoder], device=device)
-
-
-def untrained_static(
-    tokenizer: PreTrainedTokenizerFast, *, width: int, device: str | None = None
-) -> SentenceTransformer:
-    """Make the host's static embedding: a vector a piece, a text being the mean of its pieces' vectors."""
-    return SentenceTransformer(
-        modules=[StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=width)], device=device
-    )
+    return Transformer(str(folder), max_seq_length=sizes.max_seq_length)
