@@ -75,10 +75,10 @@ class Assembly:
 
 
 def split_for(assembly: Assembly, dataset: Dataset) -> tuple[Dataset, Dataset | None]:
-    """Keep rows for the held-out loss where an assembly asks for them: a twentieth of the rows at most."""
+    """Keep rows for the held-out loss where an assembly asks for them: a twentieth, or two: a contrast needs them."""
     if not assembly.heldout_rows:
         return dataset, None
-    return split_heldout(dataset, num_rows=min(assembly.heldout_rows, max(len(dataset) // 20, 1)))
+    return split_heldout(dataset, num_rows=min(assembly.heldout_rows, max(len(dataset) // 20, 2)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,7 +173,7 @@ def _model(config: SbertConfig, assembly: Assembly) -> SentenceTransformer:
     if assembly.base in FROM_SCRATCH:
         raise UserError(f"SBERT fine-tunes a transformer (received --base {assembly.base}); name one, or leave it out")
     return open_transformer(
-        assembly.base or PAPER_BASE,
+        PAPER_BASE if assembly.base is None else assembly.base,
         pooling=config.pooling,
         max_seq_length=config.max_seq_length,
         num_layers=config.num_layers,

@@ -166,7 +166,7 @@ def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransfor
         model = from_scratch(assembly.base, assembly.source.texts(), device=assembly.device)
     else:
         model = open_transformer(
-            assembly.base or PAPER_BASE,
+            PAPER_BASE if assembly.base is None else assembly.base,
             pooling=config.pooling,
             max_seq_length=config.max_seq_length,
             num_layers=config.num_layers,
@@ -196,7 +196,9 @@ def _view(config: SimcseConfig, assembly: Assembly) -> View:
 
 def _pretrained(assembly: Assembly) -> str | None:
     """The base, where it is pretrained."""
-    return None if assembly.base in FROM_SCRATCH else assembly.base or PAPER_BASE
+    if assembly.base in FROM_SCRATCH:
+        return None
+    return PAPER_BASE if assembly.base is None else assembly.base
 
 
 def _loss(config: SimcseConfig, model: SentenceTransformer, assembly: Assembly) -> InfoNCELoss:

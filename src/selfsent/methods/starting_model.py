@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import (
     Pooling,
@@ -24,6 +26,10 @@ PoolingName = Literal["cls", "mean", "max", "mean-first-last", "mean-top2"]
 
 FROM_SCRATCH = ("tree", "static")
 _STATIC_WIDTH = 256
+_CANNOT_OPEN = (
+    *(OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError),
+    *(SafetensorError, StrictDataclassError),
+)
 
 
 def open_transformer(
@@ -61,6 +67,8 @@ def open_transformer(
 
 
 def _transformer(base: str, max_seq_length: int) -> Transformer:
+    if not base.strip():
+        raise UserError("--base is empty; name a folder or a hub name of a transformer, or leave --base out")
     folder = Path(base).expanduser()
     looks_local = folder.is_absolute() or base.startswith((".", "~")) or base.count("/") > 1
     if not folder.exists() and looks_local:
@@ -76,17 +84,30 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
             max_seq_length=max_seq_length,
             model_kwargs={"torch_dtype": torch.float32},
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except _CANNOT_OPEN as error:
         reason = " ".join(str(error).split())[:240]
         raise UserError(
             f"cannot open the base model {base}: {reason}; name a folder or a hub name of a transformer with --base"
         ) from error
-    longest = getattr(transformer.config, "max_position_embeddings", None)
-    if transformer.tokenizer is None or not hasattr(transformer.config, "hidden_size"):
+    tokenizer, longest = transformer.tokenizer, num_positions(transformer.model)
+    if tokenizer is None or not hasattr(transformer.config, "hidden_size"):
         raise UserError(f"--base {base} is no transformer of texts; name one such as bert-base-uncased")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # transformers makes an empty one where there is none
+        raise UserError(f"--base {base} has no tokenizer; save it beside the model, or name another base")
     if not 1 < max_seq_length <= (longest or max_seq_length):
         raise UserError(f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions")
     return transformer
+
+
+def num_positions(body: PreTrainedModel) -> int | None:
+    """How many tokens a transformer has positions for; ``None`` for one without a table of positions.
+
+    RoBERTa and its like count positions from behind the padding id, so that the first rows of their table stay unused.
+    """
+    longest = getattr(body.config, "max_position_embeddings", None)
+    tables = [module for name, module in body.named_modules() if name.endswith("position_embeddings")]
+    padding_id = next((table.padding_idx for table in tables if isinstance(table, nn.Embedding)), None)
+    return longest if longest is None or padding_id is None else int(longest) - padding_id - 1
 
 
 def layers_of(body: nn.Module, num_layers: int) -> nn.ModuleList | None:

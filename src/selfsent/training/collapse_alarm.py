@@ -1,6 +1,7 @@
 """The collapse alarm: looks during training whether embeddings, or trees, are all becoming alike, and says so."""
 
 import logging
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,10 +100,14 @@ def measure(model: SentenceTransformer, probe: Probe) -> dict[str, float]:
 
     Returns:
         ``uniformity``, ``effective_rank``; ``alignment`` where the probe has pairs; ``tree_...`` for models of trees.
+        The first two are NaN, and the only ones, where an embedding is not finite.
     """
     was_training = model.training
     with preserved_random_state():
         vectors = np.asarray(model.encode(probe.texts, show_progress_bar=False))
+        if not np.isfinite(vectors).all():  # the next loss is not finite either, and stops the run with its step named
+            model.train(was_training)
+            return {"uniformity": math.nan, "effective_rank": math.nan}
         measures = {"uniformity": uniformity(vectors), "effective_rank": effective_rank(vectors)}
         if probe.pairs:
             sides = [
