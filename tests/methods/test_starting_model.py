@@ -1,0 +1,132 @@
+"""What ``--base`` names: opened, cut to its lower layers, pooled, or refused in one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding
+from tests.conftest import SENTENCES
+from tests.modules.transformer_models import open_bert, write_bert
+from torch import nn
+from transformers import BertModel, RobertaConfig, RobertaModel
+
+from selfsent.errors import UserError
+from selfsent.methods.starting_model import (
+    from_scratch,
+    keep_lowest_layers,
+    layers_of,
+    num_positions,
+    open_transformer,
+    tokenizer_of,
+    width_of,
+)
+from selfsent.modules import TreeEncoder
+
+LONG = " ".join(SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bert(tmp_path_factory.mktemp("bert"), SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def roberta(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty rows of positions; the padding id is 0, so the first is not used."""
+    folder = tmp_path_factory.mktemp("roberta")
+    tokenizer = open_bert(bert).tokenizer
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    ids = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    RobertaModel(RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=40, **sizes, **ids)).save_pretrained(
+        folder
+    )
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def opened(base: Path | str, max_seq_length: int = 32, num_layers: int | None = None) -> SentenceTransformer:
+    return open_transformer(
+        str(base), pooling="mean", max_seq_length=max_seq_length, num_layers=num_layers, device="cpu"
+    )
+
+
+def test_a_base_becomes_a_transformer_and_a_pooling_of_the_host(bert: Path):
+    model = opened(bert)
+    assert [type(module).__name__ for module in model] == ["Transformer", "Pooling"]
+    assert (width_of(model), model.max_seq_length) == (16, 32)
+    assert tokenizer_of(model) is model[0].tokenizer
+    assert len(model.preprocess([LONG])["input_ids"][0]) == 32
+
+
+def test_of_a_sentence_transformers_folder_only_the_transformer_is_taken(bert: Path, tmp_path: Path):
+    whole = SentenceTransformer(modules=[open_bert(bert), Pooling(16), Normalize()], device="cpu")
+    whole.save_pretrained(str(tmp_path / "whole"), create_model_card=False)
+    found = opened(tmp_path / "whole").encode(SENTENCES, convert_to_tensor=True)
+    torch.testing.assert_close(
+        nn.functional.normalize(found, dim=1), whole.encode(SENTENCES, convert_to_tensor=True), atol=1e-5, rtol=1e-5
+    )
+    assert not torch.allclose(found.norm(dim=1), torch.ones(len(SENTENCES)), atol=1e-2)
+
+
+def test_half_precision_weights_are_trained_in_full(bert: Path, tmp_path: Path):
+    BertModel.from_pretrained(bert).bfloat16().save_pretrained(tmp_path / "half")
+    open_bert(bert).tokenizer.save_pretrained(tmp_path / "half")
+    assert {parameter.dtype for parameter in opened(tmp_path / "half").parameters()} == {torch.float32}
+
+
+def test_the_lowest_layers_are_those_that_stay(bert: Path, tmp_path: Path):
+    model = opened(bert, num_layers=1)
+    states = opened(bert)[0].model(**model.preprocess(SENTENCES[:2]), output_hidden_states=True).hidden_states
+    found = model.eval()(model.preprocess(SENTENCES[:2]))["token_embeddings"]
+    torch.testing.assert_close(found, states[1], atol=1e-5, rtol=1e-5)
+    model.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    assert opened(tmp_path / "saved")[0].model.config.num_hidden_layers == 1
+
+
+def test_a_body_whose_layers_are_not_found_is_refused(bert: Path):
+    body = open_bert(bert).model
+    stack = layers_of(body, 2)
+    assert stack is body.encoder.layer
+    body.encoder.layer = nn.Sequential(*stack)
+    with pytest.raises(UserError, match="num_layers=1 is not possible for mine, which has 2"):
+        keep_lowest_layers(body, 1, "mine")
+
+
+def test_robertas_first_positions_belong_to_padding(bert: Path, roberta: Path):
+    assert num_positions(open_bert(bert).model) == 64
+    assert num_positions(open_bert(roberta).model) == 39
+    model = opened(roberta, 39)
+    assert model.preprocess([LONG])["input_ids"].shape == (1, 39)
+    assert torch.from_numpy(model.encode([LONG])).isfinite().all()
+    with pytest.raises(UserError, match=r"max_seq_length=40 does not fit .* 39 positions"):
+        opened(roberta, 40)
+
+
+def test_a_body_without_a_table_of_positions_has_no_limit():
+    class Body(nn.Module):
+        config = object()
+
+    assert num_positions(Body()) is None
+
+
+def test_a_name_that_is_neither_here_nor_on_the_hub_is_one_line():
+    with pytest.raises(UserError, match=r"cannot open the base model no-such-model.*--base") as caught:
+        opened("no-such-model")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("base", ["./nowhere", "~/nowhere", "/no/where", "some/where/deep"])
+def test_a_path_that_is_not_there_is_told_as_one(base: str):
+    with pytest.raises(UserError, match="the folder does not exist; check the path"):
+        opened(base)
+
+
+@pytest.mark.parametrize(("kind", "module"), [("tree", TreeEncoder), ("static", StaticEmbedding)])
+def test_a_model_from_scratch_has_a_tokenizer_of_the_texts(kind: str, module: type[nn.Module]):
+    model = from_scratch(kind, SENTENCES * 3, device="cpu")
+    assert [type(one) for one in model] == [module]
+    assert torch.from_numpy(model.encode(SENTENCES)).isfinite().all()
+    assert width_of(model) == {"tree": 100, "static": 256}[kind]
+    assert tokenizer_of(model) is not None
