@@ -1,6 +1,7 @@
 """Recipes with many runs, on a method small enough to train in a blink."""
 
 import json
+import shutil
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,16 +50,41 @@ def tiny_method(tiny_tokenizer: Any, sentences: list[str], monkeypatch: pytest.M
     monkeypatch.setitem(methods.METHODS, "tiny", tiny)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sweeps")
+
+
 @pytest.fixture
-def sweep(tmp_path: Path, sentences: list[str]) -> Callable[..., Any]:
+def place(folder: Path) -> Path:
+    """The same folder for every test, empty, for a run's record names where its data stood."""
+    shutil.rmtree(folder / "place", ignore_errors=True)
+    (folder / "place").mkdir()
+    return folder / "place"
+
+
+@pytest.fixture
+def sweep(place: Path, sentences: list[str]) -> Callable[..., Any]:
     """Trains a recipe given as text into one folder."""
-    (tmp_path / "corpus.txt").write_text("\n".join(sentences), encoding="utf8")
+    (place / "corpus.txt").write_text("\n".join(sentences), encoding="utf8")
 
     def run(text: str = GRID, **overrides: Any) -> Any:
-        (tmp_path / "sweep.toml").write_text(text, encoding="utf8")
-        return train_table(str(tmp_path / "sweep.toml"), tmp_path / "corpus.txt", tmp_path / "out", **overrides)
+        (place / "sweep.toml").write_text(text, encoding="utf8")
+        return train_table(str(place / "sweep.toml"), place / "corpus.txt", place / "out", **overrides)
 
     return run
+
+
+@pytest.fixture
+def swept(sweep: Any, folder: Path) -> Any:
+    """The finished table of ``BASE``; trained once for all tests that go on from it."""
+    kept = folder / "kept"
+    if not kept.exists():
+        sweep(BASE)
+        shutil.copytree(folder / "place" / "out", kept)
+    else:
+        shutil.copytree(kept, folder / "place" / "out")
+    return sweep
 
 
 def read_table(folder: Path) -> dict[str, Any]:
@@ -91,115 +117,109 @@ def break_off_at(call: int, error: BaseException, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "train_recipe", breaking)
 
 
-def test_the_table_holds_mean_and_spread_of_the_best_metric_of_every_run(sweep: Any, tmp_path: Path) -> None:
+def test_the_table_holds_mean_and_spread_of_the_best_metric_of_every_run(sweep: Any, place: Path) -> None:
     table = sweep()
-    best = {name: record["best"]["value"] for name, record in records(tmp_path).items()}
-    for line, first, second in zip(read_table(tmp_path)["rows"], FOLDERS[0::2], FOLDERS[1::2], strict=True):
+    best = {name: record["best"]["value"] for name, record in records(place).items()}
+    for line, first, second in zip(read_table(place)["rows"], FOLDERS[0::2], FOLDERS[1::2], strict=True):
         figure = line["figures"]["heldout_loss"]
         assert figure["values"] == [best[first], best[second]]
         assert figure["mean"] == pytest.approx((best[first] + best[second]) / 2)
         assert figure["sd"] == pytest.approx(statistics.stdev([best[first], best[second]]))
         assert (line["n"], line["seeds"], figure["n"]) == (2, [1, 2], 2)
         assert {"seconds", "tokens/s"} <= line["figures"].keys()
-    assert read_table(tmp_path)["rows"] == json.loads(json.dumps(table.to_json()["rows"]))
-    markdown = (tmp_path / "out" / "table.md").read_text("utf8")
+    assert read_table(place)["rows"] == json.loads(json.dumps(table.to_json()["rows"]))
+    markdown = (place / "out" / "table.md").read_text("utf8")
     mean = statistics.fmean([best[FOLDERS[2]], best[FOLDERS[3]]])
     assert f"| learning_rate=0.1 | 2 | {mean:.4f} ± " in markdown
     assert "no test set was read" in markdown
 
 
-def test_a_run_of_a_table_is_the_run_one_would_train_alone(sweep: Any, tmp_path: Path) -> None:
+def test_a_run_of_a_table_is_the_run_one_would_train_alone(sweep: Any, place: Path) -> None:
     sweep(BASE.replace("max_steps", "learning_rate = 0.1\nmax_steps"))
     training = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 0.1}
-    train("tiny", tmp_path / "corpus.txt", tmp_path / "alone", seed=2, training=training)
-    assert model_content_hash(tmp_path / "alone") == model_content_hash(tmp_path / "out" / "sweep-seed2")
-    assert model_content_hash(tmp_path / "alone") != model_content_hash(tmp_path / "out" / "sweep-seed1")
+    train("tiny", place / "corpus.txt", place / "alone", seed=2, training=training)
+    assert model_content_hash(place / "alone") == model_content_hash(place / "out" / "sweep-seed2")
+    assert model_content_hash(place / "alone") != model_content_hash(place / "out" / "sweep-seed1")
 
 
-def test_a_finished_table_is_not_trained_again(sweep: Any, tmp_path: Path) -> None:
-    first = sweep(BASE)
-    before = snapshot(tmp_path / "out")
-    again = sweep(BASE)
-    assert snapshot(tmp_path / "out") == before
-    assert again.to_json() == first.to_json()
+def test_a_finished_table_is_not_trained_again(swept: Any, place: Path) -> None:
+    before, first = snapshot(place / "out"), read_table(place)
+    again = swept(BASE)
+    assert snapshot(place / "out") == before
+    assert json.loads(json.dumps(again.to_json()["rows"])) == first["rows"]
 
 
 def test_an_interrupted_table_goes_on_with_what_is_missing(
-    sweep: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sweep: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         break_off_at(3, KeyboardInterrupt(), patch)
         with pytest.raises(KeyboardInterrupt):
             sweep()
-    assert read_table(tmp_path)["missing"] == FOLDERS[2:]
-    assert "Not finished yet: learning_rate=0.1-seed1" in (tmp_path / "out" / "table.md").read_text("utf8")
-    (tmp_path / "out" / FOLDERS[2] / "run.json").unlink()
-    before = snapshot(tmp_path / "out" / FOLDERS[0])
+    assert read_table(place)["missing"] == FOLDERS[2:]
+    assert "Not finished yet: learning_rate=0.1-seed1" in (place / "out" / "table.md").read_text("utf8")
+    (place / "out" / FOLDERS[2] / "run.json").unlink()
+    before = snapshot(place / "out" / FOLDERS[0])
     table = sweep()
-    assert snapshot(tmp_path / "out" / FOLDERS[0]) == before
+    assert snapshot(place / "out" / FOLDERS[0]) == before
     assert [len(line.outcomes) for line in table.lines] == [2, 2]
     assert not table.missing
 
 
 def test_a_run_that_breaks_off_is_named_and_does_not_stop_the_others(
-    sweep: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sweep: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_off_at(2, UserError("loss is nan"), monkeypatch)
     with pytest.raises(UserError, match=rf"1 of 4 runs failed \({FOLDERS[1]}: loss is nan\)"):
         sweep()
-    table = read_table(tmp_path)
+    table = read_table(place)
     assert table["failed"] == {FOLDERS[1]: "loss is nan"}
     assert [row["n"] for row in table["rows"]] == [1, 2]
     assert table["rows"][0]["figures"]["heldout_loss"]["sd"] is None
-    assert f"Failed: {FOLDERS[1]}: loss is nan" in (tmp_path / "out" / "table.md").read_text("utf8")
+    assert f"Failed: {FOLDERS[1]}: loss is nan" in (place / "out" / "table.md").read_text("utf8")
 
 
-def test_a_changed_recipe_is_refused_and_the_change_named(sweep: Any, tmp_path: Path) -> None:
-    sweep(BASE)
-    before = snapshot(tmp_path / "out")
+def test_a_changed_recipe_is_refused_and_the_change_named(swept: Any, place: Path) -> None:
+    before = snapshot(place / "out")
     with pytest.raises(UserError, match=r"every run: training\.max_steps: 2 -> 5"):
-        sweep(BASE.replace("max_steps = 2", "max_steps = 5"))
+        swept(BASE.replace("max_steps = 2", "max_steps = 5"))
     with pytest.raises(UserError, match="sweep-seed2 is not in it any more"):
-        sweep(BASE.replace("[1, 2]", "[1]"))
-    assert snapshot(tmp_path / "out") == before
+        swept(BASE.replace("[1, 2]", "[1]"))
+    assert snapshot(place / "out") == before
 
 
-def test_a_seed_may_be_added_later(sweep: Any, tmp_path: Path) -> None:
-    sweep(f"{BASE}")
-    before = snapshot(tmp_path / "out" / "sweep-seed1")
-    (line,) = sweep(BASE.replace("[1, 2]", "[1, 2, 3]")).lines
+def test_a_seed_may_be_added_later(swept: Any, place: Path) -> None:
+    before = snapshot(place / "out" / "sweep-seed1")
+    (line,) = swept(BASE.replace("[1, 2]", "[1, 2, 3]")).lines
     assert [outcome.seed for outcome in line.outcomes] == [1, 2, 3]
-    assert snapshot(tmp_path / "out" / "sweep-seed1") == before
+    assert snapshot(place / "out" / "sweep-seed1") == before
 
 
-def test_overwriting_trains_all_runs_anew(sweep: Any, tmp_path: Path) -> None:
-    sweep(BASE)
-    sweep(BASE.replace("max_steps = 2", "max_steps = 1"), overwrite=True)
-    assert json.loads((tmp_path / "out" / "sweep-seed2" / "run.json").read_text("utf8"))["step"] == 1
+def test_overwriting_trains_all_runs_anew(swept: Any, place: Path) -> None:
+    swept(BASE.replace("max_steps = 2", "max_steps = 1"), overwrite=True)
+    assert json.loads((place / "out" / "sweep-seed2" / "run.json").read_text("utf8"))["step"] == 1
 
 
-def test_runs_on_changed_data_do_not_join_one_table(sweep: Any, tmp_path: Path) -> None:
-    sweep(BASE)
-    (tmp_path / "corpus.txt").write_text("Something else.\nEntirely so.\n", encoding="utf8")
+def test_runs_on_changed_data_do_not_join_one_table(swept: Any, place: Path) -> None:
+    (place / "corpus.txt").write_text("Something else.\nEntirely so.\n", encoding="utf8")
     with pytest.raises(UserError, match=r"corpus\.txt has changed since sweep-seed1 was trained on it"):
-        sweep(BASE.replace("[1, 2]", "[1, 2, 3]"))
+        swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
 
 
-def test_suites_are_scored_once_on_the_final_models(
-    sweep: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_suites_are_scored_once_on_the_final_models(sweep: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [["guitar", "stage", "7.3"], ["cat", "roof", "2"], ["rain", "hills", "5.5"], ["budget", "dogs", "0.1"]]
     for task in ("simlex999", "wordsim353_similarity", "wordsim353_relatedness"):
-        write_tsv(tmp_path / f"data/lexical/{task}.tsv", [["word1", "word2", "score"], *pairs])
-    monkeypatch.setenv("SELFSENT_DATA", str(tmp_path / "data"))
+        write_tsv(place / f"data/lexical/{task}.tsv", [["word1", "word2", "score"], *pairs])
+    monkeypatch.setenv("SELFSENT_DATA", str(place / "data"))
     recipe = f'evaluate = "lexical"\n{BASE}'
     table = sweep(recipe)
     monkeypatch.setattr(evaluated_runs, "evaluate", None)  # a second scoring would fail
     again = sweep(recipe)
     assert again.to_json() == table.to_json()
     figures = table.lines[0].figures
-    assert list(figures)[:4] == ["simlex999", "wordsim353_similarity", "wordsim353_relatedness", "lexical"]
-    report = json.loads((tmp_path / "out" / "sweep-seed2" / "evaluation" / "lexical.json").read_text("utf8"))
+    suite = ["simlex999", "wordsim353_similarity", "wordsim353_relatedness", "lexical"]
+    assert list(figures)[:5] == ["heldout_loss", *suite], "the metric of training stands beside what is evaluated"
+    report = json.loads((place / "out" / "sweep-seed2" / "evaluation" / "lexical.json").read_text("utf8"))
     assert figures["simlex999"].values[1] == report["tasks"]["simlex999"]["value"]
     assert figures["lexical"].values[1] == pytest.approx(report["averages"]["lexical"])
 
@@ -218,29 +238,29 @@ def test_suites_are_scored_once_on_the_final_models(
     ],
 )
 def test_what_cannot_be_run_is_refused_before_any_training(
-    text: str, overrides: dict[str, Any], message: str, sweep: Any, tmp_path: Path
+    text: str, overrides: dict[str, Any], message: str, sweep: Any, place: Path
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
         sweep(text, **overrides)
     assert "\n" not in str(caught.value)
-    assert not (tmp_path / "out").exists()
+    assert not (place / "out").exists()
 
 
-def test_one_run_and_many_runs_have_entries_of_their_own(sweep: Any, tmp_path: Path) -> None:
-    (tmp_path / "sweep.toml").write_text(GRID, encoding="utf8")
+def test_one_run_and_many_runs_have_entries_of_their_own(sweep: Any, place: Path) -> None:
+    (place / "sweep.toml").write_text(GRID, encoding="utf8")
     with pytest.raises(UserError, match="has many runs and gives a table"):
-        train(str(tmp_path / "sweep.toml"), tmp_path / "corpus.txt", tmp_path / "out")
+        train(str(place / "sweep.toml"), place / "corpus.txt", place / "out")
 
 
-def test_a_folder_that_holds_a_model_takes_no_table(sweep: Any, tmp_path: Path) -> None:
+def test_a_folder_that_holds_a_model_takes_no_table(sweep: Any, place: Path) -> None:
     training = {"max_steps": 1, "per_device_train_batch_size": 4}
-    train("tiny", tmp_path / "corpus.txt", tmp_path / "out", training=training)
+    train("tiny", place / "corpus.txt", place / "out", training=training)
     with pytest.raises(UserError, match="holds a model; name another --output"):
         sweep()
 
 
-def test_missing_data_stops_the_table_at_once(sweep: Any, tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").unlink()
+def test_missing_data_stops_the_table_at_once(sweep: Any, place: Path) -> None:
+    (place / "corpus.txt").unlink()
     with pytest.raises(UserError, match=r"corpus\.txt"):
         sweep()
-    assert read_table(tmp_path)["failed"] == {}
+    assert read_table(place)["failed"] == {}

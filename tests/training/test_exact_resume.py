@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,14 @@ from safetensors.torch import load_file
 from tests.training.tiny_run import make_plan, run_process
 
 from selfsent.training.run import train
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted, with no options."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert run_process(folder) == 0
+    return folder
 
 
 def last_state(output: Path) -> dict[str, Any]:
@@ -46,35 +55,37 @@ def assert_equal_runs(one: Path, other: Path) -> None:
     ],
 )
 def test_a_run_killed_at_a_random_step_and_resumed_is_bit_equal_to_the_uninterrupted_one(
-    options: dict[str, Any], tmp_path: Path
+    options: dict[str, Any], whole: Path, tmp_path: Path
 ) -> None:
-    assert run_process(tmp_path / "whole", **options) == 0
-    last_step = int(last_state(tmp_path / "whole")["step"].split("-")[1])
+    if options:
+        whole = tmp_path / "whole"
+        assert run_process(whole, **options) == 0
+    last_step = int(last_state(whole)["step"].split("-")[1])
     kill_at = random.randrange(6 if last_step > 9 else 2, last_step)
     assert run_process(tmp_path / "killed", kill_at=kill_at, **options) == -signal.SIGKILL
     assert not (tmp_path / "killed" / "modules.json").exists()
     assert run_process(tmp_path / "killed", resume=True, **options) == 0
-    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+    assert_equal_runs(whole, tmp_path / "killed")
 
 
-def test_a_run_killed_while_it_saves_resumes_from_the_checkpoint_before(tmp_path: Path) -> None:
-    assert run_process(tmp_path / "whole") == 0
+def test_a_run_killed_while_it_saves_resumes_from_the_checkpoint_before(whole: Path, tmp_path: Path) -> None:
     assert run_process(tmp_path / "killed", kill_while_saving=10) == -signal.SIGKILL
     checkpoints = tmp_path / "killed" / "checkpoints"
     assert sorted(path.name for path in checkpoints.iterdir()) == [".writing", "checkpoint-5"]
     assert run_process(tmp_path / "killed", resume=True) == 0
-    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+    assert_equal_runs(whole, tmp_path / "killed")
     assert not (checkpoints / ".writing").exists()
 
 
-def test_a_run_killed_between_its_last_checkpoint_and_its_model_is_finished_by_resuming(tmp_path: Path) -> None:
-    assert run_process(tmp_path / "whole") == 0
-    assert run_process(tmp_path / "killed") == 0
+def test_a_run_killed_between_its_last_checkpoint_and_its_model_is_finished_by_resuming(
+    whole: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / "killed")
     record = json.loads((tmp_path / "killed" / "run.json").read_text("utf8"))
     (tmp_path / "killed" / "run.json").write_text(json.dumps(record | {"status": "running"}), encoding="utf8")
     (tmp_path / "killed" / "modules.json").unlink()
     assert run_process(tmp_path / "killed", resume=True) == 0
-    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+    assert_equal_runs(whole, tmp_path / "killed")
     assert json.loads((tmp_path / "killed" / "run.json").read_text("utf8"))["status"] == "finished"
 
 

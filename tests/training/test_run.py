@@ -21,6 +21,14 @@ def planned(folder: Path, **options: Any) -> RunPlan:
     return make_plan(folder / "run", options)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished ``run``, for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("finished")
+    train(planned(folder))
+    return folder
+
+
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
@@ -43,11 +51,10 @@ def test_a_run_leaves_a_model_any_host_opens_with_its_metrics_and_its_record(tmp
     assert record["metrics"]["loss"] == [line["loss"] for line in lines if "loss" in line][-1]
 
 
-def test_the_tokens_seen_are_those_of_the_rows_seen(tmp_path: Path) -> None:
-    plan = planned(tmp_path)
+def test_the_tokens_seen_are_those_of_the_rows_seen(finished: Path) -> None:
+    plan = planned(finished)
     num_tokens = sum(len(text.split()) for column in ("anchor", "positive") for text in plan.train_dataset[column])
-    train(plan)
-    assert json.loads((tmp_path / "run" / "run.json").read_text("utf8"))["num_tokens_seen"] == 3 * num_tokens
+    assert json.loads((finished / "run" / "run.json").read_text("utf8"))["num_tokens_seen"] == 3 * num_tokens
 
 
 def test_the_model_card_shows_recipe_data_and_citation_but_no_training_text(tmp_path: Path) -> None:
@@ -60,12 +67,11 @@ def test_the_model_card_shows_recipe_data_and_citation_but_no_training_text(tmp_
     assert plan.train_dataset["anchor"][0] not in card
 
 
-def test_a_model_that_is_there_is_refused_without_overwrite(tmp_path: Path) -> None:
-    train(planned(tmp_path))
-    before = snapshot(tmp_path)
+def test_a_model_that_is_there_is_refused_without_overwrite(finished: Path) -> None:
+    before = snapshot(finished)
     with pytest.raises(UserError, match="already holds a model; replace it with --overwrite"):
-        train(planned(tmp_path))
-    assert snapshot(tmp_path) == before
+        train(planned(finished))
+    assert snapshot(finished) == before
 
 
 def test_a_model_of_somebody_else_is_refused_too_even_with_resume(tmp_path: Path) -> None:
@@ -85,22 +91,21 @@ def test_overwriting_replaces_the_model_and_leaves_files_of_others_alone(tmp_pat
 
 
 def test_resuming_a_finished_run_changes_nothing_and_gives_its_model(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    finished: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trained = train(planned(tmp_path))
-    before = snapshot(tmp_path)
-    again = train(planned(tmp_path, resume=True))
-    assert snapshot(tmp_path) == before
+    before = snapshot(finished)
+    again = train(planned(finished, resume=True))
+    assert snapshot(finished) == before
     assert "is finished: nothing to resume" in caplog.text
-    assert torch.equal(torch.tensor(trained.encode(["w1"])), torch.tensor(again.encode(["w1"])))
+    saved = load_file(finished / "run" / "model.safetensors")
+    assert torch.equal(again[0].embedding.weight, next(iter(saved.values())))
 
 
-def test_resuming_with_another_recipe_names_what_differs(tmp_path: Path) -> None:
-    train(planned(tmp_path))
+def test_resuming_with_another_recipe_names_what_differs(finished: Path) -> None:
     with pytest.raises(UserError, match=r"recipe\.method: test -> other; recipe\.structure: \(absent\) -> right"):
-        train(planned(tmp_path, resume=True, recipe={"method": "other", "structure": "right"}))
+        train(planned(finished, resume=True, recipe={"method": "other", "structure": "right"}))
     with pytest.raises(UserError, match=r"arguments\.learning_rate: 0\.01 -> 0\.5"):
-        train(planned(tmp_path, resume=True, arguments={"learning_rate": 0.5}))
+        train(planned(finished, resume=True, arguments={"learning_rate": 0.5}))
 
 
 def test_resuming_nothing_starts_afresh_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -211,6 +216,5 @@ def test_nothing_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_finished_folder_opens_with_load(tmp_path: Path) -> None:
-    train(planned(tmp_path))
-    assert load(tmp_path / "run").encode(["w1"]).shape == (1, 8)
+def test_a_finished_folder_opens_with_load(finished: Path) -> None:
+    assert load(finished / "run").encode(["w1"]).shape == (1, 8)

@@ -1,5 +1,6 @@
 """A small real run for the tests, also started as a process of its own (to be killed, or as one of two ranks)."""
 
+import gc
 import multiprocessing
 import os
 import random
@@ -176,6 +177,7 @@ def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
 
 
 def _run(output: str, options: dict[str, Any], environment: dict[str, str]) -> None:
+    gc.freeze()  # every training ends in a collection, which need not look at what was imported
     os.environ.update(environment)
     torch.set_num_threads(1)
     train(make_plan(Path(output), options))
