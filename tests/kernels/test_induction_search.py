@@ -113,6 +113,16 @@ def assert_a_tree(tree: Tree):
 
 
 @SEARCHES
+def test_threads_change_nothing(search, monkeypatch: pytest.MonkeyPatch):
+    leaves, lengths, composition = drawn([6, 1, 0, 11, 2, 9, 4], 1)
+    alone = found(search, leaves, lengths, composition, 2)
+    for num_threads in (2, 3, 50):
+        monkeypatch.setattr("numba.get_num_threads", lambda num_threads=num_threads: num_threads)
+        shared = found(search, leaves, lengths, composition, 2)
+        assert (shared.left.tolist(), shared.right.tolist()) == (alone.left.tolist(), alone.right.tolist())
+
+
+@SEARCHES
 def test_a_long_sentence_is_one_tree(search):
     leaves, lengths, composition = drawn([1500, 70, 64], 2)
     for tree in found(search, leaves, lengths, composition, 2):

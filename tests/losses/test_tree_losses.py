@@ -28,9 +28,15 @@ Build = Callable[[SentenceTransformer], nn.Module]
 CASES: dict[str, Build] = {
     "contrastive": NodeContrastiveLoss,
     "contrastive, low temperature": lambda model: NodeContrastiveLoss(model, temperature=0.05),
+    "contrastive, repeats masked": lambda model: NodeContrastiveLoss(model, repeats="masked"),
+    "contrastive, repeats positive": lambda model: NodeContrastiveLoss(model, repeats="positive"),
+    "contrastive, by distance": lambda model: NodeContrastiveLoss(model, distance_decay=0.5),
     "reconstruction, tied": ReconstructionLoss,
     "reconstruction, untied": lambda model: ReconstructionLoss(model, tied=False),
     "both, tied": ContrastiveReconstructionLoss,
+    "both, repeats positive and by distance": lambda model: ContrastiveReconstructionLoss(
+        model, repeats="positive", distance_decay=0.5
+    ),
     "both, untied": lambda model: ContrastiveReconstructionLoss(model, tied=False),
 }
 EVERY_LOSS = pytest.mark.parametrize("build", CASES.values(), ids=CASES.keys())

@@ -210,7 +210,9 @@ def test_all_bad_settings_are_named_in_one_line(make):
 
 def test_an_unknown_structure_is_refused_with_those_there_are(make):
     encoder = make()[0]
-    encoder.structure = "forest"  # given to the constructor, the executed annotations would refuse it first
+    finder = encoder._finder()
+    object.__setattr__(finder, "structure", "forest")  # the executed annotations would refuse it at the constructor
+    encoder._finder = lambda: finder
     with pytest.raises(UserError, match=r"structure=forest .*induced, balanced, right, left, random"):
         encoder._check_settings()
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsent.kernels.compiler import compiled
 from selfsent.kernels.induction import FloatArray, _compose, _cosine, _norm
+from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
 _MIX_LEFT, _MIX_RIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
@@ -44,8 +44,9 @@ def induce_by_beam(
     num_merges = np.maximum(num_tokens - 1, 0)
     left = np.empty(int(num_merges.sum()), dtype=np.int64)
     right = np.empty_like(left)
-    starts = (np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges)
-    _beam_batch(num_tokens, node_offsets(num_tokens)[:-1], *starts, rows, weight_t, biases, beam_size, left, right)
+    starts = (node_offsets(num_tokens)[:-1], np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges)
+    arguments = (num_tokens, *starts, rows, weight_t, biases, beam_size, left, right)
+    over_sentences(lambda first, end: _beam_batch(first, end, *arguments), len(num_tokens))
     return TreeBatch(num_tokens, left, right)
 
 
@@ -90,7 +91,7 @@ def _best_merges(
             place = min(num_chosen, len(chosen) - 1)
             while place > 0 and not chosen_score[place - 1] >= total:
                 chosen_score[place], chosen_hash[place] = chosen_score[place - 1], chosen_hash[place - 1]
-                chosen[place] = chosen[place - 1]
+                chosen[place, 0], chosen[place, 1] = chosen[place - 1, 0], chosen[place - 1, 1]
                 place -= 1
             chosen_score[place], chosen_hash[place] = total, key
             chosen[place, 0], chosen[place, 1] = s, p
@@ -114,13 +115,15 @@ def _beam_sentence(
     values = np.empty((num_nodes, leaves.shape[1]), dtype=np.float32)
     norm = np.empty(num_nodes, dtype=np.float32)
     node_hash = np.empty(num_nodes, dtype=np.uint64)
-    values[:n] = leaves
     for i in range(n):
+        for d in range(leaves.shape[1]):
+            values[i, d] = leaves[i, d]
         norm[i], node_hash[i] = _norm(values[i]), _mixed(np.uint64(i + 1), np.uint64(0))
     frontier, next_frontier = np.zeros((beam_size, n), dtype=np.int64), np.zeros((beam_size, n), dtype=np.int64)
-    similarity, next_similarity = np.zeros((2, beam_size, n), dtype=np.float32)
-    score, next_score = np.zeros((2, beam_size), dtype=np.float64)
-    state_hash, next_hash = np.zeros((2, beam_size), dtype=np.uint64)
+    similarity = np.zeros((beam_size, n), dtype=np.float32)
+    next_similarity = np.zeros((beam_size, n), dtype=np.float32)
+    score, next_score = np.zeros(beam_size, dtype=np.float64), np.zeros(beam_size, dtype=np.float64)
+    state_hash, next_hash = np.zeros(beam_size, dtype=np.uint64), np.zeros(beam_size, dtype=np.uint64)
     chosen = np.zeros((beam_size, 2), dtype=np.int64)
     came_from = np.zeros((n - 1, beam_size), dtype=np.int64)
     children = np.zeros((n - 1, beam_size, 2), dtype=np.int64)
@@ -142,12 +145,9 @@ def _beam_sentence(
             children[step, c, 0], children[step, c, 1] = one, other
             _compose(values[one], values[other], weight_t, bias, values[parent])
             norm[parent], node_hash[parent] = _norm(values[parent]), _mixed(node_hash[one], node_hash[other])
-            next_frontier[c, :p], next_frontier[c, p] = frontier[s, :p], parent
-            next_frontier[c, p + 1 : width - 1] = frontier[s, p + 2 : width]
-            next_similarity[c, :p], next_similarity[c, p + 1 : width - 2] = (
-                similarity[s, :p],
-                similarity[s, p + 2 : width - 1],
-            )
+            for i in range(width - 1):
+                next_frontier[c, i] = parent if i == p else frontier[s, i + (i > p)]
+                next_similarity[c, i] = similarity[s, i + (i > p)]
             for pair in range(max(p - 1, 0), min(p + 1, width - 2)):
                 a, b = next_frontier[c, pair], next_frontier[c, pair + 1]
                 next_similarity[c, pair] = _cosine(values[a], values[b], norm[a], norm[b])
@@ -156,8 +156,7 @@ def _beam_sentence(
         score, next_score = next_score, score
         state_hash, next_hash = next_hash, state_hash
         num_states = num_chosen
-    local = np.empty(num_nodes, dtype=np.int64)
-    local[:n] = np.arange(n)
+    local = np.arange(num_nodes)
     path = np.zeros(n - 1, dtype=np.int64)  # the state at each step that led to the best state of the last
     for step in range(n - 2, 0, -1):
         path[step - 1] = came_from[step, path[step]]
@@ -167,8 +166,10 @@ def _beam_sentence(
         right[step] = local[children[step, path[step], 1]] + offset
 
 
-@compiled(parallel=True)
+@compiled()
 def _beam_batch(
+    first: int,
+    end: int,
     num_tokens: IntArray,
     offsets: IntArray,
     leaf_offsets: IntArray,
@@ -180,7 +181,7 @@ def _beam_batch(
     left: IntArray,
     right: IntArray,
 ) -> None:
-    for s in prange(len(num_tokens)):
+    for s in range(first, end):
         n = num_tokens[s]
         if n > 1:
             rows = leaves[leaf_offsets[s] : leaf_offsets[s] + n]

@@ -10,12 +10,12 @@ Source: left open by StrAE (Opper et al., EMNLP 2023): better induction than gre
 
 import numpy as np
 from jaxtyping import Float
-from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsent.kernels.compiler import compiled
 from selfsent.kernels.induction import FloatArray, _compose, _cosine, _induce_sentence, _norm
+from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
 MAX_CHART_NODES = 64
@@ -42,8 +42,9 @@ def induce_by_chart(
     num_merges = np.maximum(num_tokens - 1, 0)
     left = np.empty(int(num_merges.sum()), dtype=np.int64)
     right = np.empty_like(left)
-    starts = (np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges)
-    _chart_batch(num_tokens, node_offsets(num_tokens)[:-1], *starts, rows, weight_t, biases, beam_size, left, right)
+    starts = (node_offsets(num_tokens)[:-1], np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges)
+    arguments = (num_tokens, *starts, rows, weight_t, biases, beam_size, left, right)
+    over_sentences(lambda first, end: _chart_batch(first, end, *arguments), len(num_tokens))
     return TreeBatch(num_tokens, left, right)
 
 
@@ -159,8 +160,10 @@ def _merge_until_it_fits(
     return up[names], names + offset
 
 
-@compiled(parallel=True)
+@compiled()
 def _chart_batch(
+    first: int,
+    end: int,
     num_tokens: IntArray,
     offsets: IntArray,
     leaf_offsets: IntArray,
@@ -172,7 +175,7 @@ def _chart_batch(
     left: IntArray,
     right: IntArray,
 ) -> None:
-    for s in prange(len(num_tokens)):
+    for s in range(first, end):
         n, offset = num_tokens[s], offsets[s]
         if n > 1:
             rows = leaves[leaf_offsets[s] : leaf_offsets[s] + n]

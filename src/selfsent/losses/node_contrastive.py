@@ -2,18 +2,66 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
 
+from jaxtyping import Float
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
-from selfsent.losses.tree_pass import TreePass
+from selfsent.losses.node_relations import Repeats, related_contrastive, span_groups, weighted_by_distance
+from selfsent.losses.tree_pass import NodeStates, TreePass
 
 # The released code multiplies cosines by exp(0.2).
 RELEASED_TEMPERATURE = math.exp(-0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeContrast:
+    """How nodes are contrasted; see `NodeContrastiveLoss` for the options.
+
+    Raises:
+        UserError: An option is out of range.
+    """
+
+    temperature: float = RELEASED_TEMPERATURE
+    repeats: Repeats = "negative"
+    distance_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_temperature(self.temperature)
+        if self.repeats not in get_args(Repeats):
+            raise UserError(f"repeats={self.repeats!r} is not known; it is one of {', '.join(get_args(Repeats))}")
+        if not 0 <= self.distance_decay < 1:
+            raise UserError(f"distance_decay={self.distance_decay} is no decay; give 0 or more, less than 1")
+
+    def __call__(self, nodes: NodeStates, node_mask: Tensor | None = None) -> Float[Tensor, ""]:
+        """Contrast upward with downward embeddings.
+
+        Args:
+            nodes: All nodes of a batch.
+            node_mask: True for each node to contrast; default all.
+
+        Returns:
+            Mean over nodes of both directions' cross-entropy, in nats.
+        """
+        up, down = (
+            functional.normalize(side if node_mask is None else side[node_mask], dim=1)
+            for side in (nodes.up, nodes.down)
+        )
+        if self.repeats == "negative" and not self.distance_decay:
+            return tiled_symmetric_info_nce(up, down, temperature=self.temperature)
+        groups = None if self.repeats == "negative" else span_groups(nodes.trees, nodes.token_ids)
+        pairs = weighted_by_distance(nodes.trees, self.distance_decay) if self.distance_decay else None
+        if node_mask is not None:
+            groups = None if groups is None else groups[node_mask]
+            pairs = None if pairs is None else pairs.kept(node_mask)
+        return related_contrastive(
+            up, down, temperature=self.temperature, groups=groups, repeats=self.repeats, pairs=pairs
+        )
 
 
 class NodeContrastiveLoss(nn.Module):
@@ -21,6 +69,8 @@ class NodeContrastiveLoss(nn.Module):
 
     Source: Opper et al., EMNLP 2023 (StrAE and Self-StrAE), contrastive objective; `functional.node_contrastive` is the
     formula. Computed in tiles, so that memory grows with the nodes and not with their square.
+    With ``repeats`` or ``distance_decay`` it is computed in plain torch instead, still in tiles
+    (`selfsent.losses.node_relations` says what that costs).
     Gradients reach the encoder and the decoder, through both sides of every pair. ``forward`` changes no state.
 
     Inputs: one column of texts or several (all nodes of all columns are contrasted together); labels are not used.
@@ -28,10 +78,14 @@ class NodeContrastiveLoss(nn.Module):
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         temperature: Divides the cosines; default e^-0.2 = 0.8187, the released code's multiplier as a divisor.
+        repeats: What other nodes over the same tokens are: ``negative`` as in the paper, ``masked`` from the negatives,
+            or ``positive`` too.
+        distance_decay: A negative ``d`` edges away in the same tree weighs ``1 - distance_decay ** d``, in [0, 1); 0,
+            as in the paper, weighs all negatives alike.
         decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
 
     Raises:
-        UserError: The model is not a tree model, or the temperature is not positive.
+        UserError: The model is not a tree model, the temperature is not positive, or the decay is out of range.
     """
 
     def __init__(
@@ -39,23 +93,22 @@ class NodeContrastiveLoss(nn.Module):
         model: SentenceTransformer,
         *,
         temperature: float = RELEASED_TEMPERATURE,
+        repeats: Repeats = "negative",
+        distance_decay: float = 0.0,
         decomposition_dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
+        self.contrast = NodeContrast(temperature=temperature, repeats=repeats, distance_decay=distance_decay)
         self.model = model
-        self.temperature = temperature
         self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean over nodes of both directions' cross-entropy, in nats."""
-        nodes = self.tree_pass(self.model, sentence_features)
-        rows, columns = (functional.normalize(side, dim=1) for side in (nodes.up, nodes.down))
-        return tiled_symmetric_info_nce(rows, columns, temperature=self.temperature)
+        return self.contrast(self.tree_pass(self.model, sentence_features))
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {"temperature": self.temperature, "decomposition_dropout": self.tree_pass.decoder.dropout}
+        return {**asdict(self.contrast), "decomposition_dropout": self.tree_pass.decoder.dropout}
 
     @property
     def citation(self) -> str:

@@ -1,17 +1,17 @@
 """Reconstruction of the tokens at the leaves, alone and together with the node-contrastive objective."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.losses.functional import leaf_cross_entropy
-from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE, STRAE_CITATION, check_temperature
+from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE, STRAE_CITATION, NodeContrast
+from selfsent.losses.node_relations import Repeats
 from selfsent.losses.tree_pass import TreePass, tree_encoder_of
 
 _LEAVES_A_TILE = 512
@@ -75,7 +75,7 @@ class ReconstructionLoss(nn.Module):
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean cross-entropy over leaf tokens, in nats."""
         nodes = self.tree_pass(self.model, sentence_features)
-        return self.index(nodes.down[nodes.is_leaf], nodes.token_ids, _table(self.model))
+        return self.index(nodes.down[nodes.is_leaf], nodes.token_ids, embedding_table(self.model))
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
@@ -98,6 +98,8 @@ class ContrastiveReconstructionLoss(nn.Module):
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         temperature: Divides the cosines; default e^-0.2 = 0.8187.
+        repeats: What other nodes over the same tokens are; see `NodeContrastiveLoss`.
+        distance_decay: How little near nodes of a tree count as negatives; see `NodeContrastiveLoss`.
         tied: Whether the embedding table is the output weight (StrAE paper) or an own layer (released code).
         decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
     """
@@ -107,13 +109,14 @@ class ContrastiveReconstructionLoss(nn.Module):
         model: SentenceTransformer,
         *,
         temperature: float = RELEASED_TEMPERATURE,
+        repeats: Repeats = "negative",
+        distance_decay: float = 0.0,
         tied: bool = True,
         decomposition_dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
+        self.contrast = NodeContrast(temperature=temperature, repeats=repeats, distance_decay=distance_decay)
         self.model = model
-        self.temperature = temperature
         self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
         self.index = LeafReconstruction(model, tied=tied)
 
@@ -124,15 +127,14 @@ class ContrastiveReconstructionLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """Return two halved terms, in nats: ``contrastive`` over internal nodes, ``reconstruction`` over leaves."""
         nodes = self.tree_pass(self.model, sentence_features)
-        rows, columns = (functional.normalize(side[~nodes.is_leaf], dim=1) for side in (nodes.up, nodes.down))
-        contrastive = tiled_symmetric_info_nce(rows, columns, temperature=self.temperature)
-        reconstruction = self.index(nodes.down[nodes.is_leaf], nodes.token_ids, _table(self.model))
+        contrastive = self.contrast(nodes, ~nodes.is_leaf)
+        reconstruction = self.index(nodes.down[nodes.is_leaf], nodes.token_ids, embedding_table(self.model))
         return {"contrastive": contrastive / 2, "reconstruction": reconstruction / 2}
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
         return {
-            "temperature": self.temperature,
+            **asdict(self.contrast),
             "tied": self.index.tied,
             "decomposition_dropout": self.tree_pass.decoder.dropout,
         }
@@ -143,6 +145,6 @@ class ContrastiveReconstructionLoss(nn.Module):
         return STRAE_CITATION
 
 
-def _table(model: nn.Module) -> Tensor:
+def embedding_table(model: nn.Module) -> Tensor:
     """The embedding table of a tree model, also where the trainer has wrapped it for several devices."""
     return tree_encoder_of(getattr(model, "module", model)).embedding.weight

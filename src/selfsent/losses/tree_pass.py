@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from selfsent.errors import UserError
 from selfsent.modules.tree_decoder import TreeDecoder
 from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.trees.arrays import TreeBatch
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class NodeStates:
         down: Downward embeddings, same order.
         is_leaf: Which rows are leaves, True = leaf.
         token_ids: Tokens of the leaves, in the order of their rows.
+        trees: The trees; their global ids are the rows.
     """
 
     up: Float[Tensor, "N D"]
     down: Float[Tensor, "N D"]
     is_leaf: Tensor
     token_ids: Int[Tensor, " L"]
+    trees: TreeBatch
 
 
 class TreePass(nn.Module):
@@ -53,14 +56,16 @@ class TreePass(nn.Module):
         if len(columns) == 1:
             return columns[0]
         parts = [(column.up, column.down, column.is_leaf, column.token_ids) for column in columns]
-        return NodeStates(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        trees = TreeBatch.joined([column.trees for column in columns])
+        up, down, is_leaf, token_ids = (torch.cat(part) for part in zip(*parts, strict=True))
+        return NodeStates(up, down, is_leaf, token_ids, trees)
 
     def _column(self, model: nn.Module, features: dict[str, Any]) -> NodeStates:
         token_ids = features["input_ids"][features["attention_mask"].bool()]
         states = model(features)["trees"]
         is_leaf = torch.zeros(len(states.up), dtype=torch.bool, device=states.up.device)
         is_leaf[states.trees.leaf_nodes] = True
-        return NodeStates(states.up, self.decoder(states), is_leaf, token_ids)
+        return NodeStates(states.up, self.decoder(states), is_leaf, token_ids, states.trees)
 
 
 def tree_encoder_of(model: Any) -> TreeEncoder:

@@ -82,6 +82,16 @@ class TreeBatch:
         right = np.concatenate(empty + [side[1] for side in sides])
         return cls(num_tokens, left, right)
 
+    @classmethod
+    def joined(cls, batches: Sequence["TreeBatch"]) -> "TreeBatch":
+        """Put batches side by side: the sentences of the first come first."""
+        shifts = np.cumsum([0, *(batch.num_nodes for batch in batches)])[:-1]
+        left = [batch.left + shift for batch, shift in zip(batches, shifts, strict=True)]
+        right = [batch.right + shift for batch, shift in zip(batches, shifts, strict=True)]
+        num_tokens = [batch.num_tokens for batch in batches]
+        empty = [np.zeros(0, dtype=np.int64)]
+        return cls(*(np.concatenate(empty + parts) for parts in (num_tokens, left, right)))
+
     def __len__(self) -> int:
         return len(self.num_tokens)
 
