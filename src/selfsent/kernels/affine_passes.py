@@ -6,6 +6,7 @@ Source: Opper et al., EMNLP 2023, Section 3 (composition and decomposition along
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ from selfsent.kernels.induction import FloatArray
 from selfsent.trees.arrays import IntArray, TreeBatch
 
 
+@dataclass(frozen=True)
+class AffineMap:
+    """Weight and bias of an affine map, as `torch.nn.Linear` has them: what the compiled kernels take of a cell."""
+
+    weight: Tensor
+    bias: Tensor
+
+
 def is_compiled_for(values: Tensor) -> bool:
     """Whether these kernels serve a tensor: float32 on a CPU."""
     return values.device.type == "cpu" and values.dtype == torch.float32
@@ -28,7 +37,7 @@ def is_compiled_for(values: Tensor) -> bool:
 def affine_upward(
     leaves: Float[Tensor, "L D"],
     trees: TreeBatch,
-    linear: nn.Linear,
+    linear: nn.Linear | AffineMap,
     noise: Float[Tensor, "I D"] | None = None,
     up: Float[Tensor, "N D"] | None = None,
 ) -> Float[Tensor, "N D"]:
@@ -48,7 +57,10 @@ def affine_upward(
 
 
 def affine_downward(
-    roots: Float[Tensor, "R D"], trees: TreeBatch, linear: nn.Linear, noise: Float[Tensor, "N D"] | None = None
+    roots: Float[Tensor, "R D"],
+    trees: TreeBatch,
+    linear: nn.Linear | AffineMap,
+    noise: Float[Tensor, "N D"] | None = None,
 ) -> Float[Tensor, "N D"]:
     """Decompose every internal node into its children, root to leaves.
 

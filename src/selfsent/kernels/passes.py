@@ -15,18 +15,22 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from selfsent.trees.arrays import TreeBatch
+from selfsent.trees.entangled import EntangledTrees
 
 Composition = Callable[[Tensor, Tensor], Tensor]
 Decomposition = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def upward(
-    leaves: Float[Tensor, "L D"], trees: TreeBatch, composition: nn.Module, noise: Float[Tensor, "I D"] | None = None
+    leaves: Float[Tensor, "L D"],
+    trees: TreeBatch | EntangledTrees,
+    composition: nn.Module,
+    noise: Float[Tensor, "I D"] | None = None,
 ) -> Float[Tensor, "N D"]:
     """Compose every internal node from its children, leaves to root.
 
     Args:
-        leaves: Leaf embeddings in reading order, all sentences one after another.
+        leaves: Leaf embeddings in reading order, all sentences one after another; of entangled trees, by token.
         trees: The trees to follow.
         composition: Takes left and right children, ``(P, D)`` each, and returns parents ``(P, D)``.
         noise: Factors on each composed embedding (dropout), in merge order; ``None`` for none.
@@ -67,7 +71,12 @@ def _add(totals: Iterable[Tensor], gradients: Iterable[Tensor]) -> None:
 class _Upward(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, leaves: Tensor, noise: Tensor | None, trees: TreeBatch, composition: nn.Module, *_: Tensor
+        ctx: Any,
+        leaves: Tensor,
+        noise: Tensor | None,
+        trees: TreeBatch | EntangledTrees,
+        composition: nn.Module,
+        *_: Tensor,
     ) -> Tensor:
         nodes = leaves.new_zeros(trees.num_nodes, leaves.shape[1])
         nodes[trees.leaf_nodes] = leaves
@@ -93,8 +102,8 @@ class _Upward(torch.autograd.Function):
             outer = gradient[level.parents]
             outer = outer if factors is None else outer * factors[level.parents]
             left, right, *of_parameters = torch.autograd.grad(parents, [*children, *trained], outer)
-            gradient[level.left] += left
-            gradient[level.right] += right
+            gradient.index_add_(0, level.left, left)  # a child of entangled trees has several parents
+            gradient.index_add_(0, level.right, right)
             _add(totals, of_parameters)
         return gradient[trees.leaf_nodes], None, None, None, *totals
 
@@ -133,7 +142,7 @@ class _Downward(torch.autograd.Function):
         return gradient[trees.roots[trees.roots >= 0]], None, None, None, *totals
 
 
-def _spread(noise: Tensor, trees: TreeBatch) -> Tensor:
+def _spread(noise: Tensor, trees: TreeBatch | EntangledTrees) -> Tensor:
     """Place factors given in merge order at their nodes."""
     factors = noise.new_ones(trees.num_nodes, noise.shape[1])
     factors[trees.merge_nodes] = noise

@@ -6,12 +6,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from selfsent.kernels.affine_passes import AffineMap
+
 CellInit = Literal["uniform", "sum"]
 """How a cell starts: ``uniform`` is PyTorch's default of a linear layer, as in the released code. ``sum`` starts near
 ``parent = left + right`` and ``left = right = parent``, with a tenth of the default as noise: a sentence starts as the
 sum of its words, however deep they stand. Chosen on STS-B dev (docs/experiments.md); not in the papers."""
 
+Cell = Literal["affine", "diagonal"]
+"""A linear map of both children (StrAE), or a gate a value (Banyan)."""
+
 _NOISE_AROUND_SUM = 0.1
+_FIRST_GATES = (0.6, 0.9)
 
 
 def _reset(linear: nn.Linear, init: CellInit, identity: Tensor) -> None:
@@ -81,3 +87,89 @@ class AffineDecomposition(nn.Module):
         both = self.linear(parent.unflatten(1, (-1, self.channel_size)))
         left, right = both.chunk(2, dim=2)
         return left.flatten(1), right.flatten(1)
+
+
+class DiagonalComposition(nn.Module):
+    """Compose two children into their parent, value by value: ``left * s(a) + right * s(b) + c``, s the logistic.
+
+    The same for every channel: ``3U`` weights.
+
+    Source: Opper & Siddharth, Banyan (arXiv 2407.17771), diagonal functions; gates start uniform in [0.6, 0.9] before
+    the logistic and biases at 0, as in the released code.
+
+    Args:
+        channel_size: U, values a channel.
+    """
+
+    def __init__(self, channel_size: int) -> None:
+        super().__init__()
+        self.channel_size = channel_size
+        self.gates = nn.Parameter(torch.empty(2, channel_size))
+        self.bias = nn.Parameter(torch.empty(channel_size))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew."""
+        nn.init.uniform_(self.gates, *_FIRST_GATES)
+        nn.init.zeros_(self.bias)
+
+    @property
+    def linear(self) -> AffineMap:
+        """The same map with its diagonal matrices written out, ``(U, 2U)``."""
+        left, right = self.gates.sigmoid()
+        return AffineMap(torch.cat([left.diag(), right.diag()], dim=1), self.bias)
+
+    def forward(self, left: Float[Tensor, "P D"], right: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
+        """Compose children into parents, row by row."""
+        of_left, of_right = self.gates.sigmoid()
+        channels = [side.unflatten(1, (-1, self.channel_size)) for side in (left, right)]
+        return (channels[0] * of_left + channels[1] * of_right + self.bias).flatten(1)
+
+
+class DiagonalDecomposition(nn.Module):
+    """Decompose a parent into messages to its two children, value by value: ``parent * s(d) + e`` for each side.
+
+    The same for every channel: ``4U`` weights. Source and start: see `DiagonalComposition`.
+
+    Args:
+        channel_size: U, values a channel.
+    """
+
+    def __init__(self, channel_size: int) -> None:
+        super().__init__()
+        self.channel_size = channel_size
+        self.gates = nn.Parameter(torch.empty(2, channel_size))
+        self.biases = nn.Parameter(torch.empty(2, channel_size))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew."""
+        nn.init.uniform_(self.gates, *_FIRST_GATES)
+        nn.init.zeros_(self.biases)
+
+    @property
+    def linear(self) -> AffineMap:
+        """The same map with its diagonal matrices written out, ``(2U, U)``."""
+        left, right = self.gates.sigmoid()
+        return AffineMap(torch.cat([left.diag(), right.diag()]), self.biases.flatten())
+
+    def forward(self, parent: Float[Tensor, "P D"]) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P D"]]:
+        """Decompose parents into messages to left and right children, row by row."""
+        channels = parent.unflatten(1, (-1, self.channel_size))
+        sides = zip(self.gates.sigmoid(), self.biases, strict=True)
+        left, right = ((channels * gate + bias).flatten(1) for gate, bias in sides)
+        return left, right
+
+
+def composition_of(cell: Cell, channel_size: int, *, init: CellInit) -> AffineComposition | DiagonalComposition:
+    """Make the cell that composes; ``init`` is of affine ones."""
+    if cell == "diagonal":
+        return DiagonalComposition(channel_size)
+    return AffineComposition(channel_size, init=init)
+
+
+def decomposition_of(cell: Cell, channel_size: int, *, init: CellInit) -> AffineDecomposition | DiagonalDecomposition:
+    """Make the cell that decomposes; ``init`` is of affine ones."""
+    if cell == "diagonal":
+        return DiagonalDecomposition(channel_size)
+    return AffineDecomposition(channel_size, init=init)

@@ -7,7 +7,7 @@ from torch.nn import functional
 from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_downward, is_compiled_for
 from selfsent.kernels.passes import downward
-from selfsent.modules.composition import AffineDecomposition, CellInit
+from selfsent.modules.composition import Cell, CellInit, decomposition_of
 from selfsent.modules.tree_encoder import TreeStates
 
 
@@ -20,6 +20,7 @@ class TreeDecoder(nn.Module):
 
     Args:
         channel_size: U, values a channel; the encoder's.
+        cell: The encoder's.
         dropout: Share of values dropped from each decomposed embedding in training, in [0, 1).
         init: How the decomposition starts; the encoder's ``composition_init``.
 
@@ -27,13 +28,15 @@ class TreeDecoder(nn.Module):
         UserError: The dropout is outside its range.
     """
 
-    def __init__(self, channel_size: int, *, dropout: float = 0.1, init: CellInit = "uniform") -> None:
+    def __init__(
+        self, channel_size: int, *, cell: Cell = "affine", dropout: float = 0.1, init: CellInit = "uniform"
+    ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise UserError(
                 f"decomposition_dropout={dropout} is no share of values to drop; give 0 or more, less than 1"
             )
-        self.decomposition = AffineDecomposition(channel_size, init=init)
+        self.decomposition = decomposition_of(cell, channel_size, init=init)
         self.dropout = dropout
 
     def forward(self, states: TreeStates) -> Float[Tensor, "N D"]:

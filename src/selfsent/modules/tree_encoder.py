@@ -19,16 +19,17 @@ from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_upward, is_compiled_for
 from selfsent.kernels.passes import upward
-from selfsent.modules.composition import AffineComposition, CellInit
+from selfsent.modules.composition import Cell, CellInit, composition_of
 from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
 from selfsent.modules.neighbour_context import Context, with_neighbours
 from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
 from selfsent.trees.arrays import IntArray, Tree, TreeBatch
 from selfsent.trees.branching import branching_statistics
+from selfsent.trees.entangled import EntangledTrees, entangle
 from selfsent.trees.parsed_text import ParsedText
 from selfsent.trees.split_depths import Binarisation
 
-__all__ = ["STRUCTURES", "Structure", "TreeEncoder", "TreeStates"]
+__all__ = ["STRUCTURES", "EntangledStates", "Structure", "TreeEncoder", "TreeStates"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class TreeStates:
         return self.trees[index], self.up[self.trees.offsets[index] : self.trees.offsets[index + 1]]
 
 
+@dataclass(frozen=True)
+class EntangledStates:
+    """The entangled trees of a batch and the upward embedding of every node of their graph, ``(M, D)``."""
+
+    graph: EntangledTrees
+    up: Float[Tensor, "M D"]
+
+
 class TreeEncoder(InputModule):
     """Embed the tokens of a sentence, find a binary tree over them, and compose it up to the root.
 
@@ -59,7 +68,8 @@ class TreeEncoder(InputModule):
     Args:
         tokenizer: Turns strings into token ids, without special tokens.
         channels: K, channels of an embedding (paper: 10, with U = 10).
-        channel_size: U, values a channel; the embedding has ``K * U`` values and composition ``2U^2 + U`` weights.
+        channel_size: U, values a channel; the embedding has ``K * U`` values.
+        cell: How two children become a parent: ``affine`` (StrAE, ``2U^2 + U`` weights), ``diagonal`` (Banyan, ``3U``).
         structure: ``induced`` finds the tree by similarities; ``given`` takes it from where ``parses`` says; the others
             build a fixed or a random tree.
         inducer: How an induced structure is searched; the papers' is ``greedy``.
@@ -72,7 +82,8 @@ class TreeEncoder(InputModule):
         leaf_dropout: Share of values dropped from leaf embeddings in training, in [0, 1).
         composition_dropout: Share of values dropped from each composed embedding in training, in [0, 1).
         init_range: r; the table starts uniform in [-r, r].
-        composition_init: How the composition starts: ``uniform`` (released code), or near the ``sum`` of the children.
+        composition_init: How an affine composition starts: ``uniform`` (released code), or near the ``sum`` of the
+            children.
         max_seq_length: Tokens kept of a text; ``None`` keeps all.
 
     Raises:
@@ -82,6 +93,7 @@ class TreeEncoder(InputModule):
     config_keys: list[str] = [  # noqa: RUF012 the host's own declaration
         "channels",
         "channel_size",
+        "cell",
         "structure",
         "inducer",
         "beam_size",
@@ -102,6 +114,7 @@ class TreeEncoder(InputModule):
         tokenizer: PreTrainedTokenizerBase,
         channels: int = 10,
         channel_size: int = 10,
+        cell: Cell = "affine",
         structure: Structure = "induced",
         inducer: Inducer = "greedy",
         beam_size: int = 4,
@@ -119,6 +132,7 @@ class TreeEncoder(InputModule):
         self.tokenizer: PreTrainedTokenizerBase = tokenizer  # pyright: ignore[reportIncompatibleVariableOverride] narrowed
         self.channels = channels
         self.channel_size = channel_size
+        self.cell: Cell = cell
         self.structure: Structure = structure
         self.inducer: Inducer = inducer
         self.beam_size = beam_size
@@ -132,7 +146,7 @@ class TreeEncoder(InputModule):
         self.max_seq_length = max_seq_length
         self._check_settings()
         self.embedding = nn.Embedding(len(tokenizer), channels * channel_size)
-        self.composition = AffineComposition(channel_size, init=composition_init)
+        self.composition = composition_of(cell, channel_size, init=composition_init)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -225,15 +239,21 @@ class TreeEncoder(InputModule):
         return encoded["input_ids"]
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`)."""
+        """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`).
+
+        Where features hold ``entangled``, ``trees`` are the `EntangledStates` of the batch, and nothing else is added.
+        """
         mask = features["attention_mask"].bool()
         places = mask.flatten().nonzero().squeeze(1)
-        leaves = self.embedding(features["input_ids"].flatten()[places])
-        leaves = functional.dropout(leaves, self.leaf_dropout, self.training)
+        token_ids = features["input_ids"].flatten()[places]
         num_tokens = mask.sum(dim=1).cpu().numpy()
         seeds = content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
         depths = features.get("split_depths") if self.structure == "given" else None
-        states = self.compose(leaves, num_tokens, seeds, None if depths is None else _gaps(depths, num_tokens))
+        gaps = None if depths is None else _gaps(depths, num_tokens)
+        if features.get("entangled"):
+            return {**features, "trees": self.compose_entangled(token_ids, num_tokens, seeds, gaps)}
+        leaves = functional.dropout(self.embedding(token_ids), self.leaf_dropout, self.training)
+        states = self.compose(leaves, num_tokens, seeds, gaps)
         roots = states.trees.roots.to(leaves.device)
         is_empty = (roots < 0)[:, None]
         features["trees"] = states
@@ -275,6 +295,44 @@ class TreeEncoder(InputModule):
         if is_compiled_for(leaves):
             return TreeStates(trees, affine_upward(leaves, trees, linear, noise, up))
         return TreeStates(trees, upward(leaves, trees, self.composition, noise))
+
+    def compose_entangled(
+        self,
+        token_ids: Tensor,
+        num_tokens: IntArray,
+        seeds: Sequence[int] | None = None,
+        split_depths: IntArray | None = None,
+    ) -> EntangledStates:
+        """Find the trees of sentences, make one graph of them, and compose each of its nodes once.
+
+        Equal words share their dropout, so equal phrases are merged alike wherever they stand.
+        Differs: the trees are found before composed embeddings lose values to dropout; the released code finds them
+        after.
+
+        Args:
+            token_ids: Token of each leaf, all sentences one after another, ``(L,)``.
+            num_tokens: Leaves of each sentence, ``(B,)``.
+            seeds: As in `compose`.
+            split_depths: As in `compose`.
+        """
+        if self.context != "none":
+            raise UserError(
+                f"entangled trees share their leaves, which context={self.context} would set apart; drop it"
+            )
+        distinct, places = token_ids.unique(return_inverse=True)
+        leaves = functional.dropout(self.embedding(distinct), self.leaf_dropout, self.training)
+        with torch.no_grad():
+            trees, _ = self._finder().find(
+                leaves[places],
+                num_tokens,
+                self.composition.linear,
+                noise=None,
+                seeds=seeds or num_tokens.tolist(),
+                split_depths=split_depths,
+            )
+        graph = entangle(trees, token_ids.cpu().numpy())
+        noise = self._composition_noise(leaves, len(graph.left))
+        return EntangledStates(graph, upward(leaves, graph, self.composition, noise))
 
     def _finder(self) -> TreeFinder:
         return TreeFinder(
@@ -335,6 +393,8 @@ class TreeEncoder(InputModule):
         ]
         sizes = {"channels": self.channels, "channel_size": self.channel_size}
         problems += [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
+        if self.cell not in get_args(Cell):
+            problems.append(f"cell={self.cell} (needs one of {', '.join(get_args(Cell))})")
         if self.composition_init not in get_args(CellInit):
             problems.append(f"composition_init={self.composition_init} (needs one of {', '.join(get_args(CellInit))})")
         problems += self._finder().problems()

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from selfsent.errors import UserError
+from selfsent.kernels.affine_passes import AffineMap
 from selfsent.kernels.beam_induction import induce_by_beam
 from selfsent.kernels.chart_induction import induce_by_chart
 from selfsent.kernels.induction import induce
@@ -54,7 +55,7 @@ class TreeFinder:
         self,
         leaves: Float[Tensor, "L D"],
         num_tokens: IntArray,
-        linear: nn.Linear,
+        linear: nn.Linear | AffineMap,
         *,
         noise: Float[Tensor, "I D"] | None,
         seeds: Sequence[int],

@@ -1,0 +1,98 @@
+"""Banyan's objective: recover each word of a batch from its one leaf in the entangled trees."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from selfsent.errors import UserError
+from selfsent.kernels.entangled_passes import entangled_downward
+from selfsent.losses.reconstruction import LeafReconstruction, embedding_table
+from selfsent.losses.tree_pass import tree_encoder_of
+from selfsent.modules.composition import decomposition_of
+from selfsent.modules.tree_encoder import EntangledStates
+
+
+class EntangledReconstructionLoss(nn.Module):
+    """Recover each distinct token of a batch from the downward embedding of its leaf.
+
+    All sentences of the batch are one graph (`selfsent.trees.entangled`): a word that occurs in many of them is one
+    leaf, which hears from all of its parents, and counts once, however frequent it is.
+
+    Source: Opper & Siddharth, Banyan (arXiv 2407.17771): cross-entropy alone; output weights of their own (``tied``)
+    and dropout on messages as in the released code.
+    Gradients reach the encoder, the decomposition and the output weights. ``forward`` changes no state.
+
+    Inputs: one column of texts or several (one graph of them all); labels are not used.
+
+    Args:
+        model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
+        tied: Whether the embedding table is the output weight; else a layer of its own (released code).
+        decomposition_dropout: Share of values dropped from messages in training (released code: 0.1).
+
+    Raises:
+        UserError: The model is not a tree model, or the dropout is outside its range.
+    """
+
+    def __init__(self, model: SentenceTransformer, *, tied: bool = False, decomposition_dropout: float = 0.1) -> None:
+        super().__init__()
+        if not 0 <= decomposition_dropout < 1:
+            raise UserError(
+                f"decomposition_dropout={decomposition_dropout} is no share of values to drop; give 0 or more, below 1"
+            )
+        encoder = tree_encoder_of(model)
+        self.model = model
+        self.dropout = decomposition_dropout
+        self.decomposition = decomposition_of(encoder.cell, encoder.channel_size, init=encoder.composition_init)
+        self.index = LeafReconstruction(model, tied=tied)
+
+    def forward(
+        self,
+        sentence_features: Iterable[Mapping[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> Float[Tensor, ""]:
+        """Return the mean cross-entropy over the distinct tokens of the batch, in nats."""
+        states: EntangledStates = self.model({**_one_batch(list(sentence_features)), "entangled": True})["trees"]
+        down = self._downward(states)
+        graph = states.graph
+        tokens = torch.from_numpy(graph.token_ids).to(down.device)
+        return self.index(down[: len(tokens)], tokens, embedding_table(self.model))
+
+    def _downward(self, states: EntangledStates) -> Float[Tensor, "N D"]:
+        graph, up = states.graph, states.up
+        noise = None
+        if self.training and self.dropout:
+            noise = functional.dropout(up.new_ones(2, len(graph.left), up.shape[1]), self.dropout)
+        return entangled_downward(up[graph.tops], graph, self.decomposition, noise)
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {"tied": self.index.tied, "decomposition_dropout": self.dropout}
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return BANYAN_CITATION
+
+
+def _one_batch(columns: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """Put the sentences of all columns below each other."""
+    names = [name for name in ("input_ids", "attention_mask", "split_depths") if name in columns[0]]
+    width = max(column["input_ids"].shape[1] for column in columns)
+    padded = {name: [functional.pad(c[name], (0, width - c[name].shape[1])) for c in columns] for name in names}
+    return {name: torch.cat(parts) for name, parts in padded.items()}
+
+
+BANYAN_CITATION = """
+@misc{opper-siddharth-2024-banyan,
+    title = "Banyan: Improved Representation Learning with Explicit Structure",
+    author = "Opper, Mattia and Siddharth, N.",
+    year = "2024",
+    eprint = "2407.17771",
+    archivePrefix = "arXiv",
+}
+"""
