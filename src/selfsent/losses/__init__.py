@@ -2,6 +2,7 @@
 
 from selfsent.losses.cross_view import CrossViewLoss
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
+from selfsent.losses.entangled_reconstruction import EntangledReconstructionLoss
 from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss
 from selfsent.losses.node_contrastive import NodeContrastiveLoss
@@ -12,6 +13,7 @@ __all__ = [
     "ContrastiveReconstructionLoss",
     "CrossViewDistillationLoss",
     "CrossViewLoss",
+    "EntangledReconstructionLoss",
     "InfoNCELoss",
     "MaskedLanguageModelingLoss",
     "NodeContrastiveLoss",

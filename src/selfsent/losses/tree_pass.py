@@ -48,7 +48,12 @@ class TreePass(nn.Module):
     def __init__(self, model: SentenceTransformer, *, decomposition_dropout: float) -> None:
         super().__init__()
         encoder = tree_encoder_of(model)
-        self.decoder = TreeDecoder(encoder.channel_size, dropout=decomposition_dropout, init=encoder.composition_init)
+        self.decoder = TreeDecoder(
+            encoder.channel_size,
+            cell=encoder.cell,
+            dropout=decomposition_dropout,
+            init=encoder.composition_init,
+        )
 
     def forward(self, model: nn.Module, sentence_features: Iterable[dict[str, Any]]) -> NodeStates:
         """Return the states of all nodes of all columns."""

@@ -3,6 +3,7 @@
 ``METHODS`` names every method of the command line; ``train`` runs one, ``train_table`` a recipe of many runs.
 """
 
+from selfsent.methods.banyan import BANYAN
 from selfsent.methods.mlm import MLM
 from selfsent.methods.multilingual import MULTILINGUAL
 from selfsent.methods.recipe import Method, Recipe
@@ -20,6 +21,7 @@ METHODS: dict[str, Method] = {
     for method in (
         SELF_STRAE,
         STRAE,
+        BANYAN,
         SIMCSE,
         SIMCSE_SUP,
         SBERT_CLASSIFICATION,

@@ -1,0 +1,86 @@
+"""Banyan: a tree autoencoder over entangled trees, with 14 weights beside its tables, from scratch on raw text.
+
+Opper & Siddharth, "Banyan: Improved Representation Learning with Explicit Structure" (arXiv 2407.17771).
+
+=======================================  =====================================  ==========================================
+of the paper                             object                                 file
+=======================================  =====================================  ==========================================
+entangled trees                          ``entangle``                           ``trees/entangled.py``
+a node shared by identity                ``number_merges``                      ``kernels/pair_numbers.py``
+diagonal composition, 3U weights         ``DiagonalComposition``                ``modules/composition.py``
+diagonal decomposition, 4U weights       ``DiagonalDecomposition``              ``modules/composition.py``
+mean over the messages of all parents    ``entangled_downward``                 ``kernels/entangled_passes.py``
+cross-entropy over distinct words        ``EntangledReconstructionLoss``        ``losses/entangled_reconstruction.py``
+induced structure                        ``induce``                             ``kernels/induction.py``
+=======================================  =====================================  ==========================================
+
+Where we differ:
+
+* Every sentence merges its own most similar pair, as the released code does; the paper describes one frontier whose
+  best pair is merged wherever it stands.
+* Trees are found before composed embeddings lose values to dropout; the released code finds them after.
+* The vocabulary is trained on the corpus itself, where the release takes BPEmb's 25,000 pieces of Wikipedia.
+* Padding is masked; the release takes the last token of a batch without padding for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from selfsent.losses import EntangledReconstructionLoss
+from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model
+from selfsent.modules.composition import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class BanyanConfig(TreeModelConfig):
+    """Options of ``banyan``: those of every tree model, with Banyan's defaults.
+
+    Args:
+        channels: K (Banyan: 128).
+        channel_size: U (Banyan: 2; ``7U`` weights).
+        cell: ``diagonal`` (Banyan), or the ``affine`` one of StrAE.
+        tied: Whether the output weights are the embedding table (released code: a layer of its own).
+        leaf_dropout: Share of values dropped from leaf embeddings (released code: 0.1).
+    """
+
+    channels: int = 128
+    channel_size: int = 2
+    cell: Cell = "diagonal"
+    tied: bool = False
+    leaf_dropout: float = 0.1
+
+
+def training(config: BanyanConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
+    """The released code's training arguments: Adam at a constant rate, 15 epochs of batches of 512, not clipped."""
+    return {
+        "learning_rate": 1e-3,
+        "per_device_train_batch_size": 512,
+        "num_train_epochs": 15,
+        "lr_scheduler_type": "constant",
+        "optim": "adamw_torch_fused",
+        "weight_decay": 0.0,
+        "max_grad_norm": 0.0,
+        "dataloader_drop_last": True,
+    }
+
+
+def build(config: BanyanConfig, assembly: Assembly) -> Ingredients:
+    """Put model and loss together; see `assemble_tree_model`."""
+    return assemble_tree_model(
+        config,
+        assembly,
+        lambda model: EntangledReconstructionLoss(
+            model, tied=config.tied, decomposition_dropout=config.decomposition_dropout
+        ),
+    )
+
+
+BANYAN = Method(
+    name="banyan",
+    summary="a tree autoencoder over entangled trees, 14 weights beside its tables (2024)",
+    config=BanyanConfig,
+    build=build,
+    training=training,
+)
+"""Banyan: equal phrases of a batch are one node."""
