@@ -78,7 +78,8 @@ def split_for(assembly: Assembly, dataset: Dataset) -> tuple[Dataset, Dataset | 
     """Keep rows for the held-out loss where an assembly asks for them: a twentieth, or two: a contrast needs them."""
     if not assembly.heldout_rows:
         return dataset, None
-    return split_heldout(dataset, num_rows=min(assembly.heldout_rows, max(len(dataset) // 20, 2)))
+    num_rows = min(assembly.heldout_rows, max(len(dataset) // 20, 2), max(len(dataset) - 1, 1))
+    return split_heldout(dataset, num_rows=num_rows)
 
 
 @dataclass(frozen=True, kw_only=True)
