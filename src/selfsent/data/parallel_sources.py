@@ -297,9 +297,9 @@ def _languages_of_table(path: Path) -> Languages:
 
 
 def _table_rows(table: Source, languages: Languages, bad_rows: BadRows) -> Iterator[tuple[int, LanguageTexts]]:
+    columns, codes = table.text_columns, [normal_code(language) for language in languages]
     for row in table:
-        texts = (str(row[column]) for column in table.text_columns)
-        yield int(row["line"]), dict(zip(map(normal_code, languages), texts, strict=True))
+        yield int(row["line"]), {code: str(row[column]) for code, column in zip(codes, columns, strict=True)}
     bad_rows.num_bad_rows += table.num_bad_rows
     bad_rows.first = bad_rows.first or table.first_bad_row
 

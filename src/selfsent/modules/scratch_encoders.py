@@ -52,7 +52,7 @@ def untrained_encoder(
     if kind == "tree":
         encoder = TreeEncoder(tokenizer=tokenizer, channels=10, channel_size=10, composition_init="sum")
         return SentenceTransformer(modules=[encoder], device=device)
-    _check(sizes)
+    _check(sizes, has_heads=kind == "transformer")
     if kind == "static":
         table = StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=sizes.width)
         return SentenceTransformer(modules=[table], device=device)
@@ -60,12 +60,12 @@ def untrained_encoder(
     return SentenceTransformer(modules=[transformer, Pooling(sizes.width, pooling_mode="mean")], device=device)
 
 
-def _check(sizes: EncoderSizes) -> None:
+def _check(sizes: EncoderSizes, *, has_heads: bool) -> None:
     numbers = {name: value for name, value in asdict(sizes).items() if value is not None}
     problems = [f"{name}={value}" for name, value in numbers.items() if value < 1]
     if problems:
         raise UserError(f"{', '.join(problems)} makes no model; give whole numbers above 0")
-    if sizes.width % sizes.num_heads:
+    if has_heads and sizes.width % sizes.num_heads:
         raise UserError(f"num_heads={sizes.num_heads} does not divide hidden_size={sizes.width}")
 
 
