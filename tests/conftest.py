@@ -1,5 +1,6 @@
 """What every test may use: executed shape annotations, a tiny tokenizer and model, the shared data where it is set."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -81,3 +82,9 @@ def data_dir() -> Path:
 def models_dir() -> Path:
     """The shared pretrained models; the test is skipped where SELFSENT_MODELS is not set."""
     return _shared("SELFSENT_MODELS")
+
+
+def pytest_collection_finish() -> None:
+    """Exempt all that was imported from garbage collection: each training ends in one, longer than its few steps."""
+    gc.collect()
+    gc.freeze()
