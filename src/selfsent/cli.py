@@ -331,19 +331,65 @@ def search(
 def tree(
     model: Annotated[str, typer.Argument(help="Folder or hub name of a tree model.")],
     sentence: Annotated[str, typer.Argument(help="A sentence.")],
+    versus: Annotated[
+        str | None,
+        typer.Option(help="Another tree beside it: balanced, right, left, random, a bracketed tree, or a model."),
+    ] = None,
     format: Annotated[TreeFormat, typer.Option(help="Indented text, bracketed string, or SVG.")] = TreeFormat.text,
     output: Annotated[Path | None, typer.Option(help="Write to a file instead of the terminal.")] = None,
 ) -> None:
-    """Show the structure a tree model sees in a sentence."""
+    """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import write_text
     from selfsent.trees.sentence import sentence_tree
+    from selfsent.trees.side_by_side import tree_pair
 
-    drawn = sentence_tree(model, sentence).drawn(format.value)
+    shown = sentence_tree(model, sentence) if versus is None else tree_pair(model, sentence, versus)
+    drawn = shown.drawn(format.value)
     if output is None:
         typer.echo(drawn)
     else:
         write_text(output, drawn + "\n")
         _print(f"tree written to {output}")
+
+
+@app.command()
+def parse(
+    input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts, or a .mrg, .ptb or .conllu file.")],
+    output: Annotated[Path, typer.Option(help="A .parquet file: texts and their trees, also a source of the texts.")],
+    model: Annotated[str | None, typer.Option(help="spaCy pipeline that parses (default: en_core_web_sm).")] = None,
+    trees: Annotated[Path | None, typer.Option(help="Ready parses of the texts, in order, instead of --model.")] = None,
+    on_bad_tree: Annotated[
+        str, typer.Option(help="A ready parse that cannot be used: stop, skip, or balanced, right, left, random.")
+    ] = "stop",
+    lift: Annotated[bool, typer.Option("--lift", help="Make ready dependency trees projective.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that parse side by side.")] = 1,
+    columns: Columns = None,
+    on_bad_row: BadRows = OnBadRow.stop,
+    max_rows: MaxRows = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Parse a corpus once, or take up ready parses, for tree models of given structure; a killed run continues."""
+    from selfsent.data.sources import open_source
+    from selfsent.parsing.corpus import import_parses, parse_texts
+    from selfsent.parsing.spacy_parser import SpacyParser
+    from selfsent.parsing.treebank import is_treebank
+
+    policy = _one_of("--on-bad-tree", on_bad_tree, "stop", "skip", "balanced", "right", "left", "random")
+    is_ready = trees is not None or is_treebank(input)
+    if is_ready and model is not None:
+        raise UserError(f"--model {model} parses texts, and {trees or input} holds parses already; leave one out")
+    if is_treebank(input):
+        if trees is not None:
+            raise UserError(f"{input} holds parses itself, so --trees {trees} has no texts to go with; leave one out")
+        report = import_parses(input, output, on_bad_tree=policy, lift=lift, overwrite=overwrite)
+    else:
+        source = open_source(input, columns=_picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+        if trees is not None:
+            report = import_parses(trees, output, source=source, on_bad_tree=policy, lift=lift, overwrite=overwrite)
+        else:
+            parser = SpacyParser(model or "en_core_web_sm", num_processes=processes)
+            report = parse_texts(source, parser, output, overwrite=overwrite)
+    _print(*report.notes(policy))
 
 
 @app.command()

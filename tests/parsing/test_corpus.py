@@ -144,10 +144,10 @@ def test_unbalanced_brackets_name_file_and_line_and_leave_nothing_behind(files: 
 def test_a_file_without_a_usable_parse_is_refused(files: tuple[Path, Path, Path]):
     treebank, _, output = files
     treebank.write_text("(S (-NONE- *))", "utf8")
-    with pytest.raises(UserError, match="gives no parse.*no word"):
+    with pytest.raises(UserError, match=r"gives no parse.*no word"):
         import_parses(treebank, output, on_bad_tree="skip")
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are(files: tuple[Path, Path, Path]):
-    with pytest.raises(UserError, match="forest.*stop, skip, balanced"):
-        import_parses(files[0], files[2], on_bad_tree="forest")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"forest.*stop, skip, balanced"):
+        import_parses(files[0], files[2], on_bad_tree="forest")

@@ -7,15 +7,17 @@ too.
 
 import html
 import itertools
+import operator
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from selfsent.errors import UserError
 from selfsent.trees.arrays import IntArray, Tree
-from selfsent.trees.brackets import escape
+from selfsent.trees.brackets import Span, escape
 
 Ids = Sequence[int] | IntArray
 
@@ -24,6 +26,7 @@ _SHOWN_WORDS = 12  # a longer span is shortened in the middle
 _FONT_SIZE = 15.0
 _WORD_GAP = 14.0
 _MARGIN = 16.0
+_COLOUR, _MARKED_COLOUR = "#4a6fa5", "#c8553d"
 _TREE_HEIGHT = 900.0  # levels move together in deeper trees
 _LEVEL_HEIGHTS = (3.0, 26.0)
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -62,13 +65,14 @@ def bracketed(words: Sequence[str], left: Ids, right: Ids) -> str:
     return "".join(parts)
 
 
-def indented(words: Sequence[str], left: Ids, right: Ids) -> str:
+def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[Span] = ()) -> str:
     """Write the tree as lines of text: every node on a line of its own, below and right of its parent.
 
     Args:
         words: The leaves' texts.
         left: Left child of each merge.
         right: Right child of each merge.
+        marked: Constituents to mark with a star, as half-open spans of leaves.
 
     Returns:
         Lines without a final line break; a node shows the words it spans, the middle of a long span left out.
@@ -82,7 +86,8 @@ def indented(words: Sequence[str], left: Ids, right: Ids) -> str:
     stack = [(_root(tree), "", "")]
     while stack:
         node, before_node, before_children = stack.pop()
-        lines.append(before_node + _excerpt(words, *spans[node]))
+        star = " *" if spans[node] in marked else ""
+        lines.append(before_node + _excerpt(words, *spans[node]) + star)
         if node >= tree.num_tokens:
             left_child, right_child = _children(tree, node)
             stack.append((right_child, before_children + "└── ", before_children + "    "))
@@ -108,6 +113,37 @@ def svg(words: Sequence[str], left: Ids, right: Ids, *, title: str | None = None
     Raises:
         UserError: The merges do not form one tree over the words.
     """
+    return _document([_panel(words, left, right, title=title)], title or " ".join(words))
+
+
+def svg_side_by_side(words: Sequence[str], trees: Mapping[str, Tree], *, marked: Collection[Span] = ()) -> str:
+    """Draw several trees over the same words beside each other, on one line of words.
+
+    Args:
+        words: The leaves' texts.
+        trees: The trees by what is written above them.
+        marked: Constituents to draw in a second colour, as half-open spans of leaves.
+
+    Returns:
+        The SVG document.
+
+    Raises:
+        UserError: The merges of one do not form one tree over the words.
+    """
+    panels = [_panel(words, tree.left, tree.right, title=title, marked=marked) for title, tree in trees.items()]
+    return _document(panels, f"{' and '.join(trees)}: {' '.join(words)}")
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One drawn tree: its size in pixels and the elements it consists of."""
+
+    width: float
+    height: float
+    elements: str
+
+
+def _panel(words: Sequence[str], left: Ids, right: Ids, *, title: str | None, marked: Collection[Span] = ()) -> _Panel:
     tree = _checked(words, left, right)
     top = _MARGIN + (2 * _FONT_SIZE if title else 0.0)
     level_height = min(max(_TREE_HEIGHT / max(tree.depth, 1), _LEVEL_HEIGHTS[0]), _LEVEL_HEIGHTS[1])
@@ -116,8 +152,13 @@ def svg(words: Sequence[str], left: Ids, right: Ids, *, title: str | None = None
     width = max(words_width, _text_width(title or "") + 2 * _MARGIN)
     centres = [centre + (width - words_width) / 2 for centre in centres]
     heights = [baseline - 1.3 * _FONT_SIZE] * len(words)
-    path = _brackets(tree, centres, heights, level_height)
-    return _document(words, centres, path, title=title, width=width, baseline=baseline)
+    strokes = _brackets(tree, centres, heights, level_height)
+    is_marked = [span in marked for span in tree.spans]
+    paths = "".join(
+        _path("".join(itertools.compress(strokes, chosen)), colour)
+        for chosen, colour in ((map(operator.not_, is_marked), _COLOUR), (is_marked, _MARKED_COLOUR))
+    )
+    return _Panel(width, baseline + _FONT_SIZE, paths + _texts(words, centres, title, width=width, baseline=baseline))
 
 
 def _checked(words: Sequence[str], left: Ids, right: Ids) -> Tree:
@@ -190,8 +231,8 @@ def _word_centres(words: Sequence[str]) -> tuple[list[float], float]:
     return ([total - centre for centre in centres] if _runs_right_to_left(words) else centres), total
 
 
-def _brackets(tree: Tree, centres: list[float], tops: list[float], level_height: float) -> str:
-    """The path of all brackets; ``centres`` and ``tops`` hold where each leaf's line ends and grow by every merge."""
+def _brackets(tree: Tree, centres: list[float], tops: list[float], level_height: float) -> list[str]:
+    """A bracket for every merge; ``centres`` and ``tops`` hold where each leaf's line ends."""
     xs, ys = list(centres), list(tops)
     strokes: list[str] = []
     for left, right in zip(tree.left.tolist(), tree.right.tolist(), strict=True):
@@ -199,31 +240,38 @@ def _brackets(tree: Tree, centres: list[float], tops: list[float], level_height:
         strokes.append(f"M{xs[left]:.1f} {ys[left]:.1f}V{y:.1f}H{xs[right]:.1f}V{ys[right]:.1f}")
         xs.append((xs[left] + xs[right]) / 2)
         ys.append(y)
-    return "".join(strokes)
+    return strokes
 
 
-def _document(
-    words: Sequence[str], centres: Sequence[float], path: str, *, title: str | None, width: float, baseline: float
-) -> str:
-    """Put words, brackets and title into an SVG document on a white ground."""
-    height = baseline + _FONT_SIZE
-    label = _xml(title or " ".join(words))
-    heading = (
-        f'<text x="{width / 2:.1f}" y="{_MARGIN + _FONT_SIZE:.1f}" font-weight="bold">{_xml(title)}</text>\n'
-        if title
-        else ""
+def _path(strokes: str, colour: str) -> str:
+    if not strokes:
+        return ""
+    return f'<path d="{strokes}" fill="none" stroke="{colour}" stroke-width="1.4" stroke-linejoin="round"/>\n'
+
+
+def _texts(words: Sequence[str], centres: Sequence[float], title: str | None, *, width: float, baseline: float) -> str:
+    """The words on their line and the title above."""
+    places = [(centre, baseline, "", word) for centre, word in zip(centres, words, strict=True)]
+    if title:
+        places.insert(0, (width / 2, _MARGIN + _FONT_SIZE, ' font-weight="bold"', title))
+    texts = "\n".join(f'<text x="{x:.1f}" y="{y:.1f}"{style}>{_xml(text)}</text>' for x, y, style, text in places)
+    style = f'font-family="sans-serif" font-size="{_FONT_SIZE:.0f}" fill="#1a1a1a" text-anchor="middle"'
+    return f"<g {style}>\n{texts}\n</g>\n"
+
+
+def _document(panels: Sequence[_Panel], label: str) -> str:
+    """Put panels side by side into an SVG document on a white ground, their lower edges on one line."""
+    width, height = sum(panel.width for panel in panels), max(panel.height for panel in panels)
+    edges = itertools.accumulate((panel.width for panel in panels), initial=0.0)
+    moved = (
+        f'<g transform="translate({x:.1f} {height - panel.height:.1f})">\n{panel.elements}</g>\n'
+        for x, panel in zip(edges, panels, strict=False)
     )
-    leaves = "\n".join(
-        f'<text x="{centre:.1f}" y="{baseline:.1f}">{_xml(word)}</text>'
-        for word, centre in zip(words, centres, strict=True)
-    )
+    content = "".join(moved) if len(panels) > 1 else panels[0].elements
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{_xml(label)}" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.1f} {height:.1f}">\n'
-        f'<rect width="100%" height="100%" fill="#fff"/>\n'
-        f'<path d="{path}" fill="none" stroke="#4a6fa5" stroke-width="1.4" stroke-linejoin="round"/>\n'
-        f'<g font-family="sans-serif" font-size="{_FONT_SIZE:.0f}" fill="#1a1a1a" text-anchor="middle">\n'
-        f"{heading}{leaves}\n</g>\n</svg>\n"
+        f'<rect width="100%" height="100%" fill="#fff"/>\n{content}</svg>\n'
     )
 
 
