@@ -95,7 +95,6 @@ def test_trees_for_only_some_of_the_texts_stop_or_are_left_out_or_replaced(home:
     ("settings", "words"),
     [
         (("structure=given", "parses=nowhere.parquet"), ("no parses at", "nowhere.parquet")),
-        (("structure=balanced", "parses=x.parquet"), ("parses=x.parquet", "structure=given")),
         (("structure=given",), ("no tree for the text", "names no parse file")),
         (("structure=given", "unparsed=forest"), ("unparsed='forest'", "skip")),
         (("inducer=lucky",), ("inducer='lucky'", "greedy, beam, chart")),
@@ -111,6 +110,13 @@ def test_a_setting_that_cannot_be_is_one_line(
     options = [option for setting in settings for option in ("--set", setting)]
     command = ("train", "strae", "--data", home / "texts.txt", "--output", tmp_path / "m", *TINY, "--max-steps", "1")
     refused(typed(*command, "--device", "cpu", *options), *words)
+
+
+def test_parses_that_another_structure_has_no_use_for_are_noted(home: Path, tmp_path: Path):
+    command = ("train", "strae", "--data", home / "texts.txt", "--output", tmp_path / "m", *TINY, "--max-steps", "1")
+    done = typed(*command, "--device", "cpu", "--set", f"parses={home / 'parses.parquet'}")
+    assert done.code == 0, done
+    assert any("is not used: the structure is balanced" in note for note in done.notes)
 
 
 def parsed(tmp_path: Path, name: str, content: str, *options: object) -> Outcome:

@@ -26,6 +26,8 @@ Unparsed = Literal["stop", "skip", "balanced", "right", "left", "random"]
 
 _TEXTS_A_BATCH = 1000
 _TEXTS_IN_VOCABULARY_REPORT = 5000
+# What the card of a model of given structure shows: texts with their trees, as a person may write them.
+_WRITTEN_TREES = ("(S (NP (D the) (N cat)) (V sleeps))", "(S (NP (D a) (N dog)) (V rests))", "(S (N rain) (V fell))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,8 @@ def assemble_tree_model(
         composition_init=config.composition_init,
     )
     model = SentenceTransformer(modules=[encoder], device=assembly.device)
+    if given:
+        model.model_card_data.usage_examples = list(_WRITTEN_TREES)
     loss = make_loss(model)
     usable = UsableTexts(texts, tokenizer, config)
     dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
@@ -133,17 +137,14 @@ def assemble_tree_model(
             f" {100 * report['unknown_share']:.3f}% of tokens unknown"
         ),
     ]
+    if config.parses and not given:
+        notes.append(f"parses={config.parses} is not used: the structure is {config.structure}, and not given")
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
 
 
 def _given_trees(config: TreeModelConfig, assembly: Assembly) -> GivenTrees | None:
     """Where the trees come from, if the structure is given: the file named, or the source if it is one of parses."""
     if config.structure != "given":
-        if config.parses is not None:
-            raise UserError(
-                f"parses={config.parses} is for a given structure, and it is {config.structure};"
-                " set structure=given with the method strae, or leave parses out"
-            )
         return None
     own = assembly.source.spec if is_parse_file(assembly.source.spec) else None
     parses = config.parses or own
