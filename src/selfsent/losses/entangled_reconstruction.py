@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
+from selfsent.kernels.affine_passes import is_compiled_for
+from selfsent.kernels.diagonal_passes import diagonal_downward
 from selfsent.kernels.entangled_passes import entangled_downward
 from selfsent.losses.reconstruction import LeafReconstruction, embedding_table
 from selfsent.losses.tree_pass import tree_encoder_of
-from selfsent.modules.composition import decomposition_of
+from selfsent.modules.composition import DiagonalDecomposition, decomposition_of
 from selfsent.modules.tree_encoder import EntangledStates
 
 
@@ -67,7 +69,11 @@ class EntangledReconstructionLoss(nn.Module):
         noise = None
         if self.training and self.dropout:
             noise = functional.dropout(up.new_ones(2, len(graph.left), up.shape[1]), self.dropout)
-        return entangled_downward(up[graph.tops], graph, self.decomposition, noise)
+        tops = up[graph.tops]
+        if is_compiled_for(tops) and isinstance(self.decomposition, DiagonalDecomposition):
+            weights = self.decomposition.over(up.shape[1] // self.decomposition.channel_size)
+            return diagonal_downward(tops, graph, *weights, noise)
+        return entangled_downward(tops, graph, self.decomposition, noise)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""

@@ -2,17 +2,18 @@
 
 Opper & Siddharth, "Banyan: Improved Representation Learning with Explicit Structure" (arXiv 2407.17771).
 
-=======================================  =====================================  ==========================================
+=======================================  =====================================  =====================================
 of the paper                             object                                 file
-=======================================  =====================================  ==========================================
+=======================================  =====================================  =====================================
 entangled trees                          ``entangle``                           ``trees/entangled.py``
 a node shared by identity                ``number_merges``                      ``kernels/pair_numbers.py``
 diagonal composition, 3U weights         ``DiagonalComposition``                ``modules/composition.py``
 diagonal decomposition, 4U weights       ``DiagonalDecomposition``              ``modules/composition.py``
 mean over the messages of all parents    ``entangled_downward``                 ``kernels/entangled_passes.py``
+the same passes, compiled                ``diagonal_upward, diagonal_downward`` ``kernels/diagonal_passes.py``
 cross-entropy over distinct words        ``EntangledReconstructionLoss``        ``losses/entangled_reconstruction.py``
 induced structure                        ``induce``                             ``kernels/induction.py``
-=======================================  =====================================  ==========================================
+=======================================  =====================================  =====================================
 
 Where we differ:
 

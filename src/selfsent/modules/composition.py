@@ -119,6 +119,10 @@ class DiagonalComposition(nn.Module):
         left, right = self.gates.sigmoid()
         return AffineMap(torch.cat([left.diag(), right.diag()], dim=1), self.bias)
 
+    def over(self, channels: int) -> tuple[Float[Tensor, "2 D"], Float[Tensor, " D"]]:
+        """Factors and bias of every value of an embedding."""
+        return self.gates.sigmoid().repeat(1, channels), self.bias.repeat(channels)
+
     def forward(self, left: Float[Tensor, "P D"], right: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
         """Compose children into parents, row by row."""
         of_left, of_right = self.gates.sigmoid()
@@ -152,6 +156,10 @@ class DiagonalDecomposition(nn.Module):
         """The same map with its diagonal matrices written out, ``(2U, U)``."""
         left, right = self.gates.sigmoid()
         return AffineMap(torch.cat([left.diag(), right.diag()]), self.biases.flatten())
+
+    def over(self, channels: int) -> tuple[Float[Tensor, "2 D"], Float[Tensor, "2 D"]]:
+        """Factors and biases of every value of a message, left and right."""
+        return self.gates.sigmoid().repeat(1, channels), self.biases.repeat(1, channels)
 
     def forward(self, parent: Float[Tensor, "P D"]) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P D"]]:
         """Decompose parents into messages to left and right children, row by row."""

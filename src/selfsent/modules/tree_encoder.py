@@ -18,8 +18,9 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_upward, is_compiled_for
+from selfsent.kernels.diagonal_passes import diagonal_upward
 from selfsent.kernels.passes import upward
-from selfsent.modules.composition import Cell, CellInit, composition_of
+from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, composition_of
 from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
 from selfsent.modules.neighbour_context import Context, with_neighbours
 from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
@@ -332,6 +333,8 @@ class TreeEncoder(InputModule):
             )
         graph = entangle(trees, token_ids.cpu().numpy())
         noise = self._composition_noise(leaves, len(graph.left))
+        if is_compiled_for(leaves) and isinstance(self.composition, DiagonalComposition):
+            return EntangledStates(graph, diagonal_upward(leaves, graph, *self.composition.over(self.channels), noise))
         return EntangledStates(graph, upward(leaves, graph, self.composition, noise))
 
     def _finder(self) -> TreeFinder:
