@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from selfsent.data.parallel_sources import Pair, is_parallel, open_parallel, pairs_of
+from selfsent.data.parallel_formats import is_parallel
+from selfsent.data.parallel_sources import Pair, open_parallel, pairs_of
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 

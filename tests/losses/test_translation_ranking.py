@@ -90,6 +90,12 @@ def test_the_translation_helps_to_find_a_masked_word(model, sentences):
     assert float(last["mlm"]) < first["mlm"]
 
 
+def test_gradients_are_cached_for_rows_of_tokens_only(tiny_static_model, sentences):
+    loss = TranslationRankingLoss(tiny_static_model, mini_batch_size=4)
+    with pytest.raises(UserError, match="StaticEmbedding has none; leave it out"):
+        loss(columns(tiny_static_model, sentences))
+
+
 def test_numbers_out_of_range_are_one_line(tiny_static_model):
     for settings, message in (
         ({"ranking_weight": 0.0}, "leave nothing to learn from"),

@@ -15,7 +15,8 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling
 from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent import cli
-from selfsent.data.parallel_sources import is_parallel, open_parallel
+from selfsent.data.parallel_formats import is_parallel
+from selfsent.data.parallel_sources import open_parallel
 from selfsent.data.sources import Source, open_source
 from selfsent.errors import UserError
 from selfsent.loading import load

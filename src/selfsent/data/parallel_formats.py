@@ -4,7 +4,7 @@ Each yields where a record stands and its texts by language, the source language
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ LanguageTexts = Mapping[str, str]
 """One text and its translations, by language code."""
 
 AlignedRecords = Iterator[tuple[int, LanguageTexts | BadRecord]]
+
+PREFIX = "parallel:"
+"""What a source of translations begins with, see `selfsent.data.parallel_sources`."""
 
 _BYTES_A_READ = 1 << 16
 _NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
@@ -329,3 +332,13 @@ def _num_lines(path: Path) -> int:
     if not is_readable(path) or format_suffixes(path)[0] in (".txt", ".jsonl", ".tsv"):
         return sum(1 for _ in byte_lines(path))
     return sum(1 for _ in read_records(path))
+
+
+UNITS: Mapping[str, Callable[[Path], AlignedRecords]] = {".tmx": read_tmx, ".po": read_po}
+"""The readers of files that hold several languages and are no tables, by the ending of their names."""
+
+
+def is_parallel(spec: str | Path) -> bool:
+    """Tell whether a source holds translations by its name: it says ``parallel:``, or ends in ``.tmx`` or ``.po``."""
+    name = str(spec)
+    return name.startswith(PREFIX) or format_suffixes(Path(name))[0] in UNITS

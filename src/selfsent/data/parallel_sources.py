@@ -24,23 +24,21 @@ from selfsent.data.compression import COMPRESSIONS, format_suffixes
 from selfsent.data.formats import BadRecord, is_readable, read_records
 from selfsent.data.languages import is_language_code
 from selfsent.data.parallel_formats import (
+    PREFIX,
+    UNITS,
     AlignedRecords,
     LanguageTexts,
     check_equal_lengths,
     normal_code,
     read_aligned,
-    read_po,
-    read_tmx,
     unknown_code,
 )
 from selfsent.data.sources import BadRows, OnBadRow, Source, open_source
 from selfsent.errors import UserError
 
-PREFIX = "parallel:"
 UNKNOWN_LANGUAGE = "und"
 """The code of ISO 639 for a language that nothing names."""
 
-_UNITS: Mapping[str, Callable[[Path], AlignedRecords]] = {".tmx": read_tmx, ".po": read_po}
 _TABLES = (".tsv", ".csv", ".jsonl", ".parquet")
 _PAIR_NAME = re.compile(r"([A-Za-z]{2,3})-([A-Za-z]{2,3})")
 _CODE_LIKE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})*")
@@ -68,12 +66,6 @@ class _Corpus:
     path: str
     read: Callable[[BadRows], Iterator[tuple[int, LanguageTexts]]]
     languages: Languages | None
-
-
-def is_parallel(spec: str | Path) -> bool:
-    """Tell whether a source is one of this module's: it says ``parallel:``, or is named as a ``.tmx`` or ``.po``."""
-    name = str(spec)
-    return name.startswith(PREFIX) or format_suffixes(Path(name))[0] in _UNITS
 
 
 def open_parallel(
@@ -166,8 +158,8 @@ def _corpora(spec: str, on_bad_row: OnBadRow, notes: list[str]) -> Iterator[_Cor
         yield from _folder(path, on_bad_row, notes)
         return
     suffix = format_suffixes(path)[0]
-    if suffix in _UNITS:
-        yield _unit_corpus(path, _UNITS[suffix])
+    if suffix in UNITS:
+        yield _unit_corpus(path, UNITS[suffix])
     elif is_readable(path) and suffix in _TABLES:
         yield _table_corpus(path, on_bad_row)
     else:
@@ -185,9 +177,9 @@ def _folder(folder: Path, on_bad_row: OnBadRow, notes: list[str]) -> Iterator[_C
     groups: dict[Path, dict[str, Path]] = {}
     for path in (path for path in files if path not in evaluation):
         suffix = format_suffixes(path)[0]
-        if suffix in _UNITS:
+        if suffix in UNITS:
             used.append(path)
-            yield _unit_corpus(path, _UNITS[suffix])
+            yield _unit_corpus(path, UNITS[suffix])
         elif suffix in _TABLES and _languages_of_table(path):
             used.append(path)
             yield _table_corpus(path, on_bad_row)

@@ -118,7 +118,7 @@ class CachedRanking(CachedLossMixin, nn.Module):
         mini_batch_size: Sentences embedded at once, above 0.
 
     Raises:
-        UserError: ``mini_batch_size`` is not above 0.
+        UserError: ``mini_batch_size`` is not above 0; in ``forward``: the features are not rows of tokens.
     """
 
     def __init__(self, contrast: InfoNCELoss, *, mini_batch_size: int) -> None:
@@ -133,6 +133,11 @@ class CachedRanking(CachedLossMixin, nn.Module):
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Float[Tensor, ""]:
         """Return the mean over anchors in nats."""
         columns = list(sentence_features)
+        if any(getattr(column.get("attention_mask"), "ndim", 0) != 2 for column in columns):  # noqa: PLR2004 rows, tokens
+            raise UserError(
+                f"mini_batch_size needs rows of tokens to cut a batch by, as transformers have, and"
+                f" {type(self.model[0]).__name__} has none; leave it out: such models need little memory"
+            )
         self._columns = [dict(column) for column in columns]
         return self.forward_cached(columns, labels)
 
