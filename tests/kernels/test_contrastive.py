@@ -11,8 +11,14 @@ from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.losses.functional import node_contrastive
 
 TEMPERATURES = [1.0, 0.8187, 0.05, 0.005]
-TILE = contrastive._TILE_ROWS
-SIZES = [1, 2, TILE - 1, TILE, TILE + 1, 2 * TILE + 3]
+SIZES = [1, 2, 31, 32, 33, 100, 131]
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch):
+    """Tiles of which the sizes above are none, one and several, whole and broken, down and across."""
+    monkeypatch.setattr(contrastive, "_TILE_ROWS", 32)
+    monkeypatch.setattr(contrastive, "_TILE_COLUMNS", 48)
 
 
 def unit_rows(num_rows: int, dtype: torch.dtype = torch.float64, *, spread: float = 0.5) -> tuple[Tensor, Tensor]:
@@ -76,6 +82,37 @@ def test_half_precision_is_summed_in_float32(temperature: float):
     assert {value.dtype for value in found} == {torch.bfloat16}
     same = tuple(side.detach().float() for side in sides)
     torch.testing.assert_close(found[0], tiled_symmetric_info_nce(*same, temperature=temperature).bfloat16())
+
+
+@pytest.mark.parametrize("temperature", [0.8187, 0.05, 0.02])
+def test_half_precision_is_multiplied_as_it_is_where_products_add_up_in_float32(
+    temperature: float, monkeypatch: pytest.MonkeyPatch
+):
+    def product(one: Tensor, other: Tensor) -> Tensor:
+        assert one.dtype == other.dtype == torch.bfloat16
+        return one.float() @ other.float()
+
+    sides = tuple(side.detach().requires_grad_() for side in unit_rows(131, torch.bfloat16))
+    wide = tuple(side.detach().double().requires_grad_() for side in sides)
+    expected = value_and_gradients(tiled_symmetric_info_nce(*wide, temperature=temperature), *wide)
+    monkeypatch.setattr(contrastive, "_multiplies_half_precision", lambda _: True)
+    monkeypatch.setattr(contrastive, "_product", product)
+    found = value_and_gradients(tiled_symmetric_info_nce(*sides, temperature=temperature), *sides)
+    assert {value.dtype for value in found} == {torch.bfloat16}
+    rounding = 2.0**-8
+    torch.testing.assert_close(found[0].double(), expected[0], rtol=rounding, atol=0)
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        unit = 1 / (temperature * len(sides[0]))
+        torch.testing.assert_close(one.double() / unit, other / unit, rtol=2 * rounding, atol=rounding)
+
+
+def test_not_a_number_comes_out_as_it_went_in():
+    rows, columns = unit_rows(40)
+    with torch.no_grad():
+        rows[3, 0] = torch.nan
+    loss, of_rows, _ = value_and_gradients(tiled_symmetric_info_nce(rows, columns, temperature=0.8), rows, columns)
+    assert loss.isnan()
+    assert of_rows.isnan().any()
 
 
 def test_autocast_does_not_lower_the_precision():

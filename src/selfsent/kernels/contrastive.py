@@ -16,7 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_TILE_ROWS = 256
+from selfsent.kernels.gathered_rows import gather_rows, log_sum_over_ranks, sum_over_ranks
+
+# Of a CPU, measured (benchmarks/README.md): a tile of 4 MiB, and products large enough for the library's rate.
+_TILE_ROWS, _TILE_COLUMNS = 512, 2048
 # exp(2 * scale) must stay well inside float32 for sums around a fixed maximum; above, a running maximum is kept.
 _LARGEST_FIXED_SCALE = 30.0
 # Sums of thousands of terms do not fit their few bits.
@@ -24,7 +27,7 @@ _HALF_PRECISION = (torch.bfloat16, torch.float16)
 
 
 def tiled_symmetric_info_nce(
-    rows: Float[Tensor, "N D"], columns: Float[Tensor, "N D"], *, temperature: float
+    rows: Float[Tensor, "N D"], columns: Float[Tensor, "N D"], *, temperature: float, across_ranks: bool = False
 ) -> Float[Tensor, ""]:
     """Mean of the row-wise and the column-wise cross-entropy of ``rows @ columns.T / temperature`` with the identity.
 
@@ -32,77 +35,126 @@ def tiled_symmetric_info_nce(
         rows: Unit vectors.
         columns: Unit vectors; row ``i`` and column ``i`` are a positive pair, all others are negatives of each other.
         temperature: Divides the cosines; positive.
+        across_ranks: Whether the rows and columns of all ranks of the process group are one batch. Each rank holds a
+            row and a column of each of its pairs, perhaps more or fewer than another rank; every rank must call, and
+            call ``backward`` with the same outer gradient. Gradients averaged over ranks are those of the whole batch.
 
     Returns:
-        The loss, in nats; 0 where there are no rows. It is computed in float32 at least, whatever the precision of
-        the rows. Gradients reach both sides; double backward is refused.
+        The loss, in nats, of all ranks where they are one batch; 0 where there are no rows. Whatever the precision of
+        the rows, sums are float32 at least; half precision is multiplied as it is where the device adds up its
+        products in float32. Gradients reach both sides; double backward is refused.
     """
-    if not len(rows):
+    if not len(rows) and not across_ranks:
         return (rows + columns).sum()
     with torch.autocast(rows.device.type, enabled=False):
-        sides = (side.float() if side.dtype in _HALF_PRECISION else side for side in (rows, columns))
-        loss: Any = _TiledSymmetricInfoNce.apply(*sides, 1.0 / temperature)
+        is_widened = rows.dtype in _HALF_PRECISION and not _multiplies_half_precision(rows.device)
+        sides = (side.float() if is_widened else side for side in (rows, columns))
+        loss: Any = _TiledSymmetricInfoNce.apply(*sides, 1.0 / temperature, across_ranks)
     return loss.to(rows.dtype)
 
 
-def _tiles(num_rows: int) -> Iterator[slice]:
-    return (slice(start, min(start + _TILE_ROWS, num_rows)) for start in range(0, num_rows, _TILE_ROWS))
+def _multiplies_half_precision(device: torch.device) -> bool:
+    """Whether products of half precision can be had there as float32 sums."""
+    return device.type == "cuda"
+
+
+def _product(one: Tensor, other: Tensor) -> Tensor:
+    """Multiply two matrices, with float32 sums of half-precision products."""
+    return torch.mm(one, other, out_dtype=torch.float32) if one.dtype in _HALF_PRECISION else torch.mm(one, other)
+
+
+def _logits(rows: Tensor, columns: Tensor, scale: float) -> Tensor:
+    if rows.dtype in _HALF_PRECISION:  # the scale would be rounded with the rows
+        return _product(rows, columns.T).mul_(scale)
+    return torch.mm(rows * scale, columns.T)
+
+
+def _sum_dtype(rows: Tensor) -> torch.dtype:
+    return torch.float32 if rows.dtype in _HALF_PRECISION else rows.dtype
+
+
+def _tiles(num_rows: int, num_columns: int) -> Iterator[tuple[slice, slice]]:
+    for row in range(0, num_rows, _TILE_ROWS):
+        for column in range(0, num_columns, _TILE_COLUMNS):
+            yield slice(row, min(row + _TILE_ROWS, num_rows)), slice(column, min(column + _TILE_COLUMNS, num_columns))
 
 
 def _log_sums(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Logarithms of the row sums and the column sums of ``exp(scale * rows @ columns.T)``."""
     if scale > _LARGEST_FIXED_SCALE:
         return _log_sums_with_running_maximum(rows, columns, scale)
-    row_sums = rows.new_empty(len(rows))
-    column_sums = rows.new_zeros(len(columns))
-    for tile in _tiles(len(rows)):
-        weights = torch.mm(rows[tile] * scale, columns.T).sub_(scale).exp_()
-        torch.sum(weights, dim=1, out=row_sums[tile])
-        column_sums += weights.sum(dim=0)
+    row_sums, column_sums = (side.new_zeros(len(side), dtype=_sum_dtype(side)) for side in (rows, columns))
+    for down, across in _tiles(len(rows), len(columns)):
+        weights = _logits(rows[down], columns[across], scale).sub_(scale).exp_()
+        row_sums[down] += weights.sum(dim=1)
+        column_sums[across] += weights.sum(dim=0)
     return row_sums.log_().add_(scale), column_sums.log_().add_(scale)
 
 
 def _log_sums_with_running_maximum(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    row_logs = rows.new_empty(len(rows))
-    column_logs = rows.new_full((len(columns),), -math.inf)
-    for tile in _tiles(len(rows)):
-        logits = torch.mm(rows[tile] * scale, columns.T)
-        row_logs[tile] = logits.logsumexp(dim=1)
-        column_logs = torch.logaddexp(column_logs, logits.logsumexp(dim=0))
+    row_logs, column_logs = (side.new_full((len(side),), -math.inf, dtype=_sum_dtype(side)) for side in (rows, columns))
+    for down, across in _tiles(len(rows), len(columns)):
+        logits = _logits(rows[down], columns[across], scale)
+        row_logs[down] = torch.logaddexp(row_logs[down], logits.logsumexp(dim=1))
+        column_logs[across] = torch.logaddexp(column_logs[across], logits.logsumexp(dim=0))
     return row_logs, column_logs
 
 
 class _TiledSymmetricInfoNce(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, columns: Tensor, scale: float) -> Tensor:
-        row_logs, column_logs = _log_sums(rows, columns, scale)
-        ctx.save_for_backward(rows, columns, row_logs, column_logs)
-        ctx.scale = scale
-        positives = (rows * columns).sum(dim=1).mul_(scale)
-        return (row_logs + column_logs).mean() / 2 - positives.mean()
+    def forward(ctx: Any, rows: Tensor, columns: Tensor, scale: float, across_ranks: bool) -> Tensor:
+        gathered = gather_rows(columns, across_ranks=across_ranks)
+        row_logs, column_logs = _log_sums(rows, gathered.values, scale)
+        column_logs = log_sum_over_ranks(column_logs, across_ranks=across_ranks)
+        ctx.save_for_backward(rows, gathered.values, row_logs, column_logs)
+        ctx.scale, ctx.across_ranks, ctx.own, ctx.num_ranks = scale, across_ranks, gathered.own, gathered.num_ranks
+        positives = (rows.to(row_logs) * columns.to(row_logs)).sum().mul_(scale)
+        of_rows = sum_over_ranks(row_logs.sum() / 2 - positives, across_ranks=across_ranks)
+        return (of_rows + column_logs.sum() / 2) / max(len(column_logs), 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         rows, columns, row_logs, column_logs = ctx.saved_tensors
-        of_rows, of_columns = -columns, -rows
         with torch.autocast(rows.device.type, enabled=False):
-            for tile in _tiles(len(rows)):
-                logits = torch.mm(rows[tile] * ctx.scale, columns.T)
-                share = _mean_of_softmaxes(logits, row_logs[tile], column_logs)
-                of_rows[tile].addmm_(share, columns)
-                of_columns.addmm_(share.T, rows[tile])
-        factor = gradients[0] * (ctx.scale / len(rows))
-        return of_rows.mul_(factor), of_columns.mul_(factor), None
+            of_rows, of_columns = _products_with_softmaxes(rows, columns, row_logs, column_logs, ctx.scale)
+        of_columns = sum_over_ranks(of_columns, across_ranks=ctx.across_ranks)[ctx.own]
+        factor = gradients[0].to(row_logs) * (ctx.scale * ctx.num_ranks / max(len(columns), 1))
+        sides = (of_rows.sub_(columns[ctx.own]), of_columns.sub_(rows))
+        of_rows, of_columns = (side.mul_(factor).to(rows.dtype) for side in sides)
+        return of_rows, of_columns, None, None
 
 
-def _mean_of_softmaxes(logits: Tensor, row_logs: Tensor, column_logs: Tensor) -> Tensor:
-    """Half the sum of a tile's row-wise and column-wise softmax: ``(e^(s - r_i) + e^(s - c_j)) / 2``.
+def _products_with_softmaxes(
+    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """``P @ columns`` and ``P.T @ rows``, with P half the sum of the row-wise and the column-wise softmax."""
+    of_rows, of_columns = (torch.zeros_like(side, dtype=row_logs.dtype) for side in (rows, columns))
+    shift = _shared_shift(row_logs, column_logs)
+    for down, across in _tiles(len(rows), len(columns)):
+        logits = _logits(rows[down], columns[across], scale)
+        share = _mean_of_softmaxes(logits, row_logs[down], column_logs[across], shift)
+        if share.dtype == rows.dtype:
+            of_rows[down].addmm_(share, columns[across])
+            of_columns[across].addmm_(share.T, rows[down])
+        else:
+            share = share.to(rows.dtype)
+            of_rows[down] += _product(share, columns[across])
+            of_columns[across] += _product(share.T, rows[down])
+    return of_rows, of_columns
 
-    Where the two exponents' spread allows it, one exponential serves both.
-    """
-    shift = float(row_logs.max().maximum(column_logs.max()))
-    if shift - float(row_logs.min().minimum(column_logs.min())) > _LARGEST_FIXED_SCALE:
+
+def _shared_shift(row_logs: Tensor, column_logs: Tensor) -> float | None:
+    """The largest exponent, if all are near enough to it for one exponential to serve rows and columns."""
+    both = torch.cat([row_logs, column_logs])
+    if not len(row_logs) or float(both.max()) - float(both.min()) > _LARGEST_FIXED_SCALE:
+        return None
+    return float(both.max())
+
+
+def _mean_of_softmaxes(logits: Tensor, row_logs: Tensor, column_logs: Tensor, shift: float | None) -> Tensor:
+    """Half the sum of a tile's row-wise and column-wise softmax: ``(e^(s - r_i) + e^(s - c_j)) / 2``."""
+    if shift is None:
         by_rows = (logits - row_logs[:, None]).exp_()
         return by_rows.add_((logits - column_logs).exp_()).mul_(0.5)
     factor = ((shift - row_logs).exp_().mul_(0.5)[:, None]) + ((shift - column_logs).exp_().mul_(0.5))
