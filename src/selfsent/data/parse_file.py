@@ -73,7 +73,7 @@ def is_parse_file(path: str | Path) -> bool:
 class ParseFile:
     """The parses of a file, or of all parse files of a folder, found by their texts.
 
-    Texts are not held in memory but their 64-bit hashes: 8 bytes a text and up to 8 a word. Of a text that occurs
+    Texts are not held in memory but their 64-bit hashes: 32 bytes a text and about 3 a word. Of a text that occurs
     several times the first parse counts.
 
     Args:

@@ -1,7 +1,7 @@
 """The node-contrastive objective where not all negatives are alike: the formula for a tile, and what it is told.
 
 This is plain torch, a tile of rows at a time and each tile again in the backward pass: memory grows with the nodes, and
-a step costs about twice the products of the tiled kernel, which only knows negatives that are all alike.
+a step costs two to three times that of the tiled kernel, which only knows negatives that are all alike.
 """
 
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ Structure = Literal["induced", "balanced", "right", "left", "random", "given"]
 STRUCTURES: tuple[Structure, ...] = get_args(Structure)
 Inducer = Literal["greedy", "beam", "chart"]
 """How an induced structure is searched: the most similar pair at every step, or the best total similarity that a beam
-or a chart finds. The last two cost several times as much (benchmarks/README.md)."""
+or a chart finds. The last two cost several times as much (docs/trees.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
