@@ -1,4 +1,4 @@
-"""How the nodes of a batch of trees relate: which span the same tokens, and how many edges lie between two of a tree."""
+"""How nodes of trees relate: which of them span the same tokens, and how many edges lie between two of one tree."""
 
 import numpy as np
 from numpy.typing import NDArray
