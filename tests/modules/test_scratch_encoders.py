@@ -25,6 +25,12 @@ def test_the_others_need_no_folder(tiny_tokenizer, tmp_path, sentences, kind, wi
     assert not (tmp_path / "none").exists()
 
 
+def test_static_vectors_are_as_long_as_those_they_are_to_match(tiny_tokenizer, tmp_path):
+    sizes = EncoderSizes(width=400, num_layers=1, num_heads=1, max_seq_length=8)
+    model = untrained_encoder("static", tiny_tokenizer, sizes, folder=tmp_path, device="cpu")
+    assert model[0].embedding.weight.norm(dim=1).mean().item() == pytest.approx(1, rel=0.02)
+
+
 def test_sizes_that_make_no_model_are_one_line(tiny_tokenizer, tmp_path):
     for sizes, message in (
         (EncoderSizes(width=0, num_layers=0, num_heads=2, max_seq_length=8), "width=0, num_layers=0 makes no model"),

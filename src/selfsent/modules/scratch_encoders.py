@@ -6,6 +6,7 @@ from typing import cast
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
+from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
@@ -40,7 +41,8 @@ def untrained_encoder(
     """Make an encoder with random weights.
 
     Args:
-        kind: ``transformer`` (a BERT with mean pooling), ``tree``, or ``static`` (the mean of a vector a piece).
+        kind: ``transformer`` (a BERT with mean pooling), ``tree``, or ``static`` (the mean of a vector a piece, which
+            are about one long: the host's are ``sqrt(width)``, and a squared error then takes most of a training).
         tokenizer: Its pieces; for a transformer one by which texts begin and end with tokens of their own.
         sizes: How large it is.
         folder: Where a transformer is written to, since the host opens nothing else.
@@ -55,6 +57,7 @@ def untrained_encoder(
     _check(sizes, has_heads=kind == "transformer")
     if kind == "static":
         table = StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=sizes.width)
+        nn.init.normal_(table.embedding.weight, std=sizes.width**-0.5)  # vectors of length one, as a teacher's are
         return SentenceTransformer(modules=[table], device=device)
     transformer = _untrained_bert(tokenizer, sizes, folder)
     return SentenceTransformer(modules=[transformer, Pooling(sizes.width, pooling_mode="mean")], device=device)
