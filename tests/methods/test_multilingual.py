@@ -50,7 +50,6 @@ def opened(spec: Any, **options: Any) -> Source:
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys.modules["selfsent.methods.train"], "open_source", opened)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SELFSENT_DATA", raising=False)
 

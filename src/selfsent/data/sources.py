@@ -15,6 +15,7 @@ from typing import Literal
 
 from selfsent.data.columns import KNOWN_COLUMNS, NOT_TEXTS, Layout, Picks, Row, layout_of, row_of
 from selfsent.data.formats import KNOWN_NAMES, BadRecord, NumberedRecords, Record, is_readable, read_records
+from selfsent.data.parallel_formats import is_parallel
 from selfsent.errors import UserError
 
 OnBadRow = Literal["stop", "skip"]
@@ -160,6 +161,10 @@ def open_source(
     if columns is not None and not columns:
         raise UserError("got an empty list of columns; name at least one, or leave the option out")
     name = str(spec)
+    if is_parallel(name):
+        from selfsent.data.parallel_sources import open_parallel  # noqa: PLC0415 it builds on this module
+
+        return open_parallel(name, columns=columns, on_bad_row=on_bad_row, max_rows=max_rows)
     if name.startswith("docs:"):
         return _open_docs(name, max_rows)
     opened = _hub_tables(name) if name.startswith("hf:") else _file_tables(Path(spec).expanduser())

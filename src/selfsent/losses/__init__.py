@@ -7,7 +7,9 @@ from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss
 from selfsent.losses.node_contrastive import NodeContrastiveLoss
 from selfsent.losses.reconstruction import ContrastiveReconstructionLoss, ReconstructionLoss
+from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.losses.token_reconstruction import TokenReconstructionLoss
+from selfsent.losses.translation_ranking import TranslationRankingLoss
 
 __all__ = [
     "ContrastiveReconstructionLoss",
@@ -18,5 +20,7 @@ __all__ = [
     "MaskedLanguageModelingLoss",
     "NodeContrastiveLoss",
     "ReconstructionLoss",
+    "TeacherMatchingLoss",
     "TokenReconstructionLoss",
+    "TranslationRankingLoss",
 ]
