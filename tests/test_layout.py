@@ -11,7 +11,16 @@ PACKAGE = ROOT / "src" / "selfsent"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 FRONT = {"selfsent.methods", "selfsent.cli", "selfsent.demo"}
 ROLES = [file for file in FILES if "/" in file and not file.startswith("methods/")]
-SHARED_BY_METHODS = {"recipe", "run_table", "settings", "starting_model", "train", "train_table", "tree_model", "variants"}
+SHARED_BY_METHODS = {
+    "recipe",
+    "run_table",
+    "settings",
+    "starting_model",
+    "train",
+    "train_table",
+    "tree_model",
+    "variants",
+}
 PAPERS = [
     file for file in FILES if file.startswith("methods/") and Path(file).stem not in {"__init__", *SHARED_BY_METHODS}
 ]

@@ -69,7 +69,8 @@ def test_the_suite_covers_every_exported_loss(model: SentenceTransformer):
     tree_losses = {
         name for name in exported if "decomposition_dropout" in inspect.signature(getattr(losses, name)).parameters
     }
-    assert {type(build(model)).__name__ for build in CASES.values()} == tree_losses
+    entangled = {"EntangledReconstructionLoss"}  # has one graph instead of trees, and tests of its own
+    assert {type(build(model)).__name__ for build in CASES.values()} == tree_losses - entangled
 
 
 @EVERY_LOSS

@@ -32,7 +32,8 @@ def entangled_downward(
         Downward embeddings of all nodes. Gradients reach ``tops`` and the decomposition's parameters.
     """
     trained = [parameter for parameter in decomposition.parameters() if parameter.requires_grad]
-    return _EntangledDownward.apply(tops, noise, graph, decomposition, *trained)  # pyright: ignore[reportReturnType]
+    with torch.autocast(tops.device.type, enabled=False):
+        return _EntangledDownward.apply(tops, noise, graph, decomposition, *trained)  # pyright: ignore[reportReturnType]
 
 
 def _factors(graph: EntangledTrees, noise: Tensor | None, level: Level, shares: Tensor) -> list[Tensor]:

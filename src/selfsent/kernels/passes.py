@@ -38,7 +38,8 @@ def upward(
     Returns:
         Upward embeddings of all nodes. Gradients reach ``leaves`` and the composition's parameters.
     """
-    return _Upward.apply(leaves, noise, trees, composition, *_trained(composition))  # pyright: ignore[reportReturnType]
+    with torch.autocast(leaves.device.type, enabled=False):
+        return _Upward.apply(leaves, noise, trees, composition, *_trained(composition))  # pyright: ignore[reportReturnType]
 
 
 def downward(
@@ -56,7 +57,8 @@ def downward(
         Downward embeddings of all nodes. Gradients reach ``roots`` and the decomposition's parameters.
     """
     trained = _trained(decomposition)
-    return _Downward.apply(roots, noise, trees, decomposition, *trained)  # pyright: ignore[reportReturnType]
+    with torch.autocast(roots.device.type, enabled=False):
+        return _Downward.apply(roots, noise, trees, decomposition, *trained)  # pyright: ignore[reportReturnType]
 
 
 def _trained(cell: nn.Module) -> list[nn.Parameter]:

@@ -116,6 +116,7 @@ class ContrastiveReconstructionLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.contrast = NodeContrast(temperature=temperature, repeats=repeats, distance_decay=distance_decay)
+        self.temperature = temperature
         self.model = model
         self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
         self.index = LeafReconstruction(model, tied=tied)
