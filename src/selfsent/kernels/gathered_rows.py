@@ -62,3 +62,8 @@ def log_sum_over_ranks(logs: Float[Tensor, " M"], *, across_ranks: bool) -> Floa
     sums = (logs - largest).exp_()
     dist.all_reduce(sums)
     return sums.log_().add_(largest)
+
+
+def trains_across_ranks() -> bool:
+    """Whether this process is one of several that take a training step together; not where nothing is recorded."""
+    return torch.is_grad_enabled() and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from selfsent.errors import UserError
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
+from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.node_relations import Repeats, related_contrastive, span_groups, weighted_by_distance
 from selfsent.losses.tree_pass import NodeStates, TreePass
 
@@ -39,7 +40,7 @@ class NodeContrast:
             raise UserError(f"distance_decay={self.distance_decay} is no decay; give 0 or more, less than 1")
 
     def __call__(self, nodes: NodeStates, node_mask: Tensor | None = None) -> Float[Tensor, ""]:
-        """Contrast upward with downward embeddings.
+        """Contrast upward with downward embeddings; in training, those of all ranks with each other.
 
         Args:
             nodes: All nodes of a batch.
@@ -53,7 +54,7 @@ class NodeContrast:
             for side in (nodes.up, nodes.down)
         )
         if self.repeats == "negative" and not self.distance_decay:
-            return tiled_symmetric_info_nce(up, down, temperature=self.temperature)
+            return tiled_symmetric_info_nce(up, down, temperature=self.temperature, across_ranks=trains_across_ranks())
         groups = None if self.repeats == "negative" else span_groups(nodes.trees, nodes.token_ids)
         pairs = weighted_by_distance(nodes.trees, self.distance_decay) if self.distance_decay else None
         if node_mask is not None:
@@ -70,7 +71,8 @@ class NodeContrastiveLoss(nn.Module):
     Source: Opper et al., EMNLP 2023 (StrAE and Self-StrAE), contrastive objective; `functional.node_contrastive` is the
     formula. Computed in tiles, so that memory grows with the nodes and not with their square.
     With ``repeats`` or ``distance_decay`` it is computed in plain torch instead, still in tiles
-    (`selfsent.losses.node_relations` says what that costs).
+    (`selfsent.losses.node_relations` says what that costs), each rank's nodes among themselves.
+    Otherwise the batches of several ranks are one batch: every rank compares its nodes with those of all.
     Gradients reach the encoder and the decoder, through both sides of every pair. ``forward`` changes no state.
 
     Inputs: one column of texts or several (all nodes of all columns are contrasted together); labels are not used.
@@ -99,6 +101,7 @@ class NodeContrastiveLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.contrast = NodeContrast(temperature=temperature, repeats=repeats, distance_decay=distance_decay)
+        self.temperature = temperature
         self.model = model
         self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
 
