@@ -43,3 +43,21 @@ def test_small_tables_are_left_alone():
     table = nn.Embedding(10, 4)
     with gathered_embedding_gradients(table):
         assert not table.sparse
+
+
+def test_the_gradient_of_each_step_is_free_of_those_before():
+    torch.manual_seed(0)
+    table, plain = nn.Embedding(5000, 4), nn.Embedding(5000, 4)
+    plain.load_state_dict(table.state_dict())
+    memory = set()
+    with gathered_embedding_gradients(table):
+        for step in range(6):
+            batches = [[torch.randint(0, 5000, (3, 5)) for _ in range(2)] for _ in range(1 + step % 2)]
+            for model in (table, plain):
+                model.zero_grad()
+                for ids in batches:  # two backward passes in every other step
+                    loss_of(model, ids, tied=step == 4).backward()
+            torch.testing.assert_close(table.weight.grad, plain.weight.grad)
+            torch.nn.utils.clip_grad_norm_([table.weight], 0.1)
+            memory.add(table.weight.grad.data_ptr())
+    assert len(memory) <= 2, "the table of zeros is made once; where it is also a matrix, torch makes one"

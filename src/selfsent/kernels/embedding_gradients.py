@@ -9,9 +9,40 @@ from torch import nn
 _FEW_ROWS = 4096
 
 
-def _to_dense(parameter: torch.Tensor) -> None:
-    if parameter.grad is not None and parameter.grad.is_sparse:
-        parameter.grad = parameter.grad.to_dense()
+class _KeptGradient:
+    """One dense gradient for all steps: before it is used again, only the rows of its last use are set to zero.
+
+    A table of zeros that is made anew every step costs more than all else that is done with a large vocabulary.
+
+    Args:
+        table: The module whose gradient it is.
+    """
+
+    def __init__(self, table: nn.Embedding) -> None:
+        self.dense: torch.Tensor | None = None
+        self.rows: torch.Tensor | None = None
+        self.handle = table.weight.register_post_accumulate_grad_hook(self)
+
+    def __call__(self, parameter: torch.Tensor) -> None:
+        """Put the dense gradient in the place of a sparse one."""
+        gradient = parameter.grad
+        if gradient is None:
+            return
+        if not gradient.is_sparse:
+            if gradient is self.dense:  # a further backward pass added to it
+                self.rows = None
+            return
+        gradient = gradient.coalesce()
+        dense, rows = self._cleared(parameter), gradient.indices()[0]
+        parameter.grad = dense.index_copy_(0, rows, gradient.values())
+        self.dense, self.rows = dense, rows
+
+    def _cleared(self, parameter: torch.Tensor) -> torch.Tensor:
+        """A table of zeros: the one of the last step, if it still fits."""
+        dense = self.dense
+        if dense is None or dense.device != parameter.device or dense.dtype != parameter.dtype:
+            return torch.zeros_like(parameter)
+        return dense.zero_() if self.rows is None else dense.index_fill_(0, self.rows, 0.0)
 
 
 @contextlib.contextmanager
@@ -19,8 +50,9 @@ def gathered_embedding_gradients(model: nn.Module) -> Generator[None]:
     """Let the backward pass of large ``nn.Embedding`` tables keep rows, not tables, until they are added up.
 
     Torch fills a table of zeros at every use of an embedding, so a batch that is embedded in four groups pays for four
-    tables. Within the block it pays for one; the gradient an optimizer finds is dense and the same, up to the order of
-    additions.
+    tables. Within the block it pays for the rows it touched; the gradient an optimizer finds is dense and the same, up
+    to the order of additions. Its memory is kept and used again after ``zero_grad``, so a gradient of an earlier step
+    must not be held on to.
 
     Args:
         model: Any module; not one that several ranks train together, whose gradients are reduced as they come.
@@ -34,12 +66,12 @@ def gathered_embedding_gradients(model: nn.Module) -> Generator[None]:
         and module.weight.requires_grad
         and not module.scale_grad_by_freq
     ]
-    handles = [module.weight.register_post_accumulate_grad_hook(_to_dense) for module in tables]
+    kept = [_KeptGradient(module) for module in tables]
     for module in tables:
         module.sparse = True
     try:
         yield
     finally:
-        for module, handle in zip(tables, handles, strict=True):
+        for module, gradient in zip(tables, kept, strict=True):
             module.sparse = False
-            handle.remove()
+            gradient.handle.remove()
