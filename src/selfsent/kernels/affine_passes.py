@@ -1,6 +1,7 @@
 """The upward and downward passes for affine cells, compiled: whole trees, parallel over sentences, no Python a level.
 
-``passes.upward`` and ``passes.downward`` are the plain forms they are tested against; these serve float32 on a CPU.
+``passes.upward`` and ``passes.downward`` are the plain forms they are tested against; these serve float32, with numba
+on a CPU and with Triton on a GPU (`selfsent.kernels.triton_passes`).
 Each sentence sums its share of the weights' gradients on its own, so the result does not depend on threads.
 Source: Opper et al., EMNLP 2023, Section 3 (composition and decomposition along a tree).
 """
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import prange
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from selfsent.kernels.compiler import compiled
+from selfsent.kernels.compiler import compiled, is_compiled, prange
 from selfsent.kernels.induction import FloatArray
+from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch
 
 
@@ -30,8 +31,13 @@ class AffineMap:
 
 
 def is_compiled_for(values: Tensor) -> bool:
-    """Whether these kernels serve a tensor: float32 on a CPU."""
-    return values.device.type == "cpu" and values.dtype == torch.float32
+    """Whether compiled loops serve a tensor: float32 on a CPU, where numba is installed."""
+    return is_compiled and values.device.type == "cpu" and values.dtype == torch.float32
+
+
+def serves(values: Tensor) -> bool:
+    """Whether the passes of this module serve a tensor: compiled for a CPU, or in float32 on a GPU by Triton."""
+    return is_compiled_for(values) or (values.dtype == torch.float32 and uses_triton(values))
 
 
 def affine_upward(
@@ -85,11 +91,30 @@ def _merges(trees: TreeBatch) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     return trees.merge_offsets, first_parents, trees.left, trees.right
 
 
+def _fill(
+    kernel: Callable[..., None], trees: TreeBatch, values: Tensor, linear: AffineMap, noise: Tensor | None
+) -> None:
+    """Run a forward kernel, which fills in the nodes that are not known."""
+    if uses_triton(values):
+        from selfsent.kernels import triton_passes  # noqa: PLC0415 it imports triton
+
+        of_gpu = triton_passes.compose if kernel is _compose_all else triton_passes.decompose
+        of_gpu(trees, values, linear.weight.detach(), linear.bias.detach(), noise)
+    else:
+        kernel(*_merges(trees), *map(_array, (values, linear.weight.T, linear.bias, noise)))
+
+
 def _gradients(
     kernel: Callable[..., None], trees: TreeBatch, values: Tensor, outer: Tensor, weight: Tensor, noise: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run a backward kernel; return the gradients of all nodes, of the weight and of the bias."""
     gradient = outer.clone(memory_format=torch.contiguous_format)
+    if uses_triton(values):
+        from selfsent.kernels import triton_passes  # noqa: PLC0415 it imports triton
+
+        is_upward = kernel is _compose_all_backward
+        of_gpu = triton_passes.compose_backward if is_upward else triton_passes.decompose_backward
+        return gradient, *of_gpu(trees, values, gradient, weight, noise)
     of_weight = weight.new_zeros(len(trees), *weight.shape)
     of_bias = weight.new_zeros(len(trees), weight.shape[0])
     kernel(*_merges(trees), *map(_array, (values, gradient, weight, noise, of_weight, of_bias)))
@@ -110,7 +135,7 @@ class _AffineUpward(torch.autograd.Function):
         if up is None:
             up = leaves.new_empty(trees.num_nodes, leaves.shape[1])
             up[trees.leaf_nodes] = leaves.detach()
-            _compose_all(*_merges(trees), _array(up), _array(weight.T), _array(bias), _array(noise))
+            _fill(_compose_all, trees, up, AffineMap(weight, bias), noise)
         ctx.save_for_backward(up, weight, noise)
         ctx.trees = trees
         return up
@@ -131,7 +156,7 @@ class _AffineDownward(torch.autograd.Function):
     ) -> Tensor:
         down = roots.new_empty(trees.num_nodes, roots.shape[1])
         down[trees.roots[trees.roots >= 0]] = roots.detach()
-        _decompose_all(*_merges(trees), _array(down), _array(weight.T), _array(bias), _array(noise))
+        _fill(_decompose_all, trees, down, AffineMap(weight, bias), noise)
         ctx.save_for_backward(down, weight, noise)
         ctx.trees = trees
         return down

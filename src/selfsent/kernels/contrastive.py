@@ -4,7 +4,8 @@ Memory grows with the rows, not with their square.
 
 Source: Opper et al., EMNLP 2023 (node-contrastive objective); tiling as in Inf-CL (arXiv 2410.17243).
 The similarity matrix is computed twice, a tile at a time, forward for its row and column sums and backward for the
-gradients: four products of ``2 N^2 D`` operations and two exponentials a pair in all.
+gradients: four products of ``2 N^2 D`` operations and two exponentials a pair in all. On a GPU the tiles are Triton's
+(`selfsent.kernels.triton_contrastive`) where it works, torch's elsewhere.
 """
 
 import math
@@ -17,9 +18,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from selfsent.kernels.gathered_rows import gather_rows, log_sum_over_ranks, sum_over_ranks
+from selfsent.kernels.triton_choice import uses_triton
 
 # Of a CPU, measured (benchmarks/README.md): a tile of 4 MiB, and products large enough for the library's rate.
 _TILE_ROWS, _TILE_COLUMNS = 512, 2048
+_LARGEST_TRITON_DIMENSION = 256  # a block of longer rows does not fit a GPU's multiprocessor
 # exp(2 * scale) must stay well inside float32 for sums around a fixed maximum; above, a running maximum is kept.
 _LARGEST_FIXED_SCALE = 30.0
 # Sums of thousands of terms do not fit their few bits.
@@ -79,8 +82,32 @@ def _tiles(num_rows: int, num_columns: int) -> Iterator[tuple[slice, slice]]:
             yield slice(row, min(row + _TILE_ROWS, num_rows)), slice(column, min(column + _TILE_COLUMNS, num_columns))
 
 
-def _log_sums(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def _is_for_triton(rows: Tensor) -> bool:
+    return rows.shape[1] <= _LARGEST_TRITON_DIMENSION and uses_triton(rows)
+
+
+def log_sums(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Logarithms of the row sums and the column sums of ``exp(scale * rows @ columns.T)``."""
+    if _is_for_triton(rows):
+        from selfsent.kernels import triton_contrastive  # noqa: PLC0415 it imports triton
+
+        return triton_contrastive.log_sums(rows, columns, scale)
+    return log_sums_in_tiles(rows, columns, scale)
+
+
+def products_with_softmaxes(
+    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """``P @ columns`` and ``P.T @ rows``, with P half the sum of the row-wise and the column-wise softmax."""
+    if _is_for_triton(rows):
+        from selfsent.kernels import triton_contrastive  # noqa: PLC0415 it imports triton
+
+        return triton_contrastive.products_with_softmaxes(rows, columns, row_logs, column_logs, scale)
+    return products_in_tiles(rows, columns, row_logs, column_logs, scale)
+
+
+def log_sums_in_tiles(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """What `log_sums` gives, in plain torch."""
     if scale > _LARGEST_FIXED_SCALE:
         return _log_sums_with_running_maximum(rows, columns, scale)
     row_sums, column_sums = (side.new_zeros(len(side), dtype=_sum_dtype(side)) for side in (rows, columns))
@@ -104,7 +131,7 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, columns: Tensor, scale: float, across_ranks: bool) -> Tensor:
         gathered = gather_rows(columns, across_ranks=across_ranks)
-        row_logs, column_logs = _log_sums(rows, gathered.values, scale)
+        row_logs, column_logs = log_sums(rows, gathered.values, scale)
         column_logs = log_sum_over_ranks(column_logs, across_ranks=across_ranks)
         ctx.save_for_backward(rows, gathered.values, row_logs, column_logs)
         ctx.scale, ctx.across_ranks, ctx.own, ctx.num_ranks = scale, across_ranks, gathered.own, gathered.num_ranks
@@ -117,7 +144,7 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         rows, columns, row_logs, column_logs = ctx.saved_tensors
         with torch.autocast(rows.device.type, enabled=False):
-            of_rows, of_columns = _products_with_softmaxes(rows, columns, row_logs, column_logs, ctx.scale)
+            of_rows, of_columns = products_with_softmaxes(rows, columns, row_logs, column_logs, ctx.scale)
         of_columns = sum_over_ranks(of_columns, across_ranks=ctx.across_ranks)[ctx.own]
         factor = gradients[0].to(row_logs) * (ctx.scale * ctx.num_ranks / max(len(columns), 1))
         sides = (of_rows.sub_(columns[ctx.own]), of_columns.sub_(rows))
@@ -125,10 +152,10 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
         return of_rows, of_columns, None, None
 
 
-def _products_with_softmaxes(
+def products_in_tiles(
     rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """``P @ columns`` and ``P.T @ rows``, with P half the sum of the row-wise and the column-wise softmax."""
+    """What `products_with_softmaxes` gives, in plain torch."""
     of_rows, of_columns = (torch.zeros_like(side, dtype=row_logs.dtype) for side in (rows, columns))
     shift = _shared_shift(row_logs, column_logs)
     for down, across in _tiles(len(rows), len(columns)):

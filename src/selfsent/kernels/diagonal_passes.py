@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import prange
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from selfsent.kernels.compiler import compiled
+from selfsent.kernels.compiler import compiled, prange
 from selfsent.kernels.induction import FloatArray
 from selfsent.trees.arrays import IntArray
 from selfsent.trees.entangled import EntangledTrees

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import prange
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from selfsent.kernels.compiler import compiled
+from selfsent.kernels.compiler import compiled, is_compiled, prange
+from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
 FloatArray = NDArray[np.float32]
@@ -34,6 +34,8 @@ def induce(
 ) -> tuple[TreeBatch, Float[Tensor, "N D"]]:
     """Find all trees of a batch under an affine composition, in parallel over sentences, without gradient.
 
+    A GPU's leaves are merged there where Triton's kernels work, others on the CPU; without numba by the plain form.
+
     Args:
         leaves: Leaf embeddings of all sentences, one after another; ``D`` is channels times channel size.
         num_tokens: Leaves of each sentence, ``(B,)``.
@@ -44,6 +46,12 @@ def induce(
     Returns:
         The trees, and the upward embedding of every node.
     """
+    if uses_triton(leaves):
+        from selfsent.kernels import triton_induction  # noqa: PLC0415 it imports triton
+
+        return triton_induction.induce(leaves, num_tokens, weight, bias, noise)
+    if not is_compiled:
+        return _induce_plainly(leaves, num_tokens, weight, bias, noise)
     rows, weight_t, biases = (tensor.detach().float().cpu().contiguous().numpy() for tensor in (leaves, weight.T, bias))
     factors = np.ones((0, 0), np.float32) if noise is None else noise.float().cpu().contiguous().numpy()
     offsets = node_offsets(num_tokens)
@@ -56,6 +64,29 @@ def induce(
         num_tokens, offsets[:-1], leaf_offsets, merge_offsets, rows, weight_t, biases, factors, up, left, right
     )
     return TreeBatch(num_tokens, left, right), torch.from_numpy(up).to(leaves)
+
+
+@torch.no_grad()
+def _induce_plainly(
+    leaves: Tensor, num_tokens: IntArray, weight: Tensor, bias: Tensor, noise: Tensor | None
+) -> tuple[TreeBatch, Tensor]:
+    """Find trees by the plain form in float32, as the compiled one does."""
+    if not num_tokens.any():
+        return TreeBatch(num_tokens, *np.empty((2, 0), dtype=np.int64)), leaves.detach()
+    composition = affine(*(side.detach().float().cpu() for side in (weight, bias)))
+    factors = None if noise is None else noise.float().cpu()
+    trees, up = induce_reference(leaves.detach().float().cpu(), num_tokens, composition, factors)
+    return trees, up.to(leaves)
+
+
+def affine(weight: Float[Tensor, "U U2"], bias: Float[Tensor, " U"]) -> Compose:
+    """The composition of an affine cell, the same for every channel."""
+
+    def compose(left: Tensor, right: Tensor) -> Tensor:
+        channels = [side.unflatten(1, (-1, len(bias))) for side in (left, right)]
+        return functional.linear(torch.cat(channels, dim=2), weight, bias).flatten(1)
+
+    return compose
 
 
 @compiled()

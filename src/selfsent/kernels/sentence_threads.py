@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
+
+from selfsent.kernels.compiler import num_threads
 
 
 def over_sentences(kernel: Callable[[int, int], None], num_sentences: int) -> None:
@@ -14,7 +15,7 @@ def over_sentences(kernel: Callable[[int, int], None], num_sentences: int) -> No
         kernel: Releases the interpreter's lock, and writes only what belongs to its sentences.
         num_sentences: How many there are.
     """
-    num_ranges = min(int(numba.get_num_threads()), num_sentences)
+    num_ranges = min(num_threads(), num_sentences)
     bounds = np.linspace(0, num_sentences, max(num_ranges, 1) + 1).astype(int).tolist()
     if num_ranges <= 1:
         kernel(0, num_sentences)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.kernels.affine_passes import affine_downward, is_compiled_for
+from selfsent.kernels.affine_passes import affine_downward, serves
 from selfsent.kernels.passes import downward
 from selfsent.modules.composition import Cell, CellInit, decomposition_of
 from selfsent.modules.tree_encoder import TreeStates
@@ -44,6 +44,6 @@ class TreeDecoder(nn.Module):
         trees, up = states.trees, states.up
         noise = functional.dropout(up.new_ones(up.shape), self.dropout) if self.training and self.dropout else None
         roots = up[trees.roots[trees.roots >= 0]]
-        if is_compiled_for(up):
+        if serves(up):
             return affine_downward(roots, trees, self.decomposition.linear, noise)
         return downward(roots, trees, self.decomposition, noise)

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
-from selfsent.kernels.affine_passes import affine_upward, is_compiled_for
+from selfsent.kernels.affine_passes import affine_upward, is_compiled_for, serves
 from selfsent.kernels.diagonal_passes import diagonal_upward
 from selfsent.kernels.passes import upward
 from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, composition_of
@@ -293,7 +293,7 @@ class TreeEncoder(InputModule):
         )
         if up is not None and not torch.is_grad_enabled():
             return TreeStates(trees, up)
-        if is_compiled_for(leaves):
+        if serves(leaves):
             return TreeStates(trees, affine_upward(leaves, trees, linear, noise, up))
         return TreeStates(trees, upward(leaves, trees, self.composition, noise))
 
