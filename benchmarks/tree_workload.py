@@ -1,8 +1,9 @@
 """The work that is timed: a tree model on real sentences, by our path and by the plain torch reference."""
 
 import itertools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,10 @@ from selfsent.kernels.induction import induce, induce_reference
 from selfsent.losses import NodeContrastiveLoss
 from selfsent.losses.functional import node_contrastive
 from selfsent.modules import TreeEncoder
+from selfsent.modules.composition import Cell
 from selfsent.trees.arrays import TreeBatch
+
+Step = TypeVar("Step", bound="TrainingStep")
 
 CHANNEL_SIZE = {100: 10, 256: 16, 20: 5}
 """U by width of the embedding, as in the papers (100 and 256); 20 is for trying the benchmark out."""
@@ -48,12 +52,14 @@ class Width:
         return self.model[0]
 
 
-def models_of(sentences: list[str], *, dimension: int, vocab_size: int) -> Width:
+def models_of(
+    sentences: list[str], *, dimension: int, vocab_size: int, channel_size: int | None = None, cell: Cell = "affine"
+) -> Width:
     """Build untrained models: speed does not depend on what they have learned."""
     torch.manual_seed(0)
     tokenizer = train_tokenizer(sentences, vocab_size=vocab_size)
-    size = CHANNEL_SIZE[dimension]
-    encoder = TreeEncoder(tokenizer=tokenizer, channels=dimension // size, channel_size=size)
+    size = channel_size or CHANNEL_SIZE[dimension]
+    encoder = TreeEncoder(tokenizer=tokenizer, channels=dimension // size, channel_size=size, cell=cell)
     static = StaticEmbedding(
         tokenizer.backend_tokenizer, embedding_weights=encoder.embedding.weight.detach().numpy().copy()
     )
@@ -91,7 +97,7 @@ def find_trees_by_reference(encoder: TreeEncoder, leaves: Leaves) -> TreeBatch:
         return induce_reference(leaves.values, leaves.num_tokens, encoder.composition)[0]
 
 
-class ContrastiveStep:
+class TrainingStep(ABC):
     """A whole training step: strings to tokens, trees, both passes, loss, gradients, clipping and Adam.
 
     Args:
@@ -100,12 +106,19 @@ class ContrastiveStep:
         reference_of: The step whose weights to share and whose work to do by plain torch and autograd instead.
     """
 
-    def __init__(self, width: Width, sentences: list[str], *, reference_of: "ContrastiveStep | None" = None) -> None:
+    def __init__(self, width: Width, sentences: list[str], *, reference_of: "TrainingStep | None" = None) -> None:
         self.encoder, self.sentences, self.is_reference = width.encoder, sentences, reference_of is not None
-        self.loss = reference_of.loss if reference_of else NodeContrastiveLoss(width.model)
-        modules: list[nn.Module] = [self.encoder, self.loss.tree_pass]
-        self.parameters = [parameter for module in modules for parameter in module.parameters()]
+        self.loss: Any = reference_of.loss if reference_of else self.make_loss(width.model)
+        self.parameters = list(self.loss.parameters())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-5)
+
+    @abstractmethod
+    def make_loss(self, model: SentenceTransformer) -> nn.Module:
+        """Make the objective over a model."""
+
+    @abstractmethod
+    def reference_loss(self, features: dict[str, Tensor]) -> Tensor:
+        """Compute the objective by plain torch."""
 
     def __call__(self) -> float:
         """Take the step and return its loss."""
@@ -128,9 +141,18 @@ class ContrastiveStep:
     def objective(self) -> Tensor:
         """Compute the loss, from strings."""
         features = self.encoder.preprocess(self.sentences)
-        return self._reference_loss(features) if self.is_reference else self.loss([features], None)
+        return self.reference_loss(features) if self.is_reference else self.loss([features], None)
 
-    def _reference_loss(self, features: dict[str, Tensor]) -> Tensor:
+
+class ContrastiveStep(TrainingStep):
+    """A step of Self-StrAE."""
+
+    def make_loss(self, model: SentenceTransformer) -> nn.Module:
+        """Contrast nodes."""
+        return NodeContrastiveLoss(model)
+
+    def reference_loss(self, features: dict[str, Tensor]) -> Tensor:
+        """Induce one merge a sentence at a time, recorded by autograd, and compare all nodes in one matrix."""
         encoder, decoder = self.encoder, self.loss.tree_pass.decoder
         mask = features["attention_mask"].bool()
         leaves = encoder.embedding(features["input_ids"][mask])
@@ -170,8 +192,12 @@ def encode_by_reference(encoder: TreeEncoder, sentences: list[str], *, batch_siz
 
 def prepared_step(sentences: list[str], dimension: int, vocab_size: int) -> ContrastiveStep:
     """Build a step whose kernels are compiled and whose Adam has its state, ready to be measured."""
-    step = ContrastiveStep(models_of(sentences, dimension=dimension, vocab_size=vocab_size), sentences)
-    whole, step.sentences = step.sentences, sentences[:2]
+    return warmed(ContrastiveStep(models_of(sentences, dimension=dimension, vocab_size=vocab_size), sentences))
+
+
+def warmed(step: Step) -> Step:
+    """Take a step on two sentences, so that kernels are compiled and Adam has its state."""
+    whole, step.sentences = step.sentences, step.sentences[:2]
     step()
     step.sentences = whole
     return step

@@ -15,16 +15,21 @@ from selfsent.kernels.compiler import compiled
 def double(value):
     return 2 * value
 
+@compiled()
+def triple(value):
+    return 3 * value
+
 print(double(21), "cached" if double.stats.cache_path else "compiled anew")
 """
 
 
-def run(program: Path, **environment: str) -> str:
+def run(program: Path, **environment: str) -> tuple[str, str]:
+    """What the program writes, and what it warns of."""
     result = subprocess.run(
         [sys.executable, str(program)], env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
+    return result.stdout.strip(), result.stderr
 
 
 @pytest.fixture
@@ -35,11 +40,11 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_machine_code_is_kept_where_a_cache_can_be_written(program: Path, tmp_path: Path):
-    assert run(program, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "42 cached"
+    assert run(program, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == ("42 cached", "")
     assert list((tmp_path / "cache").rglob("*.nbi"))
 
 
-def test_a_machine_without_a_writable_cache_compiles_anew(program: Path, tmp_path: Path):
+def test_a_machine_without_a_writable_cache_compiles_anew_and_says_so_once(program: Path, tmp_path: Path):
     in_the_way = tmp_path / "file"
     in_the_way.touch()
     unwritable = {
@@ -48,7 +53,10 @@ def test_a_machine_without_a_writable_cache_compiles_anew(program: Path, tmp_pat
         "XDG_CACHE_HOME": str(in_the_way),
     }
     only_there = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
-    assert run(program, **unwritable, **only_there) == "42 compiled anew"
+    result, warning = run(program, **unwritable, **only_there)
+    assert result == "42 compiled anew"
+    assert len(warning.splitlines()) == 1
+    assert "set NUMBA_CACHE_DIR" in warning
 
 
 def test_compiled_code_keeps_not_a_number_and_infinity():

@@ -1,0 +1,73 @@
+"""What ``make bench`` compares and counts: the reference of Banyan does our work, floors are sums by hand."""
+
+import pytest
+import torch
+from benchmarks.banyan_workload import BanyanStep, Graph, banyan_models
+from benchmarks.comparisons import QUICK, Sizes
+from benchmarks.floors import Rates, adam_bytes, composing, contrasting, finding, recovering
+from benchmarks.interleaved import Timing, take_turns
+from benchmarks.results import Results, show
+from rich.console import Console
+
+
+def test_the_reference_of_banyan_has_our_loss_and_gradients(sentences: list[str]):
+    width = banyan_models(sentences, 8, 100)
+    step = BanyanStep(width, [*sentences[:5], sentences[0], "rain"])
+    reference = BanyanStep(width, step.sentences, reference_of=step)
+    outcomes = []
+    for one in (step, reference):
+        assert one.without_dropout() == pytest.approx(step.without_dropout(), rel=1e-5)
+        objective = one.objective()
+        outcomes.append(torch.autograd.grad(objective, one.parameters))
+    for ours, theirs in zip(*outcomes, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_pair_that_was_merged_before_has_one_parent():
+    graph = Graph(torch.eye(3), torch.empty(0, 2, dtype=torch.int64), torch.zeros(3, dtype=torch.int64))
+    one, other = torch.tensor([0, 0, 1]), torch.tensor([1, 1, 2])
+    parents = graph.merge(one, other, torch.add, 0.0)
+    assert parents[0] == parents[1] != parents[2]
+    again = graph.merge(torch.tensor([1, 3]), torch.tensor([2, 4]), torch.add, 0.0)
+    assert again.tolist() == [int(parents[2]), 5]
+    assert graph.heights.tolist() == [0, 0, 0, 1, 1, 2]
+    assert graph.values[5].tolist() == [1.0, 2.0, 1.0]
+
+
+def test_floors_are_sums_by_hand():
+    # One merge of 2 channels of 3 values: 2 outputs' sides, 3 inputs each, multiply and add: 2 * 2 * 3 a value.
+    assert composing(1, 6, 3) == 12 * 6
+    assert finding(1, 6, 3) == composing(1, 6, 3) + 3 * 2 * 6
+    assert contrasting(10, 6) == 4 * (2 * 10 * 10 * 6)
+    assert recovering(5, 7, 6) == 4 * (2 * 5 * 7 * 6)
+    assert adam_bytes(3) == 3 * 28
+    assert Rates(products_per_s=10.0, bytes_per_s=4.0).seconds(products=20.0, num_bytes=8.0) == 4.0
+
+
+def test_candidates_take_turns_after_one_that_does_not_count():
+    calls: list[str] = []
+    timing = take_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, budget_s=0.0)
+    assert calls == ["a", "b"] * 3
+    assert {name: len(seconds) for name, seconds in timing.seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_tables_show_ratio_floor_and_curve():
+    results = Results(machine={"load_at_start": 0.1, "load_at_end": 0.2, "cores": 2})
+    timing = Timing(seconds={"ours": [0.1, 0.2], "reference": [0.8, 0.8]})
+    results.add("step", timing, note="a note", floor_s=0.05)
+    results.floor = dict.fromkeys(
+        ("matrix_product_gflops", "bandwidth_gb_s", "tiled_loss_gflops", "tiled_loss_share"), 0.5
+    )
+    point = {"size": 64, "seconds": 0.5, "floor_seconds": 0.25, "tokens_per_second": 1234.0}
+    results.curves = {"batch": [point, {**point, "size": 128, "extra_memory_mib": 3.0}]}
+    console = Console(width=140, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        show(results, console)
+    text = captured.get()
+    assert results.ratios == {"step": pytest.approx(5.333, abs=1e-3)}
+    for shown in ("5.33", "4.00 to 8.00", "150.0", "50.0", "800.0", "1,234", "250.00"):
+        assert shown in text
+
+
+def test_trying_out_measures_the_same_curves():
+    assert QUICK.curves.keys() == Sizes().curves.keys()
