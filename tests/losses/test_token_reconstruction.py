@@ -84,7 +84,7 @@ def test_a_batch_taken_in_groups_by_length_gives_the_same(model: SentenceTransfo
     with torch.no_grad():
         terms = loss([features_of(model, first), features_of(model, second)])
         expected = rebuilt_by_hand(loss, first, weights) + 0.25 * rebuilt_by_hand(loss, second, weights)
-    assert terms["reconstruction"].item() == pytest.approx(expected, rel=1e-5)
+    assert terms["reconstruction"].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_errors_are_those_worked_out_by_hand_and_have_the_right_gradient():

@@ -1,6 +1,5 @@
 """Translation ranking on two ranks: their averaged gradients are those of one process with both halves of the batch."""
 
-import multiprocessing
 import os
 import socket
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch.distributed as dist
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tests.modules.transformer_models import open_bert, write_bert
+from tests.training.tiny_run import fork
 
 from selfsent.losses.translation_ranking import TranslationRankingLoss
 
@@ -39,13 +39,7 @@ def test_negatives_of_both_ranks_are_seen_with_and_without_cached_gradients(tmp_
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    forking = multiprocessing.get_context("fork")
-    processes = [
-        forking.Process(target=rank_gradient, args=(rank, port, base, mini_batch_size, str(tmp_path)))
-        for rank in range(2)
-    ]
-    for process in processes:
-        process.start()
+    processes = [fork(rank_gradient, rank, port, base, mini_batch_size, str(tmp_path)) for rank in range(2)]
     for process in processes:
         process.join(timeout=120)
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
