@@ -21,6 +21,7 @@ from selfsent.modules import TextCNN, TextCNNDecoder
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
     return write_bert(tmp_path_factory.mktemp("bert"), SENTENCES)
 
 
