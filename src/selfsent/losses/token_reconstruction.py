@@ -139,7 +139,7 @@ class TokenReconstructionLoss(nn.Module):
         return terms if self.components else torch.stack(list(terms.values())).sum()
 
     def _reconstruction(
-        self, decoder: TextCNNDecoder, groups: Sequence[tuple[Int[Tensor, " G"], Mapping[str, Any]]]
+        self, decoder: TextCNNDecoder, groups: Sequence[tuple[Int[Tensor, " _"], Mapping[str, Any]]]
     ) -> Float[Tensor, ""]:
         """Add up both views' errors over all groups of rows, each view's divided by its own number of tokens."""
         parts = [self._group_errors(decoder, view, output) for view, output in groups]
