@@ -241,9 +241,9 @@ def test_two_ranks_of_four_sentences_are_one_batch_of_eight():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with mp.Manager() as manager:
+    with mp.get_context("forkserver").Manager() as manager:
         losses = manager.dict()
-        mp.start_processes(_compare_on_a_rank, args=(port, losses), nprocs=2, start_method="fork")
+        mp.start_processes(_compare_on_a_rank, args=(port, losses), nprocs=2, start_method="forkserver")
         by_rank = [losses[0], losses[1]]
     module, rows = comparison(), [unit_rows(8, seed) for seed in range(4)]
     expected = [module((rows[0], rows[1]), (rows[2], rows[3])).item() for _ in range(2)]

@@ -89,7 +89,7 @@ def test_ranks_hold_the_rows_of_all_ranks_and_agree():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with mp.Manager() as manager:
+    with mp.get_context("forkserver").Manager() as manager:
         results = manager.dict()
-        mp.start_processes(_fill_on_a_rank, args=(port, results), nprocs=2, start_method="fork")
+        mp.start_processes(_fill_on_a_rank, args=(port, results), nprocs=2, start_method="forkserver")
         assert dict(results) == {rank: [1.5, 10.0, 10.5, 11.0, 11.5] for rank in range(2)}

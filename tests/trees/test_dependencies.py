@@ -1,5 +1,4 @@
 import itertools
-import time
 from pathlib import Path
 
 import numpy as np
@@ -153,12 +152,8 @@ def test_a_malformed_file_names_file_and_line(tmp_path: Path, text: str, reason:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["chain", "random"])
-def test_time_is_near_linear_in_the_words(kind: str):
-    def seconds(num_words: int) -> float:
-        heads = [*range(1, num_words), -1] if kind == "chain" else random_heads(num_words, 0)
-        started = time.perf_counter()
-        depths_of_heads(projective(heads))
-        return time.perf_counter() - started
-
-    assert min(seconds(16_000) for _ in range(2)) < 40 * min(seconds(2_000) for _ in range(3))
+def test_a_chain_of_many_thousand_words_neither_recurses_nor_takes_quadratic_time():
+    num_words = 200_000
+    depths = depths_of_heads([*range(1, num_words), -1])
+    # Every word hangs on the next, so the tree leans to the left: the last gap is its root's.
+    assert depths.tolist() == list(range(num_words - 2, -1, -1))

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,13 +98,8 @@ def test_a_word_without_a_piece_drops_out():
 
 
 @pytest.mark.parametrize("structure", FIXED_BUILDERS)
-def test_time_is_near_linear_in_a_sentence_of_many_thousand_words(structure: str):
-    def seconds(num_tokens: int) -> float:
-        depths = depths_of_spans(num_tokens, FIXED_BUILDERS[structure](num_tokens).spans)
-        started = time.perf_counter()
-        trees_of_depths(depths, np.array([num_tokens]), "right")
-        return time.perf_counter() - started
-
-    seconds(10)
-    # 16 times the words in less than 64 times the time: quadratic would be 256 times.
-    assert min(seconds(320_000) for _ in range(3)) < 64 * max(min(seconds(20_000) for _ in range(5)), 1e-5)
+def test_a_sentence_of_many_thousand_words_neither_recurses_nor_takes_quadratic_time(structure: str):
+    num_tokens = 200_000
+    tree = FIXED_BUILDERS[structure](num_tokens)
+    depths = depths_of_spans(num_tokens, tree.spans)
+    assert set(trees_of_depths(depths, np.array([num_tokens]), "right")[0].spans) == set(tree.spans)
