@@ -7,6 +7,8 @@ from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss
 from selfsent.losses.node_contrastive import NodeContrastiveLoss
 from selfsent.losses.reconstruction import ContrastiveReconstructionLoss, ReconstructionLoss
+from selfsent.losses.recursive_network import RecursiveNetworkLoss
+from selfsent.losses.sequence_reconstruction import SequenceReconstructionLoss
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.losses.token_reconstruction import TokenReconstructionLoss
 from selfsent.losses.translation_ranking import TranslationRankingLoss
@@ -20,6 +22,8 @@ __all__ = [
     "MaskedLanguageModelingLoss",
     "NodeContrastiveLoss",
     "ReconstructionLoss",
+    "RecursiveNetworkLoss",
+    "SequenceReconstructionLoss",
     "TeacherMatchingLoss",
     "TokenReconstructionLoss",
     "TranslationRankingLoss",

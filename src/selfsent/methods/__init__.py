@@ -4,9 +4,11 @@
 """
 
 from selfsent.methods.banyan import BANYAN
+from selfsent.methods.bi_lstm import BI_LSTM
 from selfsent.methods.mlm import MLM
 from selfsent.methods.multilingual import MULTILINGUAL
 from selfsent.methods.recipe import Method, Recipe
+from selfsent.methods.recursive_networks import IORNN, TREE_LSTM
 from selfsent.methods.sarcse import SARCSE
 from selfsent.methods.sbert import SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET
 from selfsent.methods.sct import SCT, SCT_DISTILL
@@ -22,6 +24,9 @@ METHODS: dict[str, Method] = {
         SELF_STRAE,
         STRAE,
         BANYAN,
+        TREE_LSTM,
+        IORNN,
+        BI_LSTM,
         SIMCSE,
         SIMCSE_SUP,
         SBERT_CLASSIFICATION,

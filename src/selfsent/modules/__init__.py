@@ -3,6 +3,7 @@
 from selfsent.modules.composition import AffineComposition, AffineDecomposition
 from selfsent.modules.instance_queue import InstanceQueue
 from selfsent.modules.projection_head import StackedHead, TanhHead
+from selfsent.modules.recursive_encoder import RecursiveEncoder
 from selfsent.modules.text_cnn import TextCNN
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
 from selfsent.modules.tree_decoder import TreeDecoder
@@ -12,6 +13,7 @@ __all__ = [
     "AffineComposition",
     "AffineDecomposition",
     "InstanceQueue",
+    "RecursiveEncoder",
     "StackedHead",
     "TanhHead",
     "TextCNN",

@@ -1,0 +1,108 @@
+"""StrAE's objectives for the recursive networks before it, each with the decoder of its kind."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Literal, get_args
+
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+
+from selfsent.errors import UserError
+from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE, STRAE_CITATION, NodeContrast
+from selfsent.losses.reconstruction import LeafReconstruction, embedding_table
+from selfsent.losses.tree_pass import NodeStates, TreePass
+from selfsent.modules.recursive_encoder import RecursiveEncoder
+
+Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
+"""All nodes contrasted, the leaves' tokens recovered, or half of each over internal nodes and leaves."""
+
+
+class RecursiveNetworkLoss(nn.Module):
+    """Train a Tree-LSTM or an inside-outside network on raw text with the objectives of StrAE.
+
+    Recovering a token from its leaf's outside embedding is the inside-outside network's own objective, a word given its
+    context. The roots of such a network share one outside embedding, so they are not contrasted.
+
+    Source: Opper et al., EMNLP 2023 (StrAE), objectives; Le & Zuidema, EMNLP 2014, Section 4, for a word given its
+    context. Differs: cross-entropy over the vocabulary, where Le & Zuidema rank the word above a drawn one by a margin.
+    Gradients reach the encoder, the decoder and the output weights. ``forward`` changes no state.
+
+    Inputs: one column of texts or several; labels are not used.
+
+    Args:
+        model: A SentenceTransformer whose first module is a `selfsent.modules.RecursiveEncoder`.
+        objective: Which objective.
+        temperature: Divides cosines in the contrastive objective.
+        tied: Whether the embedding table is the output weight, or a layer of its own.
+        dropout: Share of values dropped from downward embeddings in training.
+
+    Raises:
+        UserError: The model is another one, or a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        objective: Objective = "contrastive",
+        temperature: float = RELEASED_TEMPERATURE,
+        tied: bool = True,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if objective not in get_args(Objective):
+            raise UserError(f"objective={objective!r} is not known; it is one of {', '.join(get_args(Objective))}")
+        self.objective: Objective = objective
+        self.contrast = NodeContrast(temperature=temperature)
+        encoder = _encoder_of(model)
+        self.model = model
+        self.tree_pass = TreePass(model, decomposition_dropout=dropout)
+        decoder = encoder.new_decoder(dropout=dropout)
+        self.tree_pass.decoder = decoder  # pyright: ignore[reportAttributeAccessIssue] of another cell than its own
+        self.knows_roots = decoder.knows_roots
+        self.index = None if objective == "contrastive" else LeafReconstruction(model, tied=tied)
+
+    def forward(
+        self,
+        sentence_features: Iterable[dict[str, Any]],
+        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+    ) -> Tensor | dict[str, Tensor]:
+        """Return the objective in nats; of the mixed one two halved terms, ``contrastive`` and ``reconstruction``."""
+        nodes = self.tree_pass(self.model, sentence_features)
+        if self.index is None:
+            return self.contrast(nodes, self._contrasted(nodes))
+        reconstruction = self.index(nodes.down[nodes.is_leaf], nodes.token_ids, embedding_table(self.model))
+        if self.objective == "cross-entropy":
+            return reconstruction
+        contrastive = self.contrast(nodes, self._contrasted(nodes) & ~nodes.is_leaf)
+        return {"contrastive": contrastive / 2, "reconstruction": reconstruction / 2}
+
+    def _contrasted(self, nodes: NodeStates) -> Tensor:
+        """True for each node whose downward embedding depends on its sentence."""
+        mask = torch.ones_like(nodes.is_leaf)
+        if not self.knows_roots:
+            mask[nodes.trees.roots[nodes.trees.roots >= 0]] = False
+        return mask
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        settings: dict[str, Any] = {"objective": self.objective, "dropout": self.tree_pass.decoder.dropout}
+        if self.objective != "cross-entropy":
+            settings |= asdict(self.contrast)
+        return settings | ({} if self.index is None else {"tied": self.index.tied})
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source of the objectives, for the model card."""
+        return STRAE_CITATION
+
+
+def _encoder_of(model: SentenceTransformer) -> RecursiveEncoder:
+    first = model[0]
+    if not isinstance(first, RecursiveEncoder):
+        raise UserError(
+            f"this objective needs a recursive network, and the first module here is {type(first).__name__};"
+            " build one with `selfsent train tree-lstm` or put a selfsent.modules.RecursiveEncoder first"
+        )
+    return first

@@ -1,0 +1,117 @@
+"""Reconstruction of a text's tokens from its embedding alone, by a recurrent decoder."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import WordEmbeddings
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.utils.checkpoint import checkpoint
+
+from selfsent.errors import UserError
+from selfsent.losses.functional import leaf_cross_entropy
+from selfsent.losses.node_contrastive import STRAE_CITATION
+
+_TOKENS_A_TILE = 512
+
+
+class SequenceDecoder(nn.Module):
+    """A Bi-LSTM that reads nothing but a text's embedding, at each of its places.
+
+    No token is shown to it: what it says at a place it knows from the embedding, which is the bottleneck, and from how
+    far the place is from both ends.
+
+    Args:
+        dimension: D, values of an embedding; even, for half of them are of each direction.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(dimension, dimension // 2, bidirectional=True, batch_first=True)
+
+    def forward(self, sentences: Float[Tensor, "B D"], num_tokens: Int[Tensor, " B"]) -> Float[Tensor, "L D"]:
+        """Return the states at all places of all texts that have a token, one text after another."""
+        kept = num_tokens > 0
+        sentences, lengths = sentences[kept], num_tokens[kept]
+        if not len(lengths):
+            return sentences
+        places = torch.arange(int(lengths.max()), device=lengths.device)
+        repeated = sentences[:, None].expand(-1, len(places), -1)
+        packed = pack_padded_sequence(repeated, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return states[places < lengths[:, None]]
+
+
+class SequenceReconstructionLoss(nn.Module):
+    """Recover every token of a text from the text's embedding.
+
+    Source: the cross-entropy objective of StrAE (Opper et al., EMNLP 2023) with a sequence in place of the tree: the
+    decoder takes the shape of the encoder, and reads nothing but the embedding.
+    Logits are computed for some hundred tokens at a time and again in the backward pass.
+    Gradients reach the model, the decoder and the output weights. ``forward`` changes no state.
+
+    Inputs: one column of texts or several; labels are not used.
+
+    Args:
+        model: A SentenceTransformer whose first module is the host's ``WordEmbeddings``, of as many values as the
+            sentence embedding.
+        tied: Whether the embedding table is the output weight (StrAE), or a layer of its own.
+
+    Raises:
+        UserError: The model is another one.
+    """
+
+    def __init__(self, model: SentenceTransformer, *, tied: bool = True) -> None:
+        super().__init__()
+        vocabulary, dimension = _table(model).shape
+        if model.get_embedding_dimension() != dimension:
+            raise UserError(
+                f"the sentence embedding has {model.get_embedding_dimension()} values and the table's rows {dimension};"
+                " they must be equal for one to recover the other"
+            )
+        self.model = model
+        self.tied = tied
+        self.decoder = SequenceDecoder(dimension)
+        self.output = None if tied else nn.Linear(dimension, vocabulary)
+
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
+        """Return the mean cross-entropy over tokens, in nats; 0 where there are none."""
+        parts = [self._states(dict(features)) for features in sentence_features]
+        states, token_ids = (torch.cat(part) for part in zip(*parts, strict=True))
+        if not len(states):
+            return states.sum()
+        weight, bias = (_table(self.model), None) if self.output is None else (self.output.weight, self.output.bias)
+        total = states.new_zeros(())
+        for part, ids in zip(states.split(_TOKENS_A_TILE), token_ids.split(_TOKENS_A_TILE), strict=True):
+            mean = checkpoint(leaf_cross_entropy, part, ids, weight, bias, use_reentrant=False)
+            total = total + mean * (len(ids) / len(token_ids))
+        return total
+
+    def _states(self, features: dict[str, Any]) -> tuple[Float[Tensor, "L D"], Int[Tensor, " L"]]:
+        """The decoder's states at all places of a column, and the tokens that stand there."""
+        mask = features["attention_mask"].bool()
+        token_ids = features["input_ids"][mask]
+        return self.decoder(self.model(features)["sentence_embedding"], mask.sum(dim=1)), token_ids
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Name the settings for the model card."""
+        return {"tied": self.tied}
+
+    @property
+    def citation(self) -> str:
+        """BibTeX entry of the source, for the model card."""
+        return STRAE_CITATION
+
+
+def _table(model: Any) -> Tensor:
+    """The embedding table of a model, also where the trainer has wrapped it for several devices."""
+    first = getattr(model, "module", model)[0]
+    if not isinstance(first, WordEmbeddings):
+        raise UserError(
+            f"this objective needs word embeddings to recover, and the first module here is {type(first).__name__};"
+            " build one with `selfsent train bi-lstm` or put the host's WordEmbeddings first"
+        )
+    return first.emb_layer.weight

@@ -1,0 +1,148 @@
+"""Bi-LSTM: the sequential baseline of StrAE, an autoencoder from scratch on raw text.
+
+Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 1997; Conneau et al., EMNLP 2017 (arXiv
+1705.02364), for pooling its states; as a baseline in Opper et al., EMNLP 2023 (arXiv 2305.05588).
+
+=========================================  ==================================  ========================================
+of the papers                              object                              file
+=========================================  ==================================  ========================================
+embeddings, Bi-LSTM, pooling               ``WordEmbeddings, LSTM, Pooling``   of the host
+decoder and cross-entropy of the tokens    ``SequenceReconstructionLoss``      ``losses/sequence_reconstruction.py``
+=========================================  ==================================  ========================================
+
+The saved model is made of the host's modules alone: ``SentenceTransformer(folder)`` opens it without this package.
+
+Where we differ:
+
+* How StrAE's authors trained their Bi-LSTM is not known to us. Here it is StrAE's frame with a sequence for the tree: a
+  second Bi-LSTM recovers the tokens from the sentence's embedding and sees nothing else. It has no nodes to contrast.
+* No dropout: the host's modules have none that leaves the embeddings' width alone.
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import LSTM, Pooling, WordEmbeddings
+from transformers import PreTrainedTokenizerBase
+
+from selfsent.data.arrow_file import materialise
+from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
+from selfsent.errors import UserError
+from selfsent.losses import SequenceReconstructionLoss
+from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.tree_model import TreeModelConfig, UsableTexts
+from selfsent.parsing.tree_texts import TreeTexts
+
+PoolingMode = Literal["mean", "max"]
+
+_TEXTS_IN_VOCABULARY_REPORT = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiLstmConfig:
+    """Options of ``bi-lstm``; those it shares with ``strae`` have its defaults.
+
+    Args:
+        dimension: Values of an embedding, of a token and of a sentence; half of them are of each direction.
+        num_layers: Layers of the Bi-LSTM (ours: 1).
+        pooling: ``mean`` of the states, or the ``max`` of each value.
+        tied: Whether reconstruction's output weights are the embedding table.
+        init_range: The table starts uniform in [-r, r].
+        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
+        vocab_size: Pieces of a trained tokenizer, at most.
+        lowercase: Whether a trained tokenizer lower-cases.
+        min_tokens: Shorter texts are not trained on.
+        max_tokens: Longer texts are not trained on.
+    """
+
+    dimension: int = 100
+    num_layers: int = 1
+    pooling: PoolingMode = "mean"
+    tied: bool = True
+    init_range: float = 0.1
+    tokenizer: str | None = None
+    vocab_size: int = 25_000
+    lowercase: bool = True
+    min_tokens: int = 4
+    max_tokens: int = 200
+
+
+def training(config: BiLstmConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
+    """The training arguments of ``strae`` with cross-entropy."""
+    return {
+        "learning_rate": 1e-3,
+        "per_device_train_batch_size": 512,
+        "num_train_epochs": 15,
+        "lr_scheduler_type": "constant",
+        "optim": "adamw_torch_fused",
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "dataloader_drop_last": True,
+    }
+
+
+def build(config: BiLstmConfig, assembly: Assembly) -> Ingredients:
+    """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
+
+    Raises:
+        UserError: An option is out of range, a base model was named, or no text is of a usable length.
+    """
+    _check(config, assembly)
+    texts = TreeTexts(assembly.source, None, skip_unparsed=False)
+    tokenizer = (
+        load_tokenizer(config.tokenizer)
+        if config.tokenizer
+        else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
+    )
+    model = new_model(config, tokenizer, device=assembly.device)
+    usable = UsableTexts(texts, tokenizer, TreeModelConfig(min_tokens=config.min_tokens, max_tokens=config.max_tokens))
+    dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
+    dataset, heldout = split_for(assembly, dataset)
+    report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))
+    notes = [usable.note(), f"vocabulary of {report['vocab_size']:,} pieces", _size(model)]
+    loss = SequenceReconstructionLoss(model, tied=config.tied)
+    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
+
+
+def new_model(
+    config: BiLstmConfig, tokenizer: PreTrainedTokenizerBase, *, device: str | None = None
+) -> SentenceTransformer:
+    """Make the untrained model of the host's modules."""
+    table = torch.empty(len(tokenizer), config.dimension).uniform_(-config.init_range, config.init_range)
+    words = WordEmbeddings(tokenizer, table, update_embeddings=True)
+    lstm = LSTM(config.dimension, config.dimension // 2, num_layers=config.num_layers)
+    pooling = Pooling(config.dimension, pooling_mode=config.pooling)
+    return SentenceTransformer(modules=[words, lstm, pooling], device=device)
+
+
+def _check(config: BiLstmConfig, assembly: Assembly) -> None:
+    problems: list[str] = []
+    if assembly.base is not None:
+        problems.append(f"a bi-lstm is trained from scratch and takes no --base (received {assembly.base})")
+    if config.dimension < 2 or config.dimension % 2:  # noqa: PLR2004 two directions
+        problems.append(f"dimension={config.dimension} has no two equal halves; give an even number, such as 100")
+    if config.num_layers < 1:
+        problems.append(f"num_layers={config.num_layers} makes no model; give 1 or more")
+    if not 0 < config.init_range < torch.inf:
+        problems.append(f"init_range={config.init_range} needs more than 0")
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _size(model: SentenceTransformer) -> str:
+    num_in_table = sum(weight.numel() for weight in model[0].parameters())
+    num_weights = sum(weight.numel() for weight in model.parameters())
+    return f"{num_weights - num_in_table:,} weights beside the embedding table"
+
+
+BI_LSTM = Method(
+    name="bi-lstm",
+    summary="baseline of StrAE: a Bi-LSTM autoencoder from scratch on raw text (1997)",
+    config=BiLstmConfig,
+    build=build,
+    training=training,
+)
+"""The sequential baseline."""
