@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -61,3 +62,23 @@ def test_the_gradient_of_each_step_is_free_of_those_before():
             torch.nn.utils.clip_grad_norm_([table.weight], 0.1)
             memory.add(table.weight.grad.data_ptr())
     assert len(memory) <= 2, "the table of zeros is made once; where it is also a matrix, torch makes one"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda table: nn.utils.clip_grad_norm_([table.weight], 1.0), id="clipped by no number"),
+        pytest.param(lambda table: table.weight.grad.add_(1.0), id="noise added in place"),
+    ],
+)
+def test_whatever_changed_a_gradient_in_place_the_next_one_is_free_of_it(change):
+    table = nn.Embedding(5000, 4)
+    with gathered_embedding_gradients(table):
+        (table(torch.tensor([1, 2])).sum() * torch.nan).backward()
+        change(table)
+        table.zero_grad()
+        table(torch.tensor([3, 3])).sum().backward()
+    expected = torch.zeros(5000, 4)
+    expected[3] = 2
+    assert table.weight.grad is not None
+    assert torch.equal(table.weight.grad, expected)

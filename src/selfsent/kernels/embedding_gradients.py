@@ -10,9 +10,10 @@ _FEW_ROWS = 4096
 
 
 class _KeptGradient:
-    """One dense gradient for all steps: before it is used again, only the rows of its last use are set to zero.
+    """One dense gradient for all steps, set to zero before it is used again.
 
-    A table of zeros that is made anew every step costs more than all else that is done with a large vocabulary.
+    To set memory to zero costs far less than to be given new memory each step. All of it is, not the rows of the last
+    use alone: clipping by a norm that is no number, momentum or noise added in place may have changed any row.
 
     Args:
         table: The module whose gradient it is.
@@ -20,29 +21,23 @@ class _KeptGradient:
 
     def __init__(self, table: nn.Embedding) -> None:
         self.dense: torch.Tensor | None = None
-        self.rows: torch.Tensor | None = None
         self.handle = table.weight.register_post_accumulate_grad_hook(self)
 
     def __call__(self, parameter: torch.Tensor) -> None:
-        """Put the dense gradient in the place of a sparse one."""
+        """Put the dense gradient in the place of a sparse one; what is dense already was added up by torch."""
         gradient = parameter.grad
-        if gradient is None:
-            return
-        if not gradient.is_sparse:
-            if gradient is self.dense:  # a further backward pass added to it
-                self.rows = None
+        if gradient is None or not gradient.is_sparse:
             return
         gradient = gradient.coalesce()
-        dense, rows = self._cleared(parameter), gradient.indices()[0]
-        parameter.grad = dense.index_copy_(0, rows, gradient.values())
-        self.dense, self.rows = dense, rows
+        self.dense = self._zeros(parameter)
+        parameter.grad = self.dense.index_copy_(0, gradient.indices()[0], gradient.values())
 
-    def _cleared(self, parameter: torch.Tensor) -> torch.Tensor:
-        """A table of zeros: the one of the last step, if it still fits."""
+    def _zeros(self, parameter: torch.Tensor) -> torch.Tensor:
+        """The table of the last step, if it still fits."""
         dense = self.dense
         if dense is None or dense.device != parameter.device or dense.dtype != parameter.dtype:
             return torch.zeros_like(parameter)
-        return dense.zero_() if self.rows is None else dense.index_fill_(0, self.rows, 0.0)
+        return dense.zero_()
 
 
 @contextlib.contextmanager
