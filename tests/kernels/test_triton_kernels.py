@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfsent.kernels import triton_choice
+from selfsent.kernels import affine_passes, triton_choice
+from selfsent.kernels.affine_passes import serves
 from selfsent.kernels.triton_choice import uses_triton
+from selfsent.modules import AffineDecomposition
 
 needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="triton is not installed, as it comes with torch for GPUs"
@@ -94,6 +96,16 @@ def test_double_precision_is_not_served(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(triton_choice, "_is_installed", lambda: True)
     assert uses_triton(torch.zeros(2))
     assert not uses_triton(torch.zeros(2, dtype=torch.float64))
+
+
+def test_a_channel_whose_weights_fit_no_registers_is_not_served(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(triton_choice, "_is_installed", lambda: True)
+    values, cell = torch.zeros(1, 256), AffineDecomposition(256)
+    assert serves(values, AffineDecomposition(64).linear)
+    assert not uses_triton(values, channel_size=256)
+    monkeypatch.setattr(affine_passes, "is_compiled", False)
+    assert not serves(values, cell.linear)
 
 
 @needs_triton

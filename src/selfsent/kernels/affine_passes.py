@@ -35,9 +35,13 @@ def is_compiled_for(values: Tensor) -> bool:
     return is_compiled and values.device.type == "cpu" and values.dtype == torch.float32
 
 
-def serves(values: Tensor) -> bool:
-    """Whether the passes of this module serve a tensor: compiled for a CPU, or in float32 on a GPU by Triton."""
-    return is_compiled_for(values) or (values.dtype == torch.float32 and uses_triton(values))
+def serves(values: Tensor, linear: nn.Linear | AffineMap) -> bool:
+    """Whether the passes of this module serve a tensor and a cell: compiled for a CPU, or float32 on a GPU."""
+    return is_compiled_for(values) or (values.dtype == torch.float32 and _is_for_triton(values, linear.weight))
+
+
+def _is_for_triton(values: Tensor, weight: Tensor) -> bool:
+    return uses_triton(values, channel_size=min(weight.shape))
 
 
 def affine_upward(
@@ -95,7 +99,7 @@ def _fill(
     kernel: Callable[..., None], trees: TreeBatch, values: Tensor, linear: AffineMap, noise: Tensor | None
 ) -> None:
     """Run a forward kernel, which fills in the nodes that are not known."""
-    if uses_triton(values):
+    if _is_for_triton(values, linear.weight):
         from selfsent.kernels import triton_passes  # noqa: PLC0415 it imports triton
 
         of_gpu = triton_passes.compose if kernel is _compose_all else triton_passes.decompose
@@ -109,7 +113,7 @@ def _gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run a backward kernel; return the gradients of all nodes, of the weight and of the bias."""
     gradient = outer.clone(memory_format=torch.contiguous_format)
-    if uses_triton(values):
+    if _is_for_triton(values, weight):
         from selfsent.kernels import triton_passes  # noqa: PLC0415 it imports triton
 
         is_upward = kernel is _compose_all_backward

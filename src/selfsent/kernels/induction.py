@@ -34,7 +34,7 @@ def induce(
 ) -> tuple[TreeBatch, Float[Tensor, "N D"]]:
     """Find all trees of a batch under an affine composition, in parallel over sentences, without gradient.
 
-    A GPU's leaves are merged there where Triton's kernels work, others on the CPU; without numba by the plain form.
+    A GPU's leaves are merged there where Triton's kernels serve, others on the CPU; without numba by the plain form.
 
     Args:
         leaves: Leaf embeddings of all sentences, one after another; ``D`` is channels times channel size.
@@ -46,7 +46,7 @@ def induce(
     Returns:
         The trees, and the upward embedding of every node.
     """
-    if uses_triton(leaves):
+    if uses_triton(leaves, channel_size=len(bias)):
         from selfsent.kernels import triton_induction  # noqa: PLC0415 it imports triton
 
         return triton_induction.induce(leaves, num_tokens, weight, bias, noise)

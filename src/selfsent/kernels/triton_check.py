@@ -17,8 +17,10 @@ _NUM_TOKENS = np.array([6, 1, 2])
 _SCALE = 2.0
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def largest_difference(device: torch.device) -> float:
-    """Run every kernel and compare values, gradients and trees.
+    """Run every kernel and compare values, gradients and trees, wherever the first use of a kernel stands.
 
     Args:
         device: A GPU, or any where Triton interprets.

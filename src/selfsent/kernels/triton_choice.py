@@ -11,15 +11,20 @@ from torch import Tensor
 _LOG = logging.getLogger(__name__)
 
 _FIRST_CAPABILITY = (7, 0)
+_LARGEST_CHANNEL = 64  # a program holds the weights of an affine cell in registers, 4 U^2 bytes and their gradients
 _TOLERANCE = 1e-2  # a GPU may be allowed to multiply with 10 bits
 
 
-def uses_triton(values: Tensor) -> bool:
+def uses_triton(values: Tensor, *, channel_size: int = 1) -> bool:
     """Whether Triton's kernels serve a tensor: in half or single precision, on a GPU where they pass their check.
 
     With ``TRITON_INTERPRET=1`` in the environment they serve any device, in Triton's interpreter: for tests.
+
+    Args:
+        values: What a kernel would compute with.
+        channel_size: U of the affine cell it would apply; one of more than 64 values is left to the other forms.
     """
-    if values.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+    if channel_size > _LARGEST_CHANNEL or values.dtype not in (torch.float32, torch.bfloat16, torch.float16):
         return False
     if os.environ.get("TRITON_INTERPRET") == "1":
         return _is_installed()

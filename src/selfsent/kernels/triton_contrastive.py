@@ -41,9 +41,10 @@ def _log_row_sums(rows: Tensor, columns: Tensor, scale: float) -> Tensor:
     result = rows.new_empty(len(rows), dtype=torch.float32)
     sizes = block_sizes(rows.shape[1], rows.dtype)
     if len(rows):
-        _log_row_sums_kernel[(triton.cdiv(len(rows), sizes["block"]),)](
-            rows, columns, result, scale, len(rows), len(columns), **sizes
-        )
+        with torch.cuda.device_of(rows):
+            _log_row_sums_kernel[(triton.cdiv(len(rows), sizes["block"]),)](
+                rows, columns, result, scale, len(rows), len(columns), **sizes
+            )
     return result
 
 
@@ -51,9 +52,10 @@ def _weighted_sums(rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs:
     result = torch.empty_like(rows, dtype=torch.float32)
     sizes = block_sizes(rows.shape[1], rows.dtype)
     if len(rows):
-        _weighted_sums_kernel[(triton.cdiv(len(rows), sizes["block"]),)](
-            rows, columns, row_logs, column_logs, result, scale, len(rows), len(columns), **sizes
-        )
+        with torch.cuda.device_of(rows):
+            _weighted_sums_kernel[(triton.cdiv(len(rows), sizes["block"]),)](
+                rows, columns, row_logs, column_logs, result, scale, len(rows), len(columns), **sizes
+            )
     return result
 
 

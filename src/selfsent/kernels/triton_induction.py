@@ -36,19 +36,20 @@ def induce(
     if children.numel():
         starts = (num_tokens, offsets[:-1], leaf_offsets, merge_offsets)
         given = (weight.detach(), bias.detach(), up if noise is None else noise.detach())
-        _induce[(len(num_tokens),)](
-            *(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in starts),
-            up,
-            *(tensor.float().contiguous() for tensor in given),
-            *children,
-            *(slots + 1, slots - 1, slots.clone()),
-            torch.full(slots.shape, -torch.inf, device=device),
-            up.new_empty(len(up)),
-            padded_dimension=triton.next_power_of_2(up.shape[1]),
-            scan=_SCAN,
-            has_noise=noise is not None,
-            **channel_blocks(up.shape[1], len(bias)),
-        )
+        with torch.cuda.device_of(up):
+            _induce[(len(num_tokens),)](
+                *(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in starts),
+                up,
+                *(tensor.float().contiguous() for tensor in given),
+                *children,
+                *(slots + 1, slots - 1, slots.clone()),
+                torch.full(slots.shape, -torch.inf, device=device),
+                up.new_empty(len(up)),
+                padded_dimension=triton.next_power_of_2(up.shape[1]),
+                scan=_SCAN,
+                has_noise=noise is not None,
+                **channel_blocks(up.shape[1], len(bias)),
+            )
     left, right = children.cpu().numpy()
     return TreeBatch(num_tokens, left, right), up.to(leaves.dtype)
 

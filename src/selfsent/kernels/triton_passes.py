@@ -65,7 +65,8 @@ def _launch(kernel: Any, trees: TreeBatch, values: Tensor, weight: Tensor, tenso
     noise_position = 3
     has_noise = tensors[noise_position] is not None
     given = [values if tensor is None else tensor.contiguous() for tensor in tensors]
-    kernel[(len(trees), num_blocks)](*indices, *given, has_noise=has_noise, **sizes)
+    with torch.cuda.device_of(values):
+        kernel[(len(trees), num_blocks)](*indices, *given, has_noise=has_noise, **sizes)
 
 
 @triton.jit

@@ -44,6 +44,6 @@ class TreeDecoder(nn.Module):
         trees, up = states.trees, states.up
         noise = functional.dropout(up.new_ones(up.shape), self.dropout) if self.training and self.dropout else None
         roots = up[trees.roots[trees.roots >= 0]]
-        if serves(up):
+        if serves(up, self.decomposition.linear):
             return affine_downward(roots, trees, self.decomposition.linear, noise)
         return downward(roots, trees, self.decomposition, noise)

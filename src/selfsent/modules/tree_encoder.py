@@ -293,7 +293,7 @@ class TreeEncoder(InputModule):
         )
         if up is not None and not torch.is_grad_enabled():
             return TreeStates(trees, up)
-        if serves(leaves):
+        if serves(leaves, linear):
             return TreeStates(trees, affine_upward(leaves, trees, linear, noise, up))
         return TreeStates(trees, upward(leaves, trees, self.composition, noise))
 
