@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -11,6 +10,22 @@ import typer
 import typer.core
 
 from selfsent import __version__
+from selfsent.command_options import (
+    BadRows,
+    BatchSize,
+    Columns,
+    DataDir,
+    Device,
+    MaxRows,
+    OnBadRow,
+    Overwrite,
+    SearchMode,
+    TreeFormat,
+    data_dir_of,
+    languages_of,
+    one_of,
+    picked,
+)
 from selfsent.errors import UserError
 
 INTERRUPTED = 130
@@ -36,59 +51,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-class OnBadRow(StrEnum):
-    """What to do at a row that cannot be used."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-class SearchMode(StrEnum):
-    """What a search compares."""
-
-    vector = "vector"
-    text = "text"
-    hybrid = "hybrid"
-
-
-class TreeFormat(StrEnum):
-    """How a tree is written."""
-
-    text = "text"
-    bracketed = "bracketed"
-    svg = "svg"
-
-
-def _device(name: str | None) -> str | None:
-    if name is None:
-        return None
-    from selfsent.device import checked_device
-
-    return checked_device(name)
-
-
-Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
-BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
-MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
-Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
-
-
-def _picked(columns: str | None) -> list[str | int] | None:
-    if columns is None:
-        return None
-    return [int(name) if name.isdigit() else name for name in (part.strip() for part in columns.split(",")) if name]
-
-
-def _data_dir(data_dir: Path | None) -> Path | None:
-    folder = os.environ.get("SELFSENT_DATA")
-    return data_dir or (Path(folder) if folder else None)
 
 
 def _print(*renderables: Any) -> None:
@@ -171,7 +133,7 @@ def train(
         overwrite=overwrite,
         seed=seed,
         max_rows=max_rows,
-        columns=_picked(columns),
+        columns=picked(columns),
         on_bad_row=on_bad_row.value,
         data_dir=data_dir,
         device=device,
@@ -200,6 +162,10 @@ def evaluate(
     corpus: Annotated[
         str | None, typer.Option(help="Corpus that baselines are fitted on (default: what MODEL was trained on).")
     ] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Of the suites across languages: codes or pairs, de,fr,en-de (default: all).")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="What the suite teacher-error compares with.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
     batch_size: BatchSize = 64,
     device: Device = None,
@@ -208,10 +174,13 @@ def evaluate(
     from selfsent import evaluation
     from selfsent.evaluation.baselines import evaluate_with_baselines
     from selfsent.evaluation.pairs import evaluate_own_labels
+    from selfsent.evaluation.suites import refuse_unused, suite_names
 
     options = evaluation.SuiteOptions(
-        split=_one_of("--split", split, "test", "dev"),
-        aggregation=_one_of("--aggregation", aggregation, "all", "mean", "wmean"),
+        split=one_of("--split", split, "test", "dev"),
+        aggregation=one_of("--aggregation", aggregation, "all", "mean", "wmean"),
+        languages=languages_of(languages),
+        teacher=teacher,
         batch_size=batch_size,
     )
     if json_path is not None and len(models) > 1:
@@ -220,7 +189,8 @@ def evaluate(
         raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
     if corpus is not None and not baselines:
         raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
-    folder = _data_dir(data_dir)
+    refuse_unused(options, () if pairs is not None or qrels is not None else suite_names(suite))
+    folder = data_dir_of(data_dir)
     if pairs is not None or qrels is not None:
         reports = evaluate_own_labels(models, pairs=pairs, qrels=qrels, options=options, device=device)
     elif baselines:
@@ -254,17 +224,11 @@ def compare(
 
     if output is not None and output.suffix not in {".html", ".md"}:
         raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")
-    comparison = run(runs, suites=suite, data_dir=_data_dir(data_dir), options=SuiteOptions(batch_size=batch_size))
+    comparison = run(runs, suites=suite, data_dir=data_dir_of(data_dir), options=SuiteOptions(batch_size=batch_size))
     _print(render(comparison))
     if output is not None:
         save(comparison, output)
         _print(f"comparison written to {output}")
-
-
-def _one_of(option: str, value: str, *allowed: str) -> Any:
-    if value not in allowed:
-        raise UserError(f"{option} {value!r} is not known; it is one of {', '.join(allowed)}")
-    return value
 
 
 @app.command()
@@ -284,7 +248,7 @@ def encode(
     from selfsent.loading import load
     from selfsent.search.encoding import encode as run
 
-    source = open_source(input, columns=_picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+    source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
     report = run(
         load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
     )
@@ -307,7 +271,7 @@ def index(
     from selfsent.loading import load
     from selfsent.search.indexing import index as run
 
-    source = open_source(input, columns=_picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+    source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
     report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
     _print(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
 
@@ -374,7 +338,7 @@ def parse(
     from selfsent.parsing.spacy_parser import SpacyParser
     from selfsent.parsing.treebank import is_treebank
 
-    policy = _one_of("--on-bad-tree", on_bad_tree, "stop", "skip", "balanced", "right", "left", "random")
+    policy = one_of("--on-bad-tree", on_bad_tree, "stop", "skip", "balanced", "right", "left", "random")
     is_ready = trees is not None or is_treebank(input)
     if is_ready and model is not None:
         raise UserError(f"--model {model} parses texts, and {trees or input} holds parses already; leave one out")
@@ -383,7 +347,7 @@ def parse(
             raise UserError(f"{input} holds parses itself, so --trees {trees} has no texts to go with; leave one out")
         report = import_parses(input, output, on_bad_tree=policy, lift=lift, overwrite=overwrite)
     else:
-        source = open_source(input, columns=_picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+        source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
         if trees is not None:
             report = import_parses(trees, output, source=source, on_bad_tree=policy, lift=lift, overwrite=overwrite)
         else:

@@ -10,8 +10,8 @@ from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from tests.evaluation.conftest import Runs
 from tests.evaluation.evaluation_data import STS_TASKS, collection, noisy_report, sts_folder, write_jsonl, write_tsv
+from tests.test_cli import Outcome, refused, selfsent
 from tests.test_cli import Run as Command
-from tests.test_cli import refused, selfsent
 
 from selfsent.evaluation import load_report
 
@@ -176,3 +176,51 @@ def test_scores_written_as_text_are_ranked_as_numbers(selfsent: Command, runs: R
         return load_report(report).score("STS12").value
 
     assert spearman(lambda score: str(int(score))) == spearman(lambda score: score)  # as text "10" comes before "2"
+
+
+@pytest.fixture
+def translated(runs: Runs, sentences: list[str]) -> Path:
+    """The STS-B of `runs` with a German side, and a bitext."""
+    english = (runs.data / "sts/STSBenchmark/test.jsonl").read_text("utf8")
+    rows = [json.loads(line) for line in english.splitlines()]
+    write_jsonl(runs.data / "sts/STSBenchmarkMultilingual/de-test.jsonl", rows)
+    pairs = [list(pair) for pair in zip(sentences[::2], sentences[1::2], strict=True)]
+    write_tsv(runs.data / "parallel/toy/test.tsv", [["en", "de"], *pairs])
+    return runs.data
+
+
+def test_languages_and_teacher_reach_the_suites_across_languages(
+    selfsent: Command, runs: Runs, translated: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    suites = ("--suite", "teacher-error,sts-multilingual,sts-crosslingual,language-bias", "--data-dir", translated)
+    chosen = ("--languages", " de,de", "--teacher", runs.narrow, "--json", report)
+    done = selfsent("evaluate", runs.narrow, *suites, *chosen)
+    assert done.code == 0, done
+    assert list(json.loads(report.read_text("utf8"))["tasks"]) == [
+        "teacher-error/toy/en-de",
+        "STSBenchmarkMultilingual/de",
+        "STSBenchmarkMultilingual/en-de",
+        "language-bias/toy/en-de",
+        "language-bias/STSBenchmarkMultilingual",
+    ]
+
+
+def test_languages_and_teachers_that_cannot_be_used_are_refused(
+    selfsent: Command, runs: Runs, translated: Path
+) -> None:
+    def refusal(suite: str, *options: object) -> Outcome:
+        return selfsent("evaluate", runs.narrow, "--suite", suite, "--data-dir", translated, *options)
+
+    refused(refusal("sts-crosslingual", "--languages", "de,german"), "german", "en-de")
+    refused(refusal("sts-crosslingual", "--languages", "en-qq"), "en-qq")
+    refused(refusal("sts-crosslingual", "--languages", ","), "names none")
+    refused(refusal("sts-crosslingual", "--languages", "fr"), "fr-test.jsonl")
+    refused(refusal("sts-crosslingual", "--languages", "en"), "beside other languages")
+    refused(refusal("language-bias", "--languages", "en-de"), "en-de names none")
+    refused(refusal("sts", "--languages", "de"), "--languages", "language-bias")
+    refused(refusal("sts", "--teacher", runs.wide), "--teacher", "teacher-error")
+    refused(refusal("teacher-error"), "--teacher")
+    refused(refusal("teacher-error", "--teacher", translated / "nowhere"), "nowhere", "no model")
+    refused(refusal("teacher-error", "--teacher", runs.wide), "8", "16")
+    refused(refusal("sts", "--teacher", runs.wide, "--pairs", "pairs.jsonl"), "--teacher")

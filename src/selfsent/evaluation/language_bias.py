@@ -128,7 +128,12 @@ class MixtureLoss:
 def _mixture_loss(model: Encoder, data_dir: Path, options: SuiteOptions) -> Score:
     """Score the tasks in one language and in two, apart and together."""
     found = options.languages or sts_multilingual.languages_in(data_dir, options.split)
-    others = [language for language in found if "-" not in language and language != _PIVOT]
+    others = dict.fromkeys(language for language in found if "-" not in language and language != _PIVOT)
+    if not others:
+        raise UserError(
+            f"language-bias mixes {_PIVOT} with other languages of sts/, and {', '.join(found)} names none; name them"
+            " by their codes, such as de"
+        )
     tasks = (_PIVOT, *others, *(f"{_PIVOT}-{language}" for language in others))
     scored = sts_multilingual.evaluate(model, data_dir, replace(options, languages=tasks, num_resamples=1))
     items = np.vstack(

@@ -31,6 +31,8 @@ def evaluate(model: Encoder, data_dir: Path | None, options: SuiteOptions) -> li
     """
     languages = options.languages or sts_multilingual.languages_in(_folder(data_dir), options.split)
     pairs = tuple(name if "-" in name else f"{PIVOT}-{name}" for name in languages if name != PIVOT)
+    if not pairs:
+        raise UserError(f"sts-crosslingual sets {PIVOT} beside other languages and none is named; add one, such as de")
     return sts_multilingual.evaluate(model, data_dir, replace(options, languages=pairs))
 
 

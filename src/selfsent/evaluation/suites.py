@@ -105,6 +105,30 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
+_USED_BY = {
+    "languages": ("sts-multilingual", "sts-crosslingual", "language-bias"),
+    "teacher": ("teacher-error",),
+}
+
+
+def refuse_unused(options: SuiteOptions, suites: Sequence[str]) -> None:
+    """Refuse a setting that none of the suites looks at.
+
+    Args:
+        options: The settings.
+        suites: Names of the suites that will run.
+
+    Raises:
+        UserError: A teacher or languages are named, and no suite that asks for them.
+    """
+    for setting, users in _USED_BY.items():
+        if getattr(options, setting) and not set(users).intersection(suites):
+            raise UserError(
+                f"--{setting} is for the suites {', '.join(users)}, none of which was asked for; name one with --suite "
+                f"or leave --{setting} out"
+            )
+
+
 def evaluate(
     model: Encoder | Ranker | str | Path,
     suites: str | Sequence[str] = "sts",

@@ -43,10 +43,11 @@ def evaluate(model: Encoder, data_dir: Path | None, options: SuiteOptions) -> li
     bitexts = read_bitexts(data_dir, options.split)
     from selfsent.loading import load  # noqa: PLC0415 the host takes seconds to import
 
+    opened = load(options.teacher)
     texts = (text for bitext in bitexts for text in (*bitext.sources, *bitext.targets))
     student = encode_distinct(model, texts, batch_size=options.batch_size, what="translations")
     sources = (text for bitext in bitexts for text in bitext.sources)
-    teacher = encode_distinct(load(options.teacher), sources, batch_size=options.batch_size, what="teacher")
+    teacher = encode_distinct(opened, sources, batch_size=options.batch_size, what="teacher")
     return [
         score_error(
             student.of(bitext.sources),

@@ -1,0 +1,98 @@
+"""The options that several commands of the command line share, and how the text of an option is read."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selfsent.errors import UserError
+
+
+class OnBadRow(StrEnum):
+    """What to do at a row that cannot be used."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+class SearchMode(StrEnum):
+    """What a search compares."""
+
+    vector = "vector"
+    text = "text"
+    hybrid = "hybrid"
+
+
+class TreeFormat(StrEnum):
+    """How a tree is written."""
+
+    text = "text"
+    bracketed = "bracketed"
+    svg = "svg"
+
+
+def _device(name: str | None) -> str | None:
+    if name is None:
+        return None
+    from selfsent.device import checked_device  # noqa: PLC0415 it imports torch, which `--help` need not wait for
+
+    return checked_device(name)
+
+
+Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
+BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
+
+
+def picked(columns: str | None) -> list[str | int] | None:
+    """Read a choice of columns; numbers count from 1."""
+    if columns is None:
+        return None
+    return [int(name) if name.isdigit() else name for name in (part.strip() for part in columns.split(",")) if name]
+
+
+def data_dir_of(data_dir: Path | None) -> Path | None:
+    """The folder of the evaluation data: the one that was named, else that of ``$SELFSENT_DATA``."""
+    folder = os.environ.get("SELFSENT_DATA")
+    return data_dir or (Path(folder) if folder else None)
+
+
+def languages_of(languages: str | None) -> tuple[str, ...]:
+    """Read a choice of languages and pairs of them, each once.
+
+    Raises:
+        UserError: A name is no language code and no pair of codes, or none is given.
+    """
+    if languages is None:
+        return ()
+    from selfsent.data.languages import is_language_code  # noqa: PLC0415 `selfsent.data` imports what `--help` does not need
+
+    names = tuple(dict.fromkeys(name for name in (part.strip() for part in languages.split(",")) if name))
+    unknown = [
+        name
+        for name in names
+        if not (is_language_code(name) or ("-" in name and all(map(is_language_code, name.split("-", 1)))))
+    ]
+    if unknown or not names:
+        received = f"no language has the code {', '.join(unknown)}" if unknown else "--languages names none"
+        raise UserError(f"{received}; give codes such as de, or pairs such as en-de, with commas between them")
+    return names
+
+
+def one_of(option: str, value: str, *allowed: str) -> Any:
+    """Check that an option has one of its values.
+
+    Raises:
+        UserError: It has another.
+    """
+    if value not in allowed:
+        raise UserError(f"{option} {value!r} is not known; it is one of {', '.join(allowed)}")
+    return value
