@@ -1,20 +1,13 @@
-"""Word vectors of a corpus against scikit-learn, naive counts and hand-worked tables."""
+"""Word vectors of a corpus against scikit-learn."""
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from selfsent.errors import UserError
-from selfsent.evaluation import word_vectors as word_vectors_module
-from selfsent.evaluation.word_vectors import (
-    cooccurrences,
-    positive_pmi,
-    tfidf_svd,
-    word_vectors,
-)
+from selfsent.evaluation.word_vectors import tfidf_svd, word_vectors
 
 
 def test_tfidf_svd_has_the_cosines_of_scikit_learn(sentences: list[str]):
@@ -25,25 +18,6 @@ def test_tfidf_svd_has_the_cosines_of_scikit_learn(sentences: list[str]):
     theirs = np.concatenate([theirs, svd.transform(vectorizer.transform(new))])
     ours = tfidf_svd(sentences, dimension=4).encode([*sentences, *new])
     np.testing.assert_allclose(cosine_similarity(ours), cosine_similarity(theirs), atol=1e-4)
-
-
-def test_cooccurrences_equal_a_naive_count():
-    texts = ["a b a c", "b c", "d", "a d b"]
-    tokenizer = word_vectors_module._word_tokenizer(texts, 100)
-    naive = np.zeros((5, 5))
-    for text in texts:
-        words = [tokenizer.token_to_id(word) for word in text.split()]
-        for i, one in enumerate(words):
-            for j, other in enumerate(words):
-                naive[one, other] += 0 < abs(i - j) <= 2
-    np.testing.assert_array_equal(cooccurrences(texts, tokenizer, window=2).toarray(), naive)
-
-
-def test_positive_pmi_of_a_hand_worked_table():
-    counts = csr_array(np.array([[4.0, 0.0], [2.0, 2.0]]))
-    # p(w) = 1/2, 1/2; p(c) = 6/8, 2/8; log(p(w, c) / p(w) p(c))
-    expected = [[np.log(0.5 / (0.5 * 0.75)), 0], [0, np.log(0.25 / (0.5 * 0.25))]]
-    np.testing.assert_allclose(positive_pmi(counts, smoothing=1.0).toarray(), expected)
 
 
 def test_words_that_share_contexts_get_similar_vectors():

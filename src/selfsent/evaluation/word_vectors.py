@@ -16,13 +16,10 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from selfsent.data.cooccurrences import Counts, cooccurrences, positive_pmi, principal_vectors, word_ids
 from selfsent.errors import UserError
 
-Counts = csr_array
-"""A sparse matrix of counts."""
-
 _UNKNOWN = "[UNK]"
-_NORM_FLOOR = 1e-12
 
 
 def tfidf_svd(
@@ -92,48 +89,10 @@ def word_vectors(
     """
     kept = list(islice(texts, max_texts))
     tokenizer = _word_tokenizer(kept, max_vocabulary)
-    association = positive_pmi(cooccurrences(kept, tokenizer, window=window))
-    svd = TruncatedSVD(_dimension(dimension, association), random_state=seed)
-    scaled = svd.fit_transform(association)
-    return _static_model(tokenizer, scaled / np.sqrt(np.maximum(svd.singular_values_, _NORM_FLOOR)))
-
-
-def cooccurrences(texts: list[str], tokenizer: Tokenizer, *, window: int) -> Counts:
-    """Count how often two words stand near each other, both ways round; unknown words hold a place and do not count.
-
-    Args:
-        texts: The corpus.
-        tokenizer: Of whole words.
-        window: The farthest distance that counts.
-    """
-    num_words, unknown = tokenizer.get_vocab_size(), tokenizer.token_to_id(_UNKNOWN)
-    total = csr_array((num_words, num_words), dtype=np.float64)
-    for start in range(0, len(texts), 20_000):
-        ids, document = _ids(texts[start : start + 20_000], tokenizer)
-        for distance in range(1, window + 1):
-            together = (document[:-distance] == document[distance:]) & (ids[:-distance] != unknown)
-            together &= ids[distance:] != unknown
-            one, other = ids[:-distance][together], ids[distance:][together]
-            total = total + csr_array((np.ones(len(one)), (one, other)), shape=total.shape)
-    return csr_array(total + total.T)
-
-
-def positive_pmi(counts: Counts, *, smoothing: float = 0.75) -> Counts:
-    """Turn co-occurrence counts into positive pointwise mutual information.
-
-    Args:
-        counts: Words by contexts.
-        smoothing: Power that the counts of contexts are raised to.
-
-    Returns:
-        ``max(0, log(p(w, c) / (p(w) p(c))))``, sparse, nats.
-    """
-    of_word = counts.sum(axis=1)
-    of_context = counts.sum(axis=0) ** smoothing
-    present = counts.tocoo()
-    expected = of_word[present.row] * of_context[present.col] / of_context.sum()
-    values = np.maximum(np.log(present.data / expected), 0)
-    return csr_array((values, (present.row, present.col)), shape=counts.shape)
+    unknown = tokenizer.token_to_id(_UNKNOWN)
+    association = positive_pmi(cooccurrences(kept, tokenizer, window=window, unknown=unknown))
+    vectors = principal_vectors(association, dimension=dimension, eigenvalue_power=0.5, seed=seed)
+    return _static_model(tokenizer, vectors)
 
 
 def _word_tokenizer(texts: list[str], max_vocabulary: int) -> Tokenizer:
@@ -151,15 +110,8 @@ def _word_tokenizer(texts: list[str], max_vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
-def _ids(texts: list[str], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids of all words in order, and the number of the text that each stands in."""
-    encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    ids = np.fromiter((word for text in encoded for word in text), dtype=np.int64)
-    return ids, np.repeat(np.arange(len(encoded)), [len(text) for text in encoded])
-
-
 def _document_counts(texts: list[str], tokenizer: Tokenizer) -> Counts:
-    ids, document = _ids(texts, tokenizer)
+    ids, document = word_ids(texts, tokenizer)
     known = ids != tokenizer.token_to_id(_UNKNOWN)
     shape = (len(texts), tokenizer.get_vocab_size())
     return csr_array((np.ones(known.sum()), (document[known], ids[known])), shape=shape)

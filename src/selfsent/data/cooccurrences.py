@@ -1,0 +1,103 @@
+"""Which words of a corpus stand near each other, and the word vectors that follow from it."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from sklearn.decomposition import TruncatedSVD
+from tokenizers import Tokenizer
+
+Counts = csr_array
+"""A sparse matrix of counts."""
+
+_TEXTS_AT_ONCE = 50_000
+_EMPTY = 1e-9
+
+
+def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int, unknown: int | None) -> Counts:
+    """Count how often two words stand near each other, both ways round.
+
+    Memory grows with the distinct pairs of words, not with the corpus.
+
+    Args:
+        texts: The corpus, read once; a window does not cross from one text to the next.
+        tokenizer: Gives the words of a text.
+        window: The farthest distance that counts, in words; all distances count alike.
+        unknown: Id of the unknown word, which holds a place and does not count.
+
+    Returns:
+        Words by words, symmetric.
+    """
+    num_words = tokenizer.get_vocab_size()
+    total = csr_array((num_words, num_words), dtype=np.float64)
+    unread = iter(texts)
+    while part := list(islice(unread, _TEXTS_AT_ONCE)):
+        one, other = (np.concatenate(side) for side in zip(*_pairs(part, tokenizer, window, unknown), strict=True))
+        total = total + csr_array((np.ones(len(one)), (one, other)), shape=total.shape)
+    return csr_array(total + total.T)
+
+
+def _pairs(
+    texts: list[str], tokenizer: Tokenizer, window: int, unknown: int | None
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """The words of all pairs of one distance, for every distance."""
+    ids, document = word_ids(texts, tokenizer)
+    for distance in range(1, window + 1):
+        one, other = ids[:-distance], ids[distance:]
+        together = (document[:-distance] == document[distance:]) & (one != unknown) & (other != unknown)
+        yield one[together], other[together]
+
+
+def word_ids(texts: list[str], tokenizer: Tokenizer) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Ids of all words in order, and the number of the text that each stands in."""
+    encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
+    ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(lengths.sum()))
+    return ids, np.repeat(np.arange(len(encoded), dtype=np.int32), lengths)
+
+
+def positive_pmi(counts: Counts, *, smoothing: float = 0.75) -> Counts:
+    """Turn co-occurrence counts into positive pointwise mutual information.
+
+    Source: Levy, Goldberg and Dagan 2015, with context distribution smoothing.
+
+    Args:
+        counts: Words by contexts.
+        smoothing: Power that the counts of contexts are raised to.
+
+    Returns:
+        ``max(0, log(p(w, c) / (p(w) p(c))))``, sparse, nats.
+    """
+    of_word = counts.sum(axis=1)
+    of_context = counts.sum(axis=0) ** smoothing
+    present: coo_array = counts.tocoo()
+    expected = of_word[present.row] * of_context[present.col] / of_context.sum()
+    values = np.log(present.data / expected)
+    kept = values > 0
+    return csr_array((values[kept], (present.row[kept], present.col[kept])), shape=counts.shape)
+
+
+def principal_vectors(
+    association: Counts, *, dimension: int, eigenvalue_power: float, seed: int = 0
+) -> NDArray[np.float64]:
+    """Factorise an association of words with contexts into one vector a word.
+
+    Source: Levy, Goldberg and Dagan 2015: left singular vectors times singular values to a power.
+
+    Args:
+        association: Words by contexts.
+        dimension: Values of a vector; fewer where the matrix has fewer sides.
+        eigenvalue_power: 1 keeps the matrix's own products, 0 weighs all directions alike.
+        seed: Of the randomised SVD.
+
+    Returns:
+        Vectors ``(V, E)``; a word without any association has the zero vector.
+    """
+    num_sides: tuple[int, int] = association.shape  # pyright: ignore[reportAssignmentType] scipy leaves it open
+    svd = TruncatedSVD(min(dimension, min(num_sides) - 1), random_state=seed)
+    scaled = np.asarray(svd.fit_transform(association), dtype=np.float64)
+    singular_values = np.asarray(svd.singular_values_, dtype=np.float64)
+    is_empty = singular_values <= _EMPTY * singular_values.max()
+    return scaled * np.where(is_empty, 0.0, np.where(is_empty, 1.0, singular_values) ** (eigenvalue_power - 1))
