@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numba
 import torch
 from benchmarks.comparisons import (
     QUICK,
@@ -36,6 +37,7 @@ from rich.console import Console
 
 from selfsent.atomic import write_text
 from selfsent.evaluation.report import installed_versions
+from selfsent.kernels.compiler import num_threads
 
 
 def machine() -> dict[str, Any]:
@@ -48,6 +50,7 @@ def machine() -> dict[str, Any]:
         "cpu": names[0] if names else platform.processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "kernel_threads": num_threads(),
         "load_at_start": round(os.getloadavg()[0], 2),
         "commit": commit.stdout.strip() or "unknown",
         "versions": installed_versions(),
@@ -79,7 +82,7 @@ def measure(sizes: Sizes, console: Console) -> Results:
     console.print("a training step of Banyan")
     time_banyan(results, sentences, sizes, rates)
     console.print("contrastive training of a transformer")
-    time_transformer(results, sentences, sizes)
+    time_transformer(results, sentences, sizes, rates)
     draw_curves(results, sentences, sizes, rates, console)
     results.machine |= {"load_at_end": round(os.getloadavg()[0], 2), "seconds": round(time.perf_counter() - begin, 1)}
     return results
@@ -89,11 +92,12 @@ def main() -> None:
     """Measure, show, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try it out")
-    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's)")
+    parser.add_argument("--threads", type=int, help="threads of torch and of the kernels (default: their own)")
     parser.add_argument("--output", type=Path, help="where to write (default: results/bench.json)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+        numba.set_num_threads(arguments.threads)
     console = Console(width=None if sys.stdout.isatty() else 140)
     results = measure(QUICK if arguments.quick else Sizes(), console)
     show(results, console)

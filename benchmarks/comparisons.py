@@ -13,7 +13,7 @@ from benchmarks.floors import Rates, adam_bytes, contrasting, finding, recoverin
 from benchmarks.interleaved import Timing, take_turns
 from benchmarks.memory import available_gib, extra_memory_mib
 from benchmarks.results import Results
-from benchmarks.transformer_workload import host_training, our_training, small_transformer
+from benchmarks.transformer_workload import host_training, opened, our_training, small_transformer
 from benchmarks.tree_workload import (
     ContrastiveStep,
     TrainingStep,
@@ -24,6 +24,7 @@ from benchmarks.tree_workload import (
     leaves_of,
 )
 from rich.console import Console
+from torch.utils.flop_counter import FlopCounterMode
 
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 
@@ -161,7 +162,7 @@ def draw_curves(results: Results, sentences: list[str], sizes: Sizes, rates: Rat
     }
     for name, curve in makers.items():
         console.print(f"cost by {name}")
-        of_curve = sentences if name in {"batch", "corpus"} else batch
+        of_curve = batch if name == "vocabulary" else sentences
         results.curves[name] = curve(of_curve, sizes.curves[name], sizes.vocab_size, rates, sizes.budget_s / 5)
 
 
@@ -191,7 +192,7 @@ def time_encoding(results: Results, width: Width, sentences: list[str], sizes: S
     results.measurements["encode_vs_static"]["sentences_per_second"] = len(many) / timing.median("ours")
 
 
-def time_transformer(results: Results, sentences: list[str], sizes: Sizes) -> None:
+def time_transformer(results: Results, sentences: list[str], sizes: Sizes, rates: Rates) -> None:
     """Compare unsupervised contrastive training of a small transformer with the host's trainer and loss."""
     batch_size = 64
     sentences = sentences[: batch_size * sizes.num_steps]
@@ -201,9 +202,14 @@ def time_transformer(results: Results, sentences: list[str], sizes: Sizes) -> No
             "ours": our_training(base, sentences, batch_size=batch_size),
             "host": host_training(base, sentences, batch_size=batch_size),
         }
+        num_weights = sum(parameter.numel() for parameter in opened(base).parameters())
+    num_steps = len(sentences) // batch_size
+    with FlopCounterMode(display=False) as counter:
+        candidates["ours"]()
+    floor_s = rates.seconds(products=counter.get_total_flops(), num_bytes=num_steps * adam_bytes(num_weights))
     timing = take_turns(candidates, budget_s=3 * sizes.budget_s)
-    note = f"{len(sentences) // batch_size} steps of {batch_size} sentences, 2 layers of 128, at most 32 tokens"
-    results.add("simcse_vs_host", timing, note=note, other="host")
+    note = f"{num_steps} steps of {batch_size} sentences, 2 layers of 128, at most 32 tokens"
+    results.add("simcse_vs_host", timing, note=note, floor_s=floor_s, other="host")
     results.measurements["simcse_vs_host"]["sentences_per_second"] = len(sentences) / timing.median("ours")
 
 

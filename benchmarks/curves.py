@@ -10,6 +10,8 @@ from benchmarks.memory import extra_memory_mib
 from benchmarks.tree_workload import ContrastiveStep, leaves_of, models_of, warmed
 from torch import nn
 
+from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
+
 DIMENSION, CHANNEL_SIZE = 100, 10
 
 
@@ -38,9 +40,10 @@ def step_floor(step: ContrastiveStep, rates: Rates) -> tuple[int, float]:
 
 
 def step_cost(step: ContrastiveStep, *, size: int, rates: Rates, budget_s: float) -> dict[str, Any]:
-    """Time a training step."""
+    """Time a training step, with the gradients of large tables gathered as the trainer has them."""
     num_tokens, floor_s = step_floor(step, rates)
-    return cost(step, size=size, num_tokens=num_tokens, floor_s=floor_s, budget_s=budget_s)
+    with gathered_embedding_gradients(step.loss):
+        return cost(step, size=size, num_tokens=num_tokens, floor_s=floor_s, budget_s=budget_s)
 
 
 def step_of(sentences: list[str], vocab_size: int, num_rows: int | None = None) -> ContrastiveStep:
@@ -66,10 +69,10 @@ def batch_curve(
 def length_curve(
     sentences: list[str], sizes: tuple[int, ...], vocab_size: int, rates: Rates, budget_s: float
 ) -> list[dict[str, Any]]:
-    """A training step by tokens a sentence, of as many sentences as make the same number of tokens."""
+    """A training step by words a sentence, of as many sentences as make the same number of words."""
     step = step_of(sentences, vocab_size)
-    words = " ".join(sentences).split()
-    num_words = max(sizes)
+    words, num_words = " ".join(sentences).split(), max(sizes)
+    assert len(words) >= num_words, f"{len(words)} words make no sentence of {num_words}"
     points: list[dict[str, Any]] = []
     for size in sizes:
         ends = range(size, num_words + 1, size)

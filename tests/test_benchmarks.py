@@ -1,7 +1,10 @@
 """What ``make bench`` compares and counts: the reference of Banyan does our work, floors are sums by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from benchmarks import curves
 from benchmarks.banyan_workload import BanyanStep, Graph, banyan_models
 from benchmarks.comparisons import QUICK, Sizes
 from benchmarks.floors import Rates, adam_bytes, composing, contrasting, finding, recovering
@@ -71,3 +74,19 @@ def test_tables_show_ratio_floor_and_curve():
 
 def test_trying_out_measures_the_same_curves():
     assert QUICK.curves.keys() == Sizes().curves.keys()
+
+
+def test_sentences_of_every_length_hold_the_same_words(monkeypatch: pytest.MonkeyPatch):
+    points: list[tuple[int, int, int]] = []
+
+    def note(step: curves.ContrastiveStep, *, size: int, **_: object) -> dict:
+        points.append((size, len(step.sentences), len(" ".join(step.sentences).split())))
+        return {}
+
+    monkeypatch.setattr(curves, "step_of", lambda sentences, _: SimpleNamespace(sentences=sentences))
+    monkeypatch.setattr(curves, "step_cost", note)
+    rates = Rates(products_per_s=1.0, bytes_per_s=1.0)
+    curves.length_curve(["one two three"] * 5, (4, 12), 100, rates, 0.0)
+    assert points == [(4, 3, 12), (12, 1, 12)]
+    with pytest.raises(AssertionError, match="15 words"):
+        curves.length_curve(["one two three"] * 5, (4, 16), 100, rates, 0.0)
