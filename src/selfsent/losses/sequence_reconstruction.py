@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import WordEmbeddings
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.checkpoint import checkpoint
@@ -14,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from selfsent.errors import UserError
 from selfsent.losses.functional import leaf_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION
+from selfsent.modules.token_embeddings import TokenEmbeddings
 
 _TOKENS_A_TILE = 512
 
@@ -56,8 +56,8 @@ class SequenceReconstructionLoss(nn.Module):
     Inputs: one column of texts or several; labels are not used.
 
     Args:
-        model: A SentenceTransformer whose first module is the host's ``WordEmbeddings``, of as many values as the
-            sentence embedding.
+        model: A SentenceTransformer whose first module is a `selfsent.modules.TokenEmbeddings`, of as many values as
+            the sentence embedding.
         tied: Whether the embedding table is the output weight (StrAE), or a layer of its own.
 
     Raises:
@@ -109,9 +109,9 @@ class SequenceReconstructionLoss(nn.Module):
 def _table(model: Any) -> Tensor:
     """The embedding table of a model, also where the trainer has wrapped it for several devices."""
     first = getattr(model, "module", model)[0]
-    if not isinstance(first, WordEmbeddings):
+    if not isinstance(first, TokenEmbeddings):
         raise UserError(
-            f"this objective needs word embeddings to recover, and the first module here is {type(first).__name__};"
-            " build one with `selfsent train bi-lstm` or put the host's WordEmbeddings first"
+            f"this objective needs token embeddings to recover, and the first module here is {type(first).__name__};"
+            " build one with `selfsent train bi-lstm` or put a selfsent.modules.TokenEmbeddings first"
         )
-    return first.emb_layer.weight
+    return first.embedding.weight

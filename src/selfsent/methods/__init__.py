@@ -5,6 +5,7 @@
 
 from selfsent.methods.banyan import BANYAN
 from selfsent.methods.bi_lstm import BI_LSTM
+from selfsent.methods.fasttext import FASTTEXT
 from selfsent.methods.mlm import MLM
 from selfsent.methods.multilingual import MULTILINGUAL
 from selfsent.methods.recipe import Method, Recipe
@@ -27,6 +28,7 @@ METHODS: dict[str, Method] = {
         TREE_LSTM,
         IORNN,
         BI_LSTM,
+        FASTTEXT,
         SIMCSE,
         SIMCSE_SUP,
         SBERT_CLASSIFICATION,

@@ -6,26 +6,24 @@ Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 1997; Con
 =========================================  ==================================  ========================================
 of the papers                              object                              file
 =========================================  ==================================  ========================================
-embeddings, Bi-LSTM, pooling               ``WordEmbeddings, LSTM, Pooling``   of the host
+embeddings                                 ``TokenEmbeddings``                 ``modules/token_embeddings.py``
+Bi-LSTM, pooling                           ``LSTM``, ``Pooling``               of the host
 decoder and cross-entropy of the tokens    ``SequenceReconstructionLoss``      ``losses/sequence_reconstruction.py``
 =========================================  ==================================  ========================================
-
-The saved model is made of the host's modules alone: ``SentenceTransformer(folder)`` opens it without this package.
 
 Where we differ:
 
 * How StrAE's authors trained their Bi-LSTM is not known to us. Here it is StrAE's frame with a sequence for the tree: a
   second Bi-LSTM recovers the tokens from the sentence's embedding and sees nothing else. It has no nodes to contrast.
-* No dropout: the host's modules have none that leaves the embeddings' width alone.
+* Of StrAE's dropouts there is that of the token embeddings.
 """
 
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import LSTM, Pooling, WordEmbeddings
+from sentence_transformers.sentence_transformer.modules import LSTM, Pooling
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
@@ -34,6 +32,7 @@ from selfsent.errors import UserError
 from selfsent.losses import SequenceReconstructionLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
 from selfsent.methods.tree_model import TreeModelConfig, UsableTexts
+from selfsent.modules import TokenEmbeddings
 from selfsent.parsing.tree_texts import TreeTexts
 
 PoolingMode = Literal["mean", "max"]
@@ -50,6 +49,7 @@ class BiLstmConfig:
         num_layers: Layers of the Bi-LSTM (ours: 1).
         pooling: ``mean`` of the states, or the ``max`` of each value.
         tied: Whether reconstruction's output weights are the embedding table.
+        leaf_dropout: Share of values dropped from token embeddings.
         init_range: The table starts uniform in [-r, r].
         tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
         vocab_size: Pieces of a trained tokenizer, at most.
@@ -62,6 +62,7 @@ class BiLstmConfig:
     num_layers: int = 1
     pooling: PoolingMode = "mean"
     tied: bool = True
+    leaf_dropout: float = 0.2
     init_range: float = 0.1
     tokenizer: str | None = None
     vocab_size: int = 25_000
@@ -111,8 +112,9 @@ def new_model(
     config: BiLstmConfig, tokenizer: PreTrainedTokenizerBase, *, device: str | None = None
 ) -> SentenceTransformer:
     """Make the untrained model of the host's modules."""
-    table = torch.empty(len(tokenizer), config.dimension).uniform_(-config.init_range, config.init_range)
-    words = WordEmbeddings(tokenizer, table, update_embeddings=True)
+    words = TokenEmbeddings(
+        tokenizer=tokenizer, dimension=config.dimension, dropout=config.leaf_dropout, init_range=config.init_range
+    )
     lstm = LSTM(config.dimension, config.dimension // 2, num_layers=config.num_layers)
     pooling = Pooling(config.dimension, pooling_mode=config.pooling)
     return SentenceTransformer(modules=[words, lstm, pooling], device=device)
@@ -126,8 +128,6 @@ def _check(config: BiLstmConfig, assembly: Assembly) -> None:
         problems.append(f"dimension={config.dimension} has no two equal halves; give an even number, such as 100")
     if config.num_layers < 1:
         problems.append(f"num_layers={config.num_layers} makes no model; give 1 or more")
-    if not 0 < config.init_range < torch.inf:
-        problems.append(f"init_range={config.init_range} needs more than 0")
     if problems:
         raise UserError("; ".join(problems))
 

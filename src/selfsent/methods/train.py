@@ -19,6 +19,7 @@ from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_
 from selfsent.methods.settings import as_options, configure, split_settings
 from selfsent.training.arguments import training_arguments
 from selfsent.training.heldout_loss import HeldoutLoss
+from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
 from selfsent.training.run_folder import RunFolder
@@ -147,7 +148,8 @@ def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
         RunFolder(output).begin({}, resume=False, overwrite=False)  # refuse before any work is done
     corpus = output / _CORPUS_FOLDER
     try:
-        return run(_plan(request, recipe, method, config, arguments))
+        plan = _plan(request, recipe, method, config, arguments)
+        return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
     finally:
         shutil.rmtree(corpus, ignore_errors=True)
 

@@ -1,0 +1,194 @@
+"""Averaged fastText vectors as an input module of the host: known words by their rows, others by their n-grams."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sentence_transformers.base.modules import InputModule
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from selfsent.data.tokenizer import PAD_TOKEN, UNKNOWN_TOKEN, load_tokenizer
+from selfsent.errors import UserError
+
+_FNV_OFFSET, _FNV_PRIME, _WORD = 2166136261, 16777619, 0xFFFFFFFF
+
+
+def word_tokenizer(words: Sequence[str] = (), *, lowercase: bool = True) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of whole words: NFKC, split at white space, punctuation apart, as a trained tokenizer splits.
+
+    Args:
+        words: The known words; ``[PAD]`` and ``[UNK]`` stand before them.
+        lowercase: Fold case.
+    """
+    vocabulary = {word: number for number, word in enumerate([PAD_TOKEN, UNKNOWN_TOKEN, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN_TOKEN))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(behavior="isolated")]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD_TOKEN, unk_token=UNKNOWN_TOKEN)
+
+
+def ngram_buckets(word: str, *, min_n: int, max_n: int, num_buckets: int) -> list[int]:
+    """Hash the character n-grams of a word, its ends marked by ``<`` and ``>``, as fastText does.
+
+    Source: Bojanowski et al., TACL 2017 (arXiv 1607.04606), Section 3.2; the hash of fastText's code, FNV-1a over the
+    bytes of UTF-8, each taken with its sign.
+
+    Args:
+        word: The word.
+        min_n: Characters of the shortest n-gram.
+        max_n: Characters of the longest.
+        num_buckets: What hashes are taken modulo.
+    """
+    marked = f"<{word}>"
+    ngrams = (
+        marked[start : start + n]
+        for start in range(len(marked))
+        for n in range(min_n, min(max_n, len(marked) - start) + 1)
+        if n > 1 or 0 < start < len(marked) - 1
+    )
+    return [_fnv(ngram.encode("utf8", "surrogatepass")) % num_buckets for ngram in ngrams]
+
+
+def _fnv(content: bytes) -> int:
+    value = _FNV_OFFSET
+    for byte in np.frombuffer(content, np.int8).tolist():
+        value = ((value ^ (byte & _WORD)) * _FNV_PRIME) & _WORD
+    return value
+
+
+class FastTextEncoder(InputModule):
+    """Average the vectors of a text's words; a word that is not known has the mean vector of its n-grams.
+
+    A text without a word has the zero vector, and a word of which no n-gram is long enough counts for nothing.
+
+    Source: Bojanowski et al., TACL 2017 (arXiv 1607.04606).
+
+    Args:
+        tokenizer: Of whole words, see `word_tokenizer`; gives the rows of the known words.
+        dimension: D, values of a vector.
+        num_buckets: Rows for n-grams, behind those of the words.
+        min_n: Characters of the shortest n-gram.
+        max_n: Characters of the longest n-gram.
+
+    Raises:
+        UserError: A size is outside its range.
+    """
+
+    save_in_root = True
+    config_keys: list[str] = ["dimension", "num_buckets", "min_n", "max_n"]  # noqa: RUF012 the host's own declaration
+
+    def __init__(
+        self,
+        *,
+        tokenizer: PreTrainedTokenizerBase,
+        dimension: int = 100,
+        num_buckets: int = 100_000,
+        min_n: int = 3,
+        max_n: int = 6,
+    ) -> None:
+        super().__init__()
+        problems = [
+            f"{name}={value}" for name, value in (("dimension", dimension), ("buckets", num_buckets)) if value < 1
+        ]
+        if problems:
+            raise UserError(f"fastText cannot be built with {', '.join(problems)}; give 1 or more")
+        if not 1 <= min_n <= max_n:
+            raise UserError(
+                f"min_n={min_n} and max_n={max_n} hold no n-gram; give 1 <= min_n <= max_n, such as 3 and 6"
+            )
+        self.tokenizer: Any = tokenizer
+        self.dimension, self.num_buckets, self.min_n, self.max_n = dimension, num_buckets, min_n, max_n
+        self.embedding = nn.Embedding(len(tokenizer) + num_buckets, dimension)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew as fastText does, uniform in [-1/D, 1/D]; the rows of ``[PAD]`` and ``[UNK]`` are zero."""
+        nn.init.uniform_(self.embedding.weight, -1 / self.dimension, 1 / self.dimension)
+        with torch.no_grad():
+            self.embedding.weight[:2] = 0
+
+    def take(
+        self, tokenizer: PreTrainedTokenizerBase, words: Float[Tensor, "V D"], ngrams: Float[Tensor, "M D"]
+    ) -> None:
+        """Put trained vectors in place of what the module holds.
+
+        Args:
+            tokenizer: Of the known words.
+            words: Their vectors, in its order.
+            ngrams: Vectors of the buckets.
+        """
+        device = self.embedding.weight.device
+        special = words.new_zeros(len(tokenizer) - len(words), self.dimension)
+        self.tokenizer = tokenizer
+        self.embedding = nn.Embedding.from_pretrained(torch.cat([special, words, ngrams]), freeze=False).to(device)
+
+    def get_embedding_dimension(self) -> int:
+        """Values of an embedding."""
+        return self.dimension
+
+    def words(self, text: str) -> list[str]:
+        """Split a text into words, normalised."""
+        backend = self.tokenizer.backend_tokenizer
+        return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text))]
+
+    def _rows(self, text: str) -> Iterator[tuple[int, float]]:
+        """The rows that a text's embedding is made of, each with its share of a word."""
+        num_words = len(self.tokenizer)
+        for word in self.words(text):
+            row = self.tokenizer.backend_tokenizer.token_to_id(word)
+            if row is not None:
+                yield row, 1.0
+                continue
+            buckets = ngram_buckets(word, min_n=self.min_n, max_n=self.max_n, num_buckets=self.num_buckets)
+            yield from ((num_words + bucket, 1 / len(buckets)) for bucket in buckets)
+
+    def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only
+        """Turn texts into ``input_ids``, ``token_weights`` and ``attention_mask``, all ``(B, T)``."""
+        found = [list(self._rows((prompt or "") + text)) for text in inputs]
+        width = max(map(len, found), default=0) or 1
+        token_ids = torch.zeros(len(found), width, dtype=torch.int64)
+        weights = torch.zeros(len(found), width)
+        for place, rows in enumerate(found):
+            if rows:
+                ids, shares = zip(*rows, strict=True)
+                token_ids[place, : len(rows)] = torch.tensor(ids)
+                weights[place, : len(rows)] = torch.tensor(shares)
+        return {"input_ids": token_ids, "token_weights": weights, "attention_mask": (weights > 0).long()}
+
+    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Add ``token_embeddings`` (B, T, D) and ``sentence_embedding`` (B, D)."""
+        weights = features["token_weights"][..., None].to(self.embedding.weight.dtype)
+        features["token_embeddings"] = self.embedding(features["input_ids"])
+        total = (features["token_embeddings"] * weights).sum(dim=1)
+        features["sentence_embedding"] = total / weights.sum(dim=1).clamp(min=torch.finfo(weights.dtype).tiny)
+        return features
+
+    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
+        """Write configuration, vectors (safetensors) and words into a folder."""
+        self.save_config(output_path)
+        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
+        self.save_tokenizer(output_path)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> "FastTextEncoder":  # pyright: ignore[reportIncompatibleMethodOverride] the host's own modules narrow it alike
+        """Read what ``save`` wrote, from a folder or the hub."""
+        hub = {name: kwargs.get(name) for name in ("token", "cache_folder", "revision", "local_files_only")}
+        place: dict[str, Any] = {"model_name_or_path": model_name_or_path, "subfolder": subfolder, **hub}
+        config = cls.load_config(**place)
+        tokenizer_path = cls.load_file_path(filename="tokenizer.json", **place)
+        if tokenizer_path is None:
+            raise UserError(f"no tokenizer.json beside the vectors in {model_name_or_path}; save the model again")
+        module = cls(tokenizer=load_tokenizer(Path(tokenizer_path).parent), **config)
+        cls.load_torch_weights(model=module, **place)
+        return module
+
+
+# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+FastTextEncoder.__module__ = "selfsent.modules"

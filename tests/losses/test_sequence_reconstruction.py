@@ -1,0 +1,70 @@
+"""Recovering a text's tokens from its embedding: the value by hand, gradients, refusals."""
+
+from typing import Any
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from selfsent.errors import UserError
+from selfsent.losses import SequenceReconstructionLoss
+from selfsent.methods.bi_lstm import BiLstmConfig, new_model
+
+UNEVEN = ["the cat sleeps", "a", "", "two dogs run along the beach in the morning"]
+
+
+@pytest.fixture
+def model(tiny_tokenizer: PreTrainedTokenizerFast) -> SentenceTransformer:
+    torch.manual_seed(0)
+    return new_model(BiLstmConfig(dimension=8, init_range=1.0), tiny_tokenizer, device="cpu")
+
+
+def value(loss: Any, *columns: list[str]) -> Tensor:
+    return loss([loss.model.preprocess(texts) for texts in columns], None)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_value_is_that_of_one_text_after_another(model: SentenceTransformer, tied: bool):
+    loss: Any = SequenceReconstructionLoss(model, tied=tied).eval()
+    table, bias = model[0].embedding.weight, None
+    if not tied:
+        table, bias = loss.output.weight, loss.output.bias
+    errors: list[Tensor] = []
+    for text in UNEVEN:
+        features = model.preprocess([text])
+        ids = features["input_ids"][0][features["attention_mask"][0].bool()]
+        if len(ids):
+            embedding = model(dict(features))["sentence_embedding"]
+            states, _ = loss.decoder.lstm(embedding.repeat(len(ids), 1)[None])
+            errors += functional.cross_entropy(functional.linear(states[0], table, bias), ids, reduction="none")
+    torch.testing.assert_close(value(loss, UNEVEN), torch.stack(errors).mean())
+    torch.testing.assert_close(value(loss, UNEVEN), value(loss, UNEVEN[:2], UNEVEN[2:]))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_gradients_reach_every_trainable_weight(model: SentenceTransformer, sentences: list[str], tied: bool):
+    loss = SequenceReconstructionLoss(model, tied=tied).train()
+    value(loss, [*sentences, *UNEVEN, " ".join(["cat"] * 500)]).backward()
+    for name, parameter in loss.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_texts_without_a_token_cost_nothing(model: SentenceTransformer):
+    assert value(SequenceReconstructionLoss(model), ["", ""]).item() == 0.0
+
+
+def test_another_model_is_refused(tiny_static_model: SentenceTransformer):
+    with pytest.raises(UserError, match=r"token embeddings.*StaticEmbedding"):
+        SequenceReconstructionLoss(tiny_static_model)
+
+
+def test_an_embedding_of_another_width_than_the_table_is_refused(model: SentenceTransformer):
+    with pytest.raises(UserError, match="16 values"):
+        SequenceReconstructionLoss(
+            SentenceTransformer(modules=[model[0], type(model[1])(8, 8), type(model[2])(16)], device="cpu")
+        )
