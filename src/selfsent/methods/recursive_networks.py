@@ -7,7 +7,7 @@ Tai, Socher & Manning, "Improved Semantic Representations From Tree-Structured L
 ==========================================  ================================  ==========================================
 of the papers                               object                            file
 ==========================================  ================================  ==========================================
-binary Tree-LSTM (Tai et al., Section 3.2)  ``TreeLSTMComposition``, ``Leaf`` ``modules/tree_lstm.py``
+binary Tree-LSTM (Tai et al., Section 3.2)  ``TreeLSTMComposition``           ``modules/tree_lstm.py``
 its decoder                                 ``TreeLSTMDecoder``               ``modules/tree_lstm.py``
 inside pass (Le & Zuidema, Section 3)       ``InsideComposition``             ``modules/inside_outside.py``
 outside pass (Le & Zuidema, Section 3)      ``OutsideDecoder``                ``modules/inside_outside.py``

@@ -78,9 +78,6 @@ class OutsideDecoder(nn.Module):
     Args:
         dimension: D, values of an embedding; the encoder's.
         dropout: Share of values dropped from each outside embedding in training, in [0, 1).
-
-    Raises:
-        UserError: The dropout is outside its range.
     """
 
     knows_roots = False

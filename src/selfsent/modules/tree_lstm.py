@@ -109,9 +109,6 @@ class TreeLSTMDecoder(nn.Module):
     Args:
         dimension: D, values of an embedding; the encoder's.
         dropout: Share of values dropped from each decomposed embedding in training, in [0, 1).
-
-    Raises:
-        UserError: The dropout is outside its range.
     """
 
     knows_roots = True
