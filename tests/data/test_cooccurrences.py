@@ -22,7 +22,9 @@ def tokenizer() -> Tokenizer:
 
 @pytest.mark.parametrize("texts_at_once", [1, 2, 100])
 @pytest.mark.parametrize("unknown", [0, None])
-def test_cooccurrences_equal_a_naive_count(tokenizer: Tokenizer, unknown: int | None, texts_at_once: int, monkeypatch):
+def test_cooccurrences_equal_a_naive_count(
+    tokenizer: Tokenizer, unknown: int | None, texts_at_once: int, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(cooccurrences_module, "_TEXTS_AT_ONCE", texts_at_once)
     naive = np.zeros((5, 5))
     for text in TEXTS:
@@ -34,9 +36,13 @@ def test_cooccurrences_equal_a_naive_count(tokenizer: Tokenizer, unknown: int | 
     np.testing.assert_array_equal(counted.toarray(), naive)
 
 
-def test_a_window_wider_than_every_text_counts_all_pairs_of_a_text(tokenizer: Tokenizer):
-    counted = cooccurrences(["a b c d"], tokenizer, window=50, unknown=0)
-    np.testing.assert_array_equal(counted.toarray()[1:, 1:], 1 - np.eye(4))
+@pytest.mark.parametrize("unknown", [0, None])
+def test_a_window_wider_than_every_text_counts_all_pairs_of_a_text(tokenizer: Tokenizer, unknown: int | None):
+    counted = cooccurrences(TEXTS, tokenizer, window=50, unknown=unknown)
+    whole = cooccurrences(TEXTS, tokenizer, window=None, unknown=unknown)
+    np.testing.assert_array_equal(counted.toarray(), whole.toarray())
+    assert whole.toarray()[1, 1] == 4  # "a" stands twice in two texts
+    assert whole.nnz == np.count_nonzero(whole.toarray())
 
 
 def test_positive_pmi_of_a_hand_worked_table():

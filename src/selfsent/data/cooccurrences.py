@@ -1,22 +1,25 @@
 """Which words of a corpus stand near each other, and the word vectors that follow from it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, diags_array
 from sklearn.decomposition import TruncatedSVD
 from tokenizers import Tokenizer
 
 Counts = csr_array
 """A sparse matrix of counts."""
 
+Ids = NDArray[np.int32]
+"""One number a word."""
+
 _TEXTS_AT_ONCE = 50_000
 _EMPTY = 1e-9
 
 
-def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int, unknown: int | None) -> Counts:
+def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int | None, unknown: int | None) -> Counts:
     """Count how often two words stand near each other, both ways round.
 
     Memory grows with the distinct pairs of words, not with the corpus.
@@ -24,7 +27,7 @@ def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int, un
     Args:
         texts: The corpus, read once; a window does not cross from one text to the next.
         tokenizer: Gives the words of a text.
-        window: The farthest distance that counts, in words; all distances count alike.
+        window: The farthest distance that counts, in words; all distances count alike. ``None``: the whole text.
         unknown: Id of the unknown word, which holds a place and does not count.
 
     Returns:
@@ -34,23 +37,34 @@ def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int, un
     total = csr_array((num_words, num_words), dtype=np.float64)
     unread = iter(texts)
     while part := list(islice(unread, _TEXTS_AT_ONCE)):
-        one, other = (np.concatenate(side) for side in zip(*_pairs(part, tokenizer, window, unknown), strict=True))
+        ids, document = word_ids(part, tokenizer)
+        known = np.ones(len(ids), dtype=np.bool_) if unknown is None else ids != unknown
+        if window is None:
+            total = total + _of_whole_texts(ids[known], document[known], num_words)
+        else:
+            total = total + _within(window, ids, document, known, num_words)
+    return csr_array(total)
+
+
+def _within(window: int, ids: Ids, document: Ids, known: NDArray[np.bool_], num_words: int) -> Counts:
+    """Count the pairs of all distances up to ``window``, both ways round."""
+    total = csr_array((num_words, num_words), dtype=np.float64)
+    for distance in range(1, window + 1):
+        together = (document[:-distance] == document[distance:]) & known[:-distance] & known[distance:]
+        one, other = ids[:-distance][together], ids[distance:][together]
         total = total + csr_array((np.ones(len(one)), (one, other)), shape=total.shape)
     return csr_array(total + total.T)
 
 
-def _pairs(
-    texts: list[str], tokenizer: Tokenizer, window: int, unknown: int | None
-) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-    """The words of all pairs of one distance, for every distance."""
-    ids, document = word_ids(texts, tokenizer)
-    for distance in range(1, window + 1):
-        one, other = ids[:-distance], ids[distance:]
-        together = (document[:-distance] == document[distance:]) & (one != unknown) & (other != unknown)
-        yield one[together], other[together]
+def _of_whole_texts(ids: Ids, document: Ids, num_words: int) -> Counts:
+    """Count the pairs of all words of a text: products of their counts, less each word's pair with itself."""
+    texts = csr_array((np.ones(len(ids)), (document, ids)), shape=(int(document.max(initial=-1)) + 1, num_words))
+    pairs = csr_array(texts.T @ texts - diags_array(texts.sum(axis=0)))
+    pairs.eliminate_zeros()
+    return pairs
 
 
-def word_ids(texts: list[str], tokenizer: Tokenizer) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def word_ids(texts: list[str], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
     """Ids of all words in order, and the number of the text that each stands in."""
     encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
     lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)

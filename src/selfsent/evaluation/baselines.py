@@ -29,6 +29,7 @@ from selfsent.evaluation.structure import TreeModel
 from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate, report_of, suite_names
 from selfsent.evaluation.word_vectors import table_model, tfidf_svd, word_vectors
 from selfsent.loading import load
+from selfsent.modules.weighted_embedding import FrequencyWeightedEmbedding
 
 _LOG = logging.getLogger(__name__)
 _MAX_TEXTS = 100_000
@@ -54,7 +55,8 @@ def averaged_table(model: SentenceTransformer) -> SentenceTransformer | None:
     if not isinstance(table, nn.Embedding):
         return None
     own_tokenizer = Tokenizer.from_str(backend.to_str())  # the host's module changes the padding of the one it is given
-    return table_model(own_tokenizer, table.weight.detach().float().cpu().clone())
+    rows = table.weighted() if isinstance(table, FrequencyWeightedEmbedding) else table.weight
+    return table_model(own_tokenizer, rows.detach().float().cpu().clone())
 
 
 def untrained(model: SentenceTransformer, *, seed: int = 0) -> SentenceTransformer:

@@ -14,6 +14,7 @@ from selfsent.data.parse_file import is_parse_file
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
 from selfsent.methods.recipe import Assembly, Ingredients, split_for
+from selfsent.methods.table_start import TableInit, start_table
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import Cell, CellInit
 from selfsent.modules.given_trees import GivenTrees
@@ -51,8 +52,13 @@ class TreeModelConfig:
         composition_dropout: The same for composed embeddings (released code: 0.1).
         decomposition_dropout: The same for decomposed embeddings (released code: 0.1).
         init_range: The table starts uniform in [-r, r] (released code: 0.1).
-        composition_init: How affine cells start: ``uniform`` (released code), or near the ``sum`` of the children and
-            copies of the parent, which is not in the papers and much better on STS-B dev.
+        table_init: Where the table starts: ``uniform`` (papers), or ``cooccurrence``, with vectors added that say which
+            tokens stand near each other; not in the papers, better on STS-B dev.
+        window: How near, in tokens; default: in the same text.
+        frequency_weight: a; where above 0 the leaf of a token of share p of the corpus is weighed by ``a / (a + p)``;
+            not in the papers, much better on STS-B dev; 0.001 is usual.
+        composition_init: How cells start: ``uniform`` (released code), or at the ``sum`` of the children and copies of
+            the parent, which is not in the papers and much better on STS-B dev.
         tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
         vocab_size: Pieces of a trained tokenizer, at most (released code: 25,000).
         lowercase: Whether a trained tokenizer lower-cases.
@@ -75,6 +81,9 @@ class TreeModelConfig:
     composition_dropout: float = 0.1
     decomposition_dropout: float = 0.1
     init_range: float = 0.1
+    table_init: TableInit = "uniform"
+    window: int | None = None
+    frequency_weight: float = 0.0
     composition_init: CellInit = "uniform"
     tokenizer: str | None = None
     vocab_size: int = 25_000
@@ -117,11 +126,13 @@ def assemble_tree_model(
         unparsed="stop" if config.unparsed == "skip" else config.unparsed,
         binarisation=config.binarisation,
         context=config.context,
+        frequency_weight=config.frequency_weight,
         leaf_dropout=config.leaf_dropout,
         composition_dropout=config.composition_dropout,
         init_range=config.init_range,
         composition_init=config.composition_init,
     )
+    start_table(encoder, texts.plain(), table_init=config.table_init, window=config.window)
     model = SentenceTransformer(modules=[encoder], device=assembly.device)
     if given:
         model.model_card_data.usage_examples = list(_WRITTEN_TREES)

@@ -24,6 +24,7 @@ from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, co
 from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
 from selfsent.modules.neighbour_context import Context, with_neighbours
 from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
+from selfsent.modules.weighted_embedding import embedding_of
 from selfsent.trees.arrays import IntArray, Tree, TreeBatch
 from selfsent.trees.branching import branching_statistics
 from selfsent.trees.entangled import EntangledTrees, entangle
@@ -80,11 +81,11 @@ class TreeEncoder(InputModule):
         unparsed: What a text without a tree gets where the structure is given.
         binarisation: How a given constituent of several children is merged.
         context: What a leaf knows of its neighbours before composition; in the papers nothing.
+        frequency_weight: a; where above 0, frequent tokens count less (`FrequencyWeightedEmbedding`).
         leaf_dropout: Share of values dropped from leaf embeddings in training, in [0, 1).
         composition_dropout: Share of values dropped from each composed embedding in training, in [0, 1).
         init_range: r; the table starts uniform in [-r, r].
-        composition_init: How an affine composition starts: ``uniform`` (released code), or near the ``sum`` of the
-            children.
+        composition_init: How the cell starts: ``uniform`` (released code), or at the ``sum`` of the children.
         max_seq_length: Tokens kept of a text; ``None`` keeps all.
 
     Raises:
@@ -102,6 +103,7 @@ class TreeEncoder(InputModule):
         "unparsed",
         "binarisation",
         "context",
+        "frequency_weight",
         "leaf_dropout",
         "composition_dropout",
         "init_range",
@@ -123,6 +125,7 @@ class TreeEncoder(InputModule):
         unparsed: Unparsed = "stop",
         binarisation: Binarisation = "right",
         context: Context = "none",
+        frequency_weight: float = 0.0,
         leaf_dropout: float = 0.2,
         composition_dropout: float = 0.1,
         init_range: float = 0.1,
@@ -140,13 +143,14 @@ class TreeEncoder(InputModule):
         self.given = GivenTrees(parses, unparsed=unparsed)
         self.binarisation: Binarisation = binarisation
         self.context: Context = context
+        self.frequency_weight = frequency_weight
         self.leaf_dropout = leaf_dropout
         self.composition_dropout = composition_dropout
         self.init_range = init_range
         self.composition_init: CellInit = composition_init
         self.max_seq_length = max_seq_length
         self._check_settings()
-        self.embedding = nn.Embedding(len(tokenizer), channels * channel_size)
+        self.embedding = embedding_of(len(tokenizer), channels * channel_size, frequency_weight=frequency_weight)
         self.composition = composition_of(cell, channel_size, init=composition_init)
         self.reset_parameters()
 
@@ -195,7 +199,8 @@ class TreeEncoder(InputModule):
         """Put the tokens of texts into one matrix, with the mask of where there are any."""
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
         mask = np.arange(max(int(lengths.max()), 1)) < lengths[:, None]
-        token_ids = np.full(mask.shape, self._pad_id())
+        pad_id: Any = self.tokenizer.pad_token_id or 0
+        token_ids = np.full(mask.shape, pad_id)
         token_ids[mask] = np.fromiter(chain.from_iterable(encoded), np.int64, count=int(lengths.sum()))
         return {"input_ids": torch.from_numpy(token_ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
 
@@ -396,24 +401,19 @@ class TreeEncoder(InputModule):
         ]
         sizes = {"channels": self.channels, "channel_size": self.channel_size}
         problems += [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
-        if self.cell not in get_args(Cell):
-            problems.append(f"cell={self.cell} (needs one of {', '.join(get_args(Cell))})")
-        if self.composition_init not in get_args(CellInit):
-            problems.append(f"composition_init={self.composition_init} (needs one of {', '.join(get_args(CellInit))})")
-        problems += self._finder().problems()
-        for name, known in (("unparsed", Unparsed), ("context", Context)):
+        choices = {"cell": Cell, "composition_init": CellInit, "unparsed": Unparsed, "context": Context}
+        for name, known in choices.items():
             if getattr(self, name) not in get_args(known):
                 problems.append(f"{name}={getattr(self, name)} (needs one of {', '.join(get_args(known))})")
+        problems += self._finder().problems()
+        if not 0 <= self.frequency_weight < math.inf:
+            problems.append(f"frequency_weight={self.frequency_weight} (needs 0 or more)")
         if not 0 < self.init_range < math.inf:
             problems.append(f"init_range={self.init_range} (needs more than 0)")
         if self.max_seq_length is not None and self.max_seq_length < 1:
             problems.append(f"max_seq_length={self.max_seq_length} (needs 1 or more, or none)")
         if problems:
             raise UserError(f"a tree encoder cannot be built with {'; '.join(problems)}")
-
-    def _pad_id(self) -> int:
-        pad_token_id: Any = self.tokenizer.pad_token_id
-        return pad_token_id or 0
 
     def _composition_noise(self, leaves: Tensor, num_merges: int) -> Tensor | None:
         if not self.training or not self.composition_dropout:
