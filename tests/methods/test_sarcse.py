@@ -154,6 +154,7 @@ def test_there_is_a_recipe_for_every_experiment():
 
 def test_the_decoders_own_rate_is_that_of_the_decoder_and_of_nothing_else(assembly: Assembly):
     loss = build(SarcseConfig(channels=8), assembly).loss
+    assert not SARCSE.training(SarcseConfig(beta=0.0, gamma=0.0))["learning_rate_mapping"]  # no decoder to have a rate
     (pattern,) = SARCSE.training(SarcseConfig())["learning_rate_mapping"]
     of_decoder = {f"decoder.{name}" for name, _ in loss.decoder.named_parameters()}
     assert {name for name, _ in loss.named_parameters() if re.search(pattern, name)} == of_decoder

@@ -2,6 +2,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,12 @@ from tests.training.test_trainer import make_trainer
 from tests.training.tiny_run import make_rows
 
 from selfsent.errors import UserError
-from selfsent.training.arguments import argument_names, num_training_steps, training_arguments
+from selfsent.training.arguments import (
+    argument_names,
+    check_learning_rate_mapping,
+    num_training_steps,
+    training_arguments,
+)
 
 
 def test_an_unknown_field_is_refused_with_the_nearest_known_ones() -> None:
@@ -55,3 +61,14 @@ def test_the_count_of_steps_is_the_hosts(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, data=Dataset.from_dict(make_rows(30)), **overrides)
     trainer.train()
     assert trainer.state.global_step == num_training_steps(overrides | {"per_device_train_batch_size": 4}, 30)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [("^decodr", "matches none of the 2 weights, such as weight, bias"), ("(", "no regular expression")],
+)
+def test_a_rate_for_weights_that_are_not_there_is_refused(pattern: str, reason: str):
+    loss = torch.nn.Linear(2, 2)
+    check_learning_rate_mapping({"^wei": 1e-3}, loss)
+    with pytest.raises(UserError, match=reason):
+        check_learning_rate_mapping({"^wei": 1e-3, pattern: 1e-3}, loss)

@@ -99,11 +99,12 @@ class SarcseConfig:
     dropout: float | None = None
 
 
-def training(config: SarcseConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
+def training(config: SarcseConfig) -> dict[str, Any]:
     """The paper's batch and epoch; the rest as SimCSE has it for batches of 64, but for the decoder's rate (chosen)."""
+    has_decoder = config.beta > 0 or config.gamma > 0
     return {
         "learning_rate": 3e-5,
-        "learning_rate_mapping": {r"^decoder\.": 1e-3},
+        "learning_rate_mapping": {r"^decoder\.": 1e-3} if has_decoder else {},
         "per_device_train_batch_size": 64,
         "num_train_epochs": 1,
         "lr_scheduler_type": "linear",

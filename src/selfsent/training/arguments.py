@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainingArguments
+from torch import nn
 
 from selfsent.errors import UserError
 
@@ -128,3 +130,22 @@ def training_arguments(
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"the host refuses these training arguments: {reason}; correct training.KEY=VALUE") from error
+
+
+def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -> None:
+    """Refuse a rate of its own for weights that are not there; the host would stop with its first step.
+
+    Raises:
+        UserError: A pattern is no regular expression, or matches the name of no weight of model or loss.
+    """
+    names = [name for name, _ in loss.named_parameters()]
+    for pattern in mapping:
+        try:
+            is_met = any(re.search(pattern, name) for name in names)
+        except re.error as error:
+            raise UserError(f"training.learning_rate_mapping: {pattern!r} is no regular expression: {error}") from error
+        if not is_met:
+            raise UserError(
+                f"training.learning_rate_mapping: {pattern!r} matches none of the {len(names)} weights, such as"
+                f" {', '.join(names[:1] + names[-1:])}; correct the pattern, or leave it out"
+            )

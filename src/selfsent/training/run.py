@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
-from selfsent.training.arguments import num_training_steps, training_arguments
+from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
 from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_probe
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
@@ -95,13 +95,16 @@ def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingA
     num_steps = num_training_steps(plan.arguments, plan.num_rows(), num_ranks)
     if num_steps is None:
         raise UserError("the data is a stream of unknown length; say how long to train with --max-steps N")
-    return training_arguments(
+    arguments = training_arguments(
         plan.arguments,
         output_dir=folder.checkpoints,
         seed=plan.seed,
         num_steps=num_steps,
         has_evaluator=plan.evaluator is not None,
     )
+    rates: Any = arguments.learning_rate_mapping or {}
+    check_learning_rate_mapping(rates, plan.loss)
+    return arguments
 
 
 def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> Dataset | IterableDataset:
