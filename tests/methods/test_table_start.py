@@ -32,7 +32,7 @@ def similarity(encoder: TreeEncoder, one: list[str], other: list[str]) -> float:
         ids = [encoder.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words]
         return torch.nn.functional.normalize(encoder.embedding.weight[ids], dim=1)
 
-    return float((rows(one) @ rows(other).T).mean())
+    return (rows(one) @ rows(other).T).mean().item()
 
 
 @pytest.mark.parametrize("window", [None, 1])

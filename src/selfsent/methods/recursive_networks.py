@@ -36,14 +36,15 @@ from typing import Any
 
 from sentence_transformers import SentenceTransformer
 from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from selfsent.losses import RecursiveNetworkLoss
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.losses.recursive_network import Objective
-from selfsent.losses.tree_pass import tree_encoder_of
 from selfsent.methods.recipe import Assembly, Ingredients, Method
 from selfsent.methods.tree_model import TreeModelConfig, Unparsed, assemble_tree_model
 from selfsent.modules import RecursiveEncoder
+from selfsent.modules.given_trees import GivenTrees
 from selfsent.modules.recursive_encoder import Network
 from selfsent.modules.tree_finder import Structure
 from selfsent.trees.split_depths import Binarisation
@@ -118,34 +119,32 @@ def build(network: Network, config: RecursiveNetworkConfig, assembly: Assembly) 
     """Put model and loss together; see `assemble_tree_model`."""
     RecursiveEncoder.check_size(network, config.dimension)
 
+    def make_encoder(
+        _: TreeModelConfig, tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None
+    ) -> RecursiveEncoder:
+        return RecursiveEncoder(
+            tokenizer=tokenizer,
+            network=network,
+            dimension=config.dimension,
+            structure=config.structure,
+            parses=given.parses if given else None,
+            unparsed="stop" if config.unparsed == "skip" else config.unparsed,
+            binarisation=config.binarisation,
+            leaf_dropout=config.leaf_dropout,
+            composition_dropout=config.composition_dropout,
+            init_range=config.init_range,
+        )
+
     def make_loss(model: SentenceTransformer) -> nn.Module:
-        return _loss(network, config, model)
+        return RecursiveNetworkLoss(
+            model,
+            objective=config.objective,
+            temperature=config.temperature,
+            tied=config.tied,
+            dropout=config.decomposition_dropout,
+        )
 
-    return assemble_tree_model(config.as_tree_model(), assembly, make_loss)
-
-
-def _loss(network: Network, config: RecursiveNetworkConfig, model: SentenceTransformer) -> nn.Module:
-    """Give the new model the cells of the network, and make the objective over it."""
-    strae = tree_encoder_of(model)
-    model[0] = RecursiveEncoder(
-        tokenizer=strae.tokenizer,
-        network=network,
-        dimension=config.dimension,
-        structure=config.structure,
-        parses=strae.parses,
-        unparsed=strae.unparsed,
-        binarisation=config.binarisation,
-        leaf_dropout=config.leaf_dropout,
-        composition_dropout=config.composition_dropout,
-        init_range=config.init_range,
-    ).to(model.device)
-    return RecursiveNetworkLoss(
-        model,
-        objective=config.objective,
-        temperature=config.temperature,
-        tied=config.tied,
-        dropout=config.decomposition_dropout,
-    )
+    return assemble_tree_model(config.as_tree_model(), assembly, make_loss, make_encoder)
 
 
 def _method(name: Network, summary: str) -> Method:

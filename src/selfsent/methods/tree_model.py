@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sentence_transformers import SentenceTransformer
 from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
 from selfsent.data.parse_file import is_parse_file
@@ -92,29 +93,15 @@ class TreeModelConfig:
     max_tokens: int = 200
 
 
-def assemble_tree_model(
-    config: TreeModelConfig, assembly: Assembly, make_loss: Callable[[SentenceTransformer], nn.Module]
-) -> Ingredients:
-    """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
+MakeEncoder = Callable[[TreeModelConfig, PreTrainedTokenizerBase, GivenTrees | None], TreeEncoder]
+"""Makes the new encoder of a configuration, with its tokenizer and where given trees come from."""
 
-    Args:
-        config: The options.
-        assembly: Source and place of the run.
-        make_loss: Makes the objective over the new model.
 
-    Raises:
-        UserError: An option is out of range, a base model was named, or no text is of a usable length.
-    """
-    if assembly.base is not None:
-        raise UserError(f"a tree model is trained from scratch and takes no --base (received {assembly.base})")
-    given = _given_trees(config, assembly)
-    texts = TreeTexts(assembly.source, given, skip_unparsed=config.unparsed == "skip")
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
-    encoder = TreeEncoder(
+def new_tree_encoder(
+    config: TreeModelConfig, tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None
+) -> TreeEncoder:
+    """Make the encoder of a configuration."""
+    return TreeEncoder(
         tokenizer=tokenizer,
         channels=config.channels,
         channel_size=config.channel_size,
@@ -132,6 +119,35 @@ def assemble_tree_model(
         init_range=config.init_range,
         composition_init=config.composition_init,
     )
+
+
+def assemble_tree_model(
+    config: TreeModelConfig,
+    assembly: Assembly,
+    make_loss: Callable[[SentenceTransformer], nn.Module],
+    make_encoder: MakeEncoder = new_tree_encoder,
+) -> Ingredients:
+    """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
+
+    Args:
+        config: The options.
+        assembly: Source and place of the run.
+        make_loss: Makes the objective over the new model.
+        make_encoder: Makes the encoder, where its cells are of another kind.
+
+    Raises:
+        UserError: An option is out of range, a base model was named, or no text is of a usable length.
+    """
+    if assembly.base is not None:
+        raise UserError(f"a tree model is trained from scratch and takes no --base (received {assembly.base})")
+    given = _given_trees(config, assembly)
+    texts = TreeTexts(assembly.source, given, skip_unparsed=config.unparsed == "skip")
+    tokenizer = (
+        load_tokenizer(config.tokenizer)
+        if config.tokenizer
+        else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
+    )
+    encoder = make_encoder(config, tokenizer, given)
     start_table(encoder, texts.plain(), table_init=config.table_init, window=config.window)
     model = SentenceTransformer(modules=[encoder], device=assembly.device)
     if given:
