@@ -159,25 +159,6 @@ def test_the_hosts_own_trainer_trains_with_it(model, sentences, tmp_path: Path):
     assert all(not torch.equal(parameters[name], tensor) for name, tensor in before.items())
 
 
-def test_the_objective_falls_and_pairs_draw_nearer_than_strangers(model, views):
-    loss = make(model, head="none").eval()
-
-    def margin() -> float:
-        with torch.no_grad():
-            first, second = reference_vectors(model, None, views)
-        similarities = first @ second.T
-        return float(similarities.diag().mean() - similarities.mean())
-
-    before, start = value(loss, views).item(), margin()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    for _ in range(15):
-        optimizer.zero_grad()
-        value(loss, views).backward()
-        optimizer.step()
-    assert value(loss, views).item() < before
-    assert margin() > start
-
-
 @pytest.mark.parametrize("way", ["autocast", "weights"])
 def test_bfloat16_is_finite_and_near_float32(model, views, way):
     loss = make(model).eval()

@@ -41,7 +41,7 @@ def test_words_that_stand_near_the_same_words_start_alike(texts: list[str], enco
     start_table(encoder, texts, table_init="cooccurrence", window=window)
     assert similarity(encoder, CATS, CATS) > similarity(encoder, CATS, TOOLS)
     # The vectors have the uniform start's mean square and are independent of it.
-    assert 1.5 < float(encoder.embedding.weight.square().mean() / norms) < 2.5
+    assert 1.5 < (encoder.embedding.weight.square().mean() / norms).item() < 2.5
 
 
 def test_a_uniform_start_stays_as_it_is(texts: list[str], encoder: TreeEncoder):
