@@ -29,7 +29,7 @@ from typing import Any
 
 from selfsent.losses import EntangledReconstructionLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method
-from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model
+from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
 from selfsent.modules.composition import Cell
 
 
@@ -54,16 +54,7 @@ class BanyanConfig(TreeModelConfig):
 
 def training(config: BanyanConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
     """The released code's training arguments: Adam at a constant rate, 15 epochs of batches of 512, not clipped."""
-    return {
-        "learning_rate": 1e-3,
-        "per_device_train_batch_size": 512,
-        "num_train_epochs": 15,
-        "lr_scheduler_type": "constant",
-        "optim": "adamw_torch_fused",
-        "weight_decay": 0.0,
-        "max_grad_norm": 0.0,
-        "dataloader_drop_last": True,
-    }
+    return released_training(is_contrastive=False) | {"max_grad_norm": 0.0}
 
 
 def build(config: BanyanConfig, assembly: Assembly) -> Ingredients:

@@ -31,7 +31,7 @@ from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_
 from selfsent.errors import UserError
 from selfsent.losses import SequenceReconstructionLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
-from selfsent.methods.tree_model import TreeModelConfig, UsableTexts
+from selfsent.methods.tree_model import TreeModelConfig, UsableTexts, released_training
 from selfsent.modules import TokenEmbeddings
 from selfsent.parsing.tree_texts import TreeTexts
 
@@ -73,16 +73,7 @@ class BiLstmConfig:
 
 def training(config: BiLstmConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
     """The training arguments of ``strae`` with cross-entropy."""
-    return {
-        "learning_rate": 1e-3,
-        "per_device_train_batch_size": 512,
-        "num_train_epochs": 15,
-        "lr_scheduler_type": "constant",
-        "optim": "adamw_torch_fused",
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "dataloader_drop_last": True,
-    }
+    return released_training(is_contrastive=False)
 
 
 def build(config: BiLstmConfig, assembly: Assembly) -> Ingredients:

@@ -42,7 +42,7 @@ from selfsent.losses import RecursiveNetworkLoss
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.losses.recursive_network import Objective
 from selfsent.methods.recipe import Assembly, Ingredients, Method
-from selfsent.methods.tree_model import TreeModelConfig, Unparsed, assemble_tree_model
+from selfsent.methods.tree_model import TreeModelConfig, Unparsed, assemble_tree_model, released_training
 from selfsent.modules import RecursiveEncoder
 from selfsent.modules.given_trees import GivenTrees
 from selfsent.modules.recursive_encoder import Network
@@ -103,16 +103,7 @@ class RecursiveNetworkConfig:
 
 def training(config: RecursiveNetworkConfig) -> dict[str, Any]:
     """The training arguments of ``strae``."""
-    return {
-        "learning_rate": 1e-4 if config.objective == "contrastive" else 1e-3,
-        "per_device_train_batch_size": 512,
-        "num_train_epochs": 15,
-        "lr_scheduler_type": "constant",
-        "optim": "adamw_torch_fused",
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "dataloader_drop_last": True,
-    }
+    return released_training(is_contrastive=config.objective == "contrastive")
 
 
 def build(network: Network, config: RecursiveNetworkConfig, assembly: Assembly) -> Ingredients:

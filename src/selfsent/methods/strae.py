@@ -43,7 +43,7 @@ from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, 
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.losses.node_relations import Repeats
 from selfsent.methods.recipe import Assembly, Ingredients, Method
-from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model
+from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
 from selfsent.modules.tree_finder import Structure
 
 Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
@@ -71,16 +71,7 @@ class StraeConfig(TreeModelConfig):
 
 def training(config: StraeConfig) -> dict[str, Any]:
     """The released code's training arguments: Adam at a constant rate, 15 epochs of batches of 512, clipped at 1."""
-    return {
-        "learning_rate": 1e-4 if config.objective == "contrastive" else 1e-3,
-        "per_device_train_batch_size": 512,
-        "num_train_epochs": 15,
-        "lr_scheduler_type": "constant",
-        "optim": "adamw_torch_fused",
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "dataloader_drop_last": True,
-    }
+    return released_training(is_contrastive=config.objective == "contrastive")
 
 
 def build(config: StraeConfig, assembly: Assembly) -> Ingredients:

@@ -93,6 +93,24 @@ class TreeModelConfig:
     max_tokens: int = 200
 
 
+def released_training(*, is_contrastive: bool) -> dict[str, Any]:
+    """The training arguments of StrAE's released code: Adam at a constant rate, 15 epochs of batches of 512, clipped.
+
+    Args:
+        is_contrastive: Whether nodes are contrasted and nothing else, which has a tenth of the rate.
+    """
+    return {
+        "learning_rate": 1e-4 if is_contrastive else 1e-3,
+        "per_device_train_batch_size": 512,
+        "num_train_epochs": 15,
+        "lr_scheduler_type": "constant",
+        "optim": "adamw_torch_fused",
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "dataloader_drop_last": True,
+    }
+
+
 MakeEncoder = Callable[[TreeModelConfig, PreTrainedTokenizerBase, GivenTrees | None], TreeEncoder]
 """Makes the new encoder of a configuration, with its tokenizer and where given trees come from."""
 

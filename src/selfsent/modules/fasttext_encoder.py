@@ -1,19 +1,18 @@
 """Averaged fastText vectors as an input module of the host: known words by their rows, others by their n-grams."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from sentence_transformers.base.modules import InputModule
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from selfsent.data.tokenizer import PAD_TOKEN, UNKNOWN_TOKEN, load_tokenizer
+from selfsent.data.tokenizer import PAD_TOKEN, UNKNOWN_TOKEN
 from selfsent.errors import UserError
+from selfsent.modules.tokenized_input import TokenizedInput
 
 _FNV_OFFSET, _FNV_PRIME, _WORD = 2166136261, 16777619, 0xFFFFFFFF
 
@@ -63,7 +62,7 @@ def _fnv(content: bytes) -> int:
     return value
 
 
-class FastTextEncoder(InputModule):
+class FastTextEncoder(TokenizedInput):
     """Average the vectors of a text's words; a word that is not known has the mean vector of its n-grams.
 
     A text without a word has the zero vector, and a word of which no n-gram is long enough counts for nothing.
@@ -82,6 +81,8 @@ class FastTextEncoder(InputModule):
     """
 
     save_in_root = True
+    described_as = "vectors"
+
     config_keys: list[str] = ["dimension", "num_buckets", "min_n", "max_n"]  # noqa: RUF012 the host's own declaration
 
     def __init__(
@@ -169,25 +170,6 @@ class FastTextEncoder(InputModule):
         total = (features["token_embeddings"] * weights).sum(dim=1)
         features["sentence_embedding"] = total / weights.sum(dim=1).clamp(min=torch.finfo(weights.dtype).tiny)
         return features
-
-    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
-        """Write configuration, vectors (safetensors) and words into a folder."""
-        self.save_config(output_path)
-        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
-        self.save_tokenizer(output_path)
-
-    @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> "FastTextEncoder":  # pyright: ignore[reportIncompatibleMethodOverride] the host's own modules narrow it alike
-        """Read what ``save`` wrote, from a folder or the hub."""
-        hub = {name: kwargs.get(name) for name in ("token", "cache_folder", "revision", "local_files_only")}
-        place: dict[str, Any] = {"model_name_or_path": model_name_or_path, "subfolder": subfolder, **hub}
-        config = cls.load_config(**place)
-        tokenizer_path = cls.load_file_path(filename="tokenizer.json", **place)
-        if tokenizer_path is None:
-            raise UserError(f"no tokenizer.json beside the vectors in {model_name_or_path}; save the model again")
-        module = cls(tokenizer=load_tokenizer(Path(tokenizer_path).parent), **config)
-        cls.load_torch_weights(model=module, **place)
-        return module
 
 
 # Saved models name this path for ever (docs/decisions.md), wherever the file moves.

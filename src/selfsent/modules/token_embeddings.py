@@ -1,20 +1,18 @@
 """A trained table of token embeddings as an input module of the host: strings in, one embedding a token out."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from sentence_transformers.base.modules import InputModule
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
+from selfsent.modules.tokenized_input import TokenizedInput
 
 
-class TokenEmbeddings(InputModule):
+class TokenEmbeddings(TokenizedInput):
     """Embed the tokens of a text, for modules of the host that read ``token_embeddings`` (LSTM, CNN, Pooling).
 
     The host's ``WordEmbeddings`` is for ready tables: in version 6.2 it cannot be trained with a tokenizer of
@@ -31,6 +29,8 @@ class TokenEmbeddings(InputModule):
     """
 
     save_in_root = True
+    described_as = "embeddings"
+
     config_keys: list[str] = ["dimension", "dropout", "init_range"]  # noqa: RUF012 the host's own declaration
 
     def __init__(
@@ -83,25 +83,6 @@ class TokenEmbeddings(InputModule):
         embeddings = self.embedding(features["input_ids"])
         features["token_embeddings"] = functional.dropout(embeddings, self.dropout, self.training)
         return features
-
-    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
-        """Write configuration, table (safetensors) and tokenizer into a folder."""
-        self.save_config(output_path)
-        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
-        self.save_tokenizer(output_path)
-
-    @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> "TokenEmbeddings":  # pyright: ignore[reportIncompatibleMethodOverride] the host's own modules narrow it alike
-        """Read what ``save`` wrote, from a folder or the hub."""
-        hub = {name: kwargs.get(name) for name in ("token", "cache_folder", "revision", "local_files_only")}
-        place: dict[str, Any] = {"model_name_or_path": model_name_or_path, "subfolder": subfolder, **hub}
-        config = cls.load_config(**place)
-        tokenizer_path = cls.load_file_path(filename="tokenizer.json", **place)
-        if tokenizer_path is None:
-            raise UserError(f"no tokenizer.json beside the embeddings in {model_name_or_path}; save the model again")
-        module = cls(tokenizer=load_tokenizer(Path(tokenizer_path).parent), **config)
-        cls.load_torch_weights(model=module, **place)
-        return module
 
 
 # Saved models name this path for ever (docs/decisions.md), wherever the file moves.

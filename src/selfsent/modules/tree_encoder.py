@@ -4,18 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from sentence_transformers.base.modules import InputModule
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import affine_upward, is_compiled_for, serves
 from selfsent.kernels.diagonal_passes import diagonal_upward
@@ -23,6 +20,7 @@ from selfsent.kernels.passes import upward
 from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, composition_of
 from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
 from selfsent.modules.neighbour_context import Context, with_neighbours
+from selfsent.modules.tokenized_input import TokenizedInput
 from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
 from selfsent.modules.weighted_embedding import embedding_of
 from selfsent.trees.arrays import IntArray, Tree, TreeBatch
@@ -57,7 +55,7 @@ class EntangledStates:
     up: Float[Tensor, "M D"]
 
 
-class TreeEncoder(InputModule):
+class TreeEncoder(TokenizedInput):
     """Embed the tokens of a sentence, find a binary tree over them, and compose it up to the root.
 
     The root's embedding is the sentence's. A sentence is treated alone: its order in the batch, its batch mates and the
@@ -91,6 +89,8 @@ class TreeEncoder(InputModule):
     Raises:
         UserError: A setting is outside its range.
     """
+
+    described_as = "tree encoder"
 
     config_keys: list[str] = [  # noqa: RUF012 the host's own declaration
         "channels",
@@ -419,25 +419,6 @@ class TreeEncoder(InputModule):
         if not self.training or not self.composition_dropout:
             return None
         return functional.dropout(leaves.new_ones(num_merges, leaves.shape[1]), self.composition_dropout)
-
-    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
-        """Write configuration, weights (safetensors) and tokenizer into a folder."""
-        self.save_config(output_path)
-        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
-        self.save_tokenizer(output_path)
-
-    @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> "TreeEncoder":  # pyright: ignore[reportIncompatibleMethodOverride] the host's own modules narrow it alike
-        """Read what ``save`` wrote, from a folder or the hub."""
-        hub = {name: kwargs.get(name) for name in ("token", "cache_folder", "revision", "local_files_only")}
-        place: dict[str, Any] = {"model_name_or_path": model_name_or_path, "subfolder": subfolder, **hub}
-        config = cls.load_config(**place)
-        tokenizer_path = cls.load_file_path(filename="tokenizer.json", **place)
-        if tokenizer_path is None:
-            raise UserError(f"no tokenizer.json beside the tree encoder in {model_name_or_path}; save the model again")
-        module = cls(tokenizer=load_tokenizer(Path(tokenizer_path).parent), **config)
-        cls.load_torch_weights(model=module, **place)
-        return module
 
 
 # Saved models name this path for ever (docs/decisions.md), wherever the file moves.

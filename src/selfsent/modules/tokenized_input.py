@@ -1,0 +1,37 @@
+"""Input modules that are saved as configuration, weights and a tokenizer.json."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sentence_transformers.base.modules import InputModule
+
+from selfsent.data.tokenizer import load_tokenizer
+from selfsent.errors import UserError
+
+
+class TokenizedInput(InputModule):
+    """An input module built from its configuration and ``tokenizer``, saved and loaded alike whatever it computes."""
+
+    described_as: ClassVar[str] = "module"
+    """What an error calls it."""
+
+    def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
+        """Write configuration, weights (safetensors) and tokenizer into a folder."""
+        self.save_config(output_path)
+        self.save_torch_weights(output_path, safe_serialization=safe_serialization)
+        self.save_tokenizer(output_path)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> "TokenizedInput":  # pyright: ignore[reportIncompatibleMethodOverride] the host's own modules narrow it alike
+        """Read what ``save`` wrote, from a folder or the hub."""
+        hub = {name: kwargs.get(name) for name in ("token", "cache_folder", "revision", "local_files_only")}
+        place: dict[str, Any] = {"model_name_or_path": model_name_or_path, "subfolder": subfolder, **hub}
+        config = cls.load_config(**place)
+        tokenizer_path = cls.load_file_path(filename="tokenizer.json", **place)
+        if tokenizer_path is None:
+            raise UserError(
+                f"no tokenizer.json beside the {cls.described_as} in {model_name_or_path}; save the model again"
+            )
+        module = cls(tokenizer=load_tokenizer(Path(tokenizer_path).parent), **config)
+        cls.load_torch_weights(model=module, **place)
+        return module
