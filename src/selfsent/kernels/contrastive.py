@@ -23,8 +23,8 @@ from selfsent.kernels.triton_choice import uses_triton
 # Of a CPU, measured (benchmarks/README.md): a tile of 4 MiB, and products large enough for the library's rate.
 _TILE_ROWS, _TILE_COLUMNS = 512, 2048
 _LARGEST_TRITON_DIMENSION = 256  # a block of longer rows does not fit a GPU's multiprocessor
-# exp(2 * scale) must stay well inside float32 for sums around a fixed maximum; above, a running maximum is kept.
-_LARGEST_FIXED_SCALE = 30.0
+# Exponentials of scaled cosines, and sums of millions of them, stay well inside float32; above, maxima are taken out.
+_LARGEST_BARE_SCALE = 30.0
 # Sums of thousands of terms do not fit their few bits.
 _HALF_PRECISION = (torch.bfloat16, torch.float16)
 
@@ -108,14 +108,14 @@ def products_with_softmaxes(
 
 def log_sums_in_tiles(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """What `log_sums` gives, in plain torch."""
-    if scale > _LARGEST_FIXED_SCALE:
+    if scale > _LARGEST_BARE_SCALE:
         return _log_sums_with_running_maximum(rows, columns, scale)
     row_sums, column_sums = (side.new_zeros(len(side), dtype=_sum_dtype(side)) for side in (rows, columns))
     for down, across in _tiles(len(rows), len(columns)):
-        weights = _logits(rows[down], columns[across], scale).sub_(scale).exp_()
+        weights = _logits(rows[down], columns[across], scale).exp_()
         row_sums[down] += weights.sum(dim=1)
         column_sums[across] += weights.sum(dim=0)
-    return row_sums.log_().add_(scale), column_sums.log_().add_(scale)
+    return row_sums.log_(), column_sums.log_()
 
 
 def _log_sums_with_running_maximum(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -157,10 +157,9 @@ def products_in_tiles(
 ) -> tuple[Tensor, Tensor]:
     """What `products_with_softmaxes` gives, in plain torch."""
     of_rows, of_columns = (torch.zeros_like(side, dtype=row_logs.dtype) for side in (rows, columns))
-    shift = _shared_shift(row_logs, column_logs)
     for down, across in _tiles(len(rows), len(columns)):
         logits = _logits(rows[down], columns[across], scale)
-        share = _mean_of_softmaxes(logits, row_logs[down], column_logs[across], shift)
+        share = _mean_of_softmaxes(logits, row_logs[down], column_logs[across], scale)
         if share.dtype == rows.dtype:
             of_rows[down].addmm_(share, columns[across])
             of_columns[across].addmm_(share.T, rows[down])
@@ -171,18 +170,10 @@ def products_in_tiles(
     return of_rows, of_columns
 
 
-def _shared_shift(row_logs: Tensor, column_logs: Tensor) -> float | None:
-    """The largest exponent, if all are near enough to it for one exponential to serve rows and columns."""
-    both = torch.cat([row_logs, column_logs])
-    if not len(row_logs) or float(both.max()) - float(both.min()) > _LARGEST_FIXED_SCALE:
-        return None
-    return float(both.max())
-
-
-def _mean_of_softmaxes(logits: Tensor, row_logs: Tensor, column_logs: Tensor, shift: float | None) -> Tensor:
+def _mean_of_softmaxes(logits: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float) -> Tensor:
     """Half the sum of a tile's row-wise and column-wise softmax: ``(e^(s - r_i) + e^(s - c_j)) / 2``."""
-    if shift is None:
+    if scale > _LARGEST_BARE_SCALE:
         by_rows = (logits - row_logs[:, None]).exp_()
         return by_rows.add_((logits - column_logs).exp_()).mul_(0.5)
-    factor = ((shift - row_logs).exp_().mul_(0.5)[:, None]) + ((shift - column_logs).exp_().mul_(0.5))
-    return logits.sub_(shift).exp_().mul_(factor)
+    halves = row_logs.neg().exp_().mul_(0.5)[:, None] + column_logs.neg().exp_().mul_(0.5)
+    return logits.exp_().mul_(halves)
