@@ -1,13 +1,13 @@
 """A parser of spaCy's trained on treebanks, where no pipeline can be downloaded: one that gives constituents.
 
     python -m benchmarks.treebank_parser --output parser DATA/trees/gum.ptb.xz DATA/trees/ptb-sample.mrg.xz
-    selfsent parse corpus.txt --model parser/model --output parses/corpus.parquet
+    selfsent parse corpus.txt --model parser/model-last --output parses/corpus.parquet
 
 spaCy parses dependencies, and `selfsent.trees.dependencies` turns heads into binary trees, right dependents before left
-ones. So heads can be chosen that give a binary tree back exactly: of two constituents either may lead the other, but the
-left one only where its head is its first word. It does where that is a verb, a preposition or a wh-word; else the right
-one leads. On those heads the parser is trained, with a tagger beside it for the sake of the shared embeddings. Every
-twentieth tree is held out, and F1 of its constituents printed (protocol of the suite structure).
+ones. So heads can be chosen that give a binary tree back exactly: of two constituents either may lead the other, but
+the left one only where its head is its first word. It does where that is a verb, a preposition or a wh-word; else the
+right one leads. On those heads the parser is trained, with a tagger beside it for the sake of the shared embeddings.
+Every twentieth tree is held out, and F1 of its constituents printed (protocol of the suite structure).
 """
 
 import argparse
@@ -110,8 +110,9 @@ def main() -> None:
 
     for name, trees in held_out.items():
         score, num_sentences = f1(parsed, trees)
-        from_right, _ = f1(lambda tree: np.arange(len(tree.words) - 1), trees)
-        print(f"{name}: F1 {100 * score:.1f} on {num_sentences:,} held-out sentences, {100 * from_right:.1f} from the right")
+        right, _ = f1(lambda tree: np.arange(len(tree.words) - 1), trees)
+        scores = f"F1 {100 * score:.1f}, merged from the right {100 * right:.1f}"
+        print(f"{name}, {num_sentences:,} sentences held out: {scores}")
 
 
 if __name__ == "__main__":
