@@ -19,7 +19,9 @@ import numpy as np
 import spacy  # pyright: ignore[reportMissingImports] an extra of the package
 from spacy.cli.init_config import init_config  # pyright: ignore[reportMissingImports]
 from spacy.cli.train import train  # pyright: ignore[reportMissingImports]
+from spacy.language import Language  # pyright: ignore[reportMissingImports]
 from spacy.tokens import Doc, DocBin  # pyright: ignore[reportMissingImports]
+from spacy.vocab import Vocab  # pyright: ignore[reportMissingImports]
 
 from selfsent.evaluation.structure import SpanCounts, inner_spans
 from selfsent.trees.brackets import ParsedTree, read_bracketed_file
@@ -46,7 +48,7 @@ def heads_of(tree: ParsedTree) -> list[int]:
     return heads
 
 
-def document(vocab: spacy.Vocab, tree: ParsedTree) -> Doc:
+def document(vocab: Vocab, tree: ParsedTree) -> Doc:
     """Make the example that the tagger and the parser learn one sentence from."""
     heads = heads_of(tree)
     return Doc(
@@ -61,7 +63,7 @@ def document(vocab: spacy.Vocab, tree: ParsedTree) -> Doc:
 
 def train_pipeline(
     training: Sequence[ParsedTree], held_out: Sequence[ParsedTree], folder: Path, max_epochs: int
-) -> spacy.Language:
+) -> Language:
     """Train a tagger and a parser with the settings spaCy suggests for a processor, and keep the last state."""
     vocab = spacy.blank("en").vocab
     folder.mkdir(parents=True, exist_ok=True)

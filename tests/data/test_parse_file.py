@@ -36,6 +36,17 @@ def test_every_parse_is_found_by_its_text_and_no_other(tmp_path: Path):
     assert opened.find("") is None
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [("the cat  sat", "the cat sat"), ("the cat sat", "the\u00a0cat   sat"), (" the\tcat sat ", "the cat \n sat")],
+)
+def test_a_text_is_found_however_its_words_are_spaced(tmp_path: Path, written: str, asked: str):
+    write_parses(tmp_path / "parses.parquet", parses("left", [written, TEXTS[3]]))
+    opened = ParseFile(tmp_path / "parses.parquet")
+    assert_same(opened.find(asked), uninformed(asked, "left"))
+    assert_same(opened.find(TEXTS[3]), uninformed(TEXTS[3], "left"))
+
+
 def test_of_a_text_that_occurs_twice_the_first_parse_counts(tmp_path: Path):
     write_parses(tmp_path / "a.parquet", parses("left", TEXTS[:1]) + parses("right", TEXTS[:1]))
     assert_same(ParseFile(tmp_path / "a.parquet").find(TEXTS[0]), uninformed(TEXTS[0], "left"))

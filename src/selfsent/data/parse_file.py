@@ -18,7 +18,7 @@ from selfsent.atomic import atomic_path
 from selfsent.data.compression import reading
 from selfsent.data.heldout import hash_of_text
 from selfsent.errors import UserError
-from selfsent.trees.parsed_text import ParsedText
+from selfsent.trees.parsed_text import ParsedText, same_places
 
 SUFFIX = ".parquet"
 
@@ -98,14 +98,20 @@ class ParseFile:
         return len(self._hashes)
 
     def find(self, text: str) -> ParsedText | None:
-        """Give the parse of a text, or ``None``; white space at its ends does not matter."""
+        """Give the parse of a text, or ``None``; how much white space stands between its words does not matter."""
         bare = text.strip()
-        value = np.uint64(hash_of_text(bare))
+        spaced = _evenly_spaced(bare)
+        value = np.uint64(hash_of_text(spaced))
         place = int(np.searchsorted(self._hashes, value))
         if place == len(self._hashes) or self._hashes[place] != value:
             return None
         row = int(self._rows[place])
-        return ParsedText(text=bare, word_starts=self._starts[row], split_depths=self._depths[row])
+        starts = self._starts[row] if spaced == bare else same_places(self._starts[row], spaced, bare)
+        return ParsedText(text=bare, word_starts=starts, split_depths=self._depths[row])
+
+
+def _evenly_spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _files(path: Path) -> list[Path]:
@@ -125,9 +131,14 @@ def _batches(path: Path) -> Iterator[tuple[NDArray[np.uint64], "_Ragged", "_Ragg
     """Hashes of the texts, word starts and split depths of some thousand rows at a time."""
     with reading(path):
         for batch in pq.ParquetFile(path).iter_batches(batch_size=8192, columns=_SCHEMA.names):
-            texts = batch.column("text").to_pylist()
-            hashes = np.fromiter((hash_of_text(str(text).strip()) for text in texts), np.uint64, count=len(texts))
-            yield hashes, _Ragged.of(batch.column("word_starts")), _Ragged.of(batch.column("split_depths"))
+            texts = list(map(str, batch.column("text").to_pylist()))
+            spaced = list(map(_evenly_spaced, texts))
+            hashes = np.fromiter(map(hash_of_text, spaced), np.uint64, count=len(texts))
+            starts = _Ragged.of(batch.column("word_starts"))
+            for row, (text, even) in enumerate(zip(texts, spaced, strict=True)):
+                if text != even:
+                    starts[row] = same_places(starts[row], text, even)
+            yield hashes, starts, _Ragged.of(batch.column("split_depths"))
 
 
 @dataclass(frozen=True)
@@ -152,5 +163,10 @@ class _Ragged:
         return cls(np.concatenate([part.values for part in parts]), np.concatenate(ends))
 
     def __getitem__(self, row: int) -> NDArray[np.int64]:
-        start = self.ends[row - 1] if row else 0
-        return self.values[start : self.ends[row]].astype(np.int64)
+        return self.values[self._places(row)].astype(np.int64)
+
+    def __setitem__(self, row: int, values: NDArray[np.int64]) -> None:
+        self.values[self._places(row)] = values
+
+    def _places(self, row: int) -> slice:
+        return slice(int(self.ends[row - 1]) if row else 0, int(self.ends[row]))

@@ -84,6 +84,18 @@ def _past_space(text: str, position: int) -> int:
     return position
 
 
+def same_places(places: IntArray, text: str, respaced: str) -> IntArray:
+    """Say where characters of a text stand when its white space is another.
+
+    Args:
+        places: Places in ``text``, none of them white space.
+        text: A text.
+        respaced: The same text but for white space.
+    """
+    before, after = (np.flatnonzero([not character.isspace() for character in written]) for written in (text, respaced))
+    return after[np.searchsorted(before, places)]
+
+
 def joined(words: Iterable[str], split_depths: IntArray) -> ParsedText:
     """Make the text of a parse that has none: its words with spaces between them."""
     lengths = np.array([len(word) + 1 for word in words], dtype=np.int64)
