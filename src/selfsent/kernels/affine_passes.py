@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from selfsent.kernels.compiler import compiled, is_compiled, prange
-from selfsent.kernels.induction import FloatArray
+from selfsent.kernels.induction import _compose, _room
+from selfsent.kernels.small_products import FloatArray, add_products, widened
 from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch
 
@@ -105,7 +106,8 @@ def _fill(
         of_gpu = triton_passes.compose if kernel is _compose_all else triton_passes.decompose
         of_gpu(trees, values, linear.weight.detach(), linear.bias.detach(), noise)
     else:
-        kernel(*_merges(trees), *map(_array, (values, linear.weight.T, linear.bias, noise)))
+        weight_t, bias = (widened(_array(tensor)) for tensor in (linear.weight.T, linear.bias))
+        kernel(*_merges(trees), _array(values), weight_t, bias, _array(noise))
 
 
 def _gradients(
@@ -119,10 +121,12 @@ def _gradients(
         is_upward = kernel is _compose_all_backward
         of_gpu = triton_passes.compose_backward if is_upward else triton_passes.decompose_backward
         return gradient, *of_gpu(trees, values, gradient, weight, noise)
-    of_weight = weight.new_zeros(len(trees), *weight.shape)
+    wide = widened(_array(weight))
+    of_weight = weight.new_zeros(len(trees), *wide.shape)
     of_bias = weight.new_zeros(len(trees), weight.shape[0])
-    kernel(*_merges(trees), *map(_array, (values, gradient, weight, noise, of_weight, of_bias)))
-    return gradient, of_weight.sum(dim=0), of_bias.sum(dim=0)
+    of_cell = (_array(noise), _array(of_weight), _array(of_bias))
+    kernel(*_merges(trees), _array(values), _array(gradient), wide, *of_cell)
+    return gradient, of_weight.sum(dim=0)[:, : weight.shape[1]], of_bias.sum(dim=0)
 
 
 class _AffineUpward(torch.autograd.Function):
@@ -186,18 +190,11 @@ def _compose_all(
     bias: FloatArray,
     noise: FloatArray,
 ) -> None:
-    size = bias.shape[0]
     for s in prange(len(first_parents)):
+        sums = _room(up.shape[1], weight_t)
         for m in range(merge_offsets[s], merge_offsets[s + 1]):
             parent = up[first_parents[s] + m - merge_offsets[s]]
-            from_left, from_right = up[left[m]], up[right[m]]
-            for start in range(0, up.shape[1], size):
-                for j in range(size):
-                    parent[start + j] = bias[j]
-                for i in range(size):
-                    a, b = from_left[start + i], from_right[start + i]
-                    for j in range(size):
-                        parent[start + j] += a * weight_t[i, j] + b * weight_t[size + i, j]
+            _compose(up[left[m]], up[right[m]], weight_t, bias, parent, sums)
             if noise.shape[0] > 0:
                 for d in range(up.shape[1]):
                     parent[d] *= noise[m, d]
@@ -217,23 +214,28 @@ def _compose_all_backward(
     of_bias: FloatArray,
 ) -> None:
     size = of_bias.shape[1]
+    channels = up.shape[1] // size
     for s in prange(len(first_parents)):
         outer = np.empty(up.shape[1], dtype=np.float32)
+        children = np.zeros((channels, weight.shape[1]), dtype=np.float32)
+        of_children = np.empty_like(children)
         for m in range(merge_offsets[s + 1] - 1, merge_offsets[s] - 1, -1):
             of_parent = gradient[first_parents[s] + m - merge_offsets[s]]
             for d in range(up.shape[1]):
                 outer[d] = of_parent[d] * noise[m, d] if noise.shape[0] > 0 else of_parent[d]
-            value_left, value_right = up[left[m]], up[right[m]]
             of_left, of_right = gradient[left[m]], gradient[right[m]]
-            for start in range(0, up.shape[1], size):
+            for channel in range(channels):
                 for j in range(size):
-                    g = outer[start + j]
-                    of_bias[s, j] += g
-                    for i in range(size):
-                        of_weight[s, j, i] += g * value_left[start + i]
-                        of_weight[s, j, size + i] += g * value_right[start + i]
-                        of_left[start + i] += g * weight[j, i]
-                        of_right[start + i] += g * weight[j, size + i]
+                    of_bias[s, j] += outer[channel * size + j]
+                    children[channel, j] = up[left[m], channel * size + j]
+                    children[channel, size + j] = up[right[m], channel * size + j]
+            add_products(outer, 0, 1, size, children, 0, channels, of_weight[s])
+            of_children[:] = 0
+            add_products(outer, 0, size, 1, weight, 0, size, of_children)
+            for channel in range(channels):
+                for j in range(size):
+                    of_left[channel * size + j] += of_children[channel, j]
+                    of_right[channel * size + j] += of_children[channel, size + j]
 
 
 @compiled(parallel=True)
@@ -248,19 +250,19 @@ def _decompose_all(
     noise: FloatArray,
 ) -> None:
     size = weight_t.shape[0]
+    channels = down.shape[1] // size
     for s in prange(len(first_parents)):
+        sums = np.empty((channels, weight_t.shape[1]), dtype=np.float32)
         for m in range(merge_offsets[s + 1] - 1, merge_offsets[s] - 1, -1):
-            parent = down[first_parents[s] + m - merge_offsets[s]]
             to_left, to_right = down[left[m]], down[right[m]]
-            for start in range(0, down.shape[1], size):
+            for channel in range(channels):
+                for j in range(sums.shape[1]):
+                    sums[channel, j] = bias[j]
+            add_products(down[first_parents[s] + m - merge_offsets[s]], 0, size, 1, weight_t, 0, size, sums)
+            for channel in range(channels):
                 for j in range(size):
-                    to_left[start + j] = bias[j]
-                    to_right[start + j] = bias[size + j]
-                for i in range(size):
-                    value = parent[start + i]
-                    for j in range(size):
-                        to_left[start + j] += value * weight_t[i, j]
-                        to_right[start + j] += value * weight_t[i, size + j]
+                    to_left[channel * size + j] = sums[channel, j]
+                    to_right[channel * size + j] = sums[channel, size + j]
             if noise.shape[0] > 0:
                 for d in range(down.shape[1]):
                     to_left[d] *= noise[left[m], d]
@@ -280,21 +282,26 @@ def _decompose_all_backward(
     of_weight: FloatArray,
     of_bias: FloatArray,
 ) -> None:
-    size = weight.shape[1]
+    size = of_bias.shape[1] // 2
+    channels = down.shape[1] // size
     for s in prange(len(first_parents)):
-        outer = np.empty((2, down.shape[1]), dtype=np.float32)
+        outer = np.empty(2 * down.shape[1], dtype=np.float32)
+        values = np.zeros((channels, weight.shape[1]), dtype=np.float32)
+        of_values = np.empty_like(values)
         for m in range(merge_offsets[s], merge_offsets[s + 1]):
             parent = first_parents[s] + m - merge_offsets[s]
-            for d in range(down.shape[1]):
-                outer[0, d] = gradient[left[m], d] * (noise[left[m], d] if noise.shape[0] > 0 else np.float32(1))
-                outer[1, d] = gradient[right[m], d] * (noise[right[m], d] if noise.shape[0] > 0 else np.float32(1))
-            value, of_parent = down[parent], gradient[parent]
-            for start in range(0, down.shape[1], size):
-                for side in range(2):
-                    for j in range(size):
-                        g = outer[side, start + j]
-                        row = side * size + j
-                        of_bias[s, row] += g
-                        for i in range(size):
-                            of_weight[s, row, i] += g * value[start + i]
-                            of_parent[start + i] += g * weight[row, i]
+            one, other = left[m], right[m]
+            for channel in range(channels):
+                for j in range(size):
+                    d, to_one, to_other = channel * size + j, 2 * channel * size + j, (2 * channel + 1) * size + j
+                    outer[to_one] = gradient[one, d] * (noise[one, d] if noise.shape[0] > 0 else np.float32(1))
+                    outer[to_other] = gradient[other, d] * (noise[other, d] if noise.shape[0] > 0 else np.float32(1))
+                    of_bias[s, j] += outer[to_one]
+                    of_bias[s, size + j] += outer[to_other]
+                    values[channel, j] = down[parent, d]
+            add_products(outer, 0, 1, 2 * size, values, 0, channels, of_weight[s])
+            of_values[:] = 0
+            add_products(outer, 0, 2 * size, 1, weight, 0, 2 * size, of_values)
+            for channel in range(channels):
+                for j in range(size):
+                    gradient[parent, channel * size + j] += of_values[channel, j]

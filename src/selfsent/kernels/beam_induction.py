@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsent.kernels.compiler import compiled
-from selfsent.kernels.induction import FloatArray, _compose, _cosine, _norm
+from selfsent.kernels.induction import _compose, _cosine, _norm, _room, compiled_inputs
 from selfsent.kernels.sentence_threads import over_sentences
+from selfsent.kernels.small_products import FloatArray
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
 _MIX_LEFT, _MIX_RIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
@@ -40,7 +41,7 @@ def induce_by_beam(
         bias: Composition bias.
         beam_size: States kept at every step, at least 1.
     """
-    rows, weight_t, biases = (tensor.detach().float().cpu().contiguous().numpy() for tensor in (leaves, weight.T, bias))
+    rows, weight_t, biases = compiled_inputs(leaves, weight, bias)
     num_merges = np.maximum(num_tokens - 1, 0)
     left = np.empty(int(num_merges.sum()), dtype=np.int64)
     right = np.empty_like(left)
@@ -114,6 +115,7 @@ def _beam_sentence(
     num_nodes = n + beam_size * (n - 1)
     values = np.empty((num_nodes, leaves.shape[1]), dtype=np.float32)
     norm = np.empty(num_nodes, dtype=np.float32)
+    sums = _room(leaves.shape[1], weight_t)
     node_hash = np.empty(num_nodes, dtype=np.uint64)
     for i in range(n):
         for d in range(leaves.shape[1]):
@@ -143,7 +145,7 @@ def _beam_sentence(
             one, other = frontier[s, p], frontier[s, p + 1]
             came_from[step, c] = s
             children[step, c, 0], children[step, c, 1] = one, other
-            _compose(values[one], values[other], weight_t, bias, values[parent])
+            _compose(values[one], values[other], weight_t, bias, values[parent], sums)
             norm[parent], node_hash[parent] = _norm(values[parent]), _mixed(node_hash[one], node_hash[other])
             for i in range(width - 1):
                 next_frontier[c, i] = parent if i == p else frontier[s, i + (i > p)]

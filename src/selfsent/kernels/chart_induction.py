@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsent.kernels.compiler import compiled
-from selfsent.kernels.induction import FloatArray, _compose, _cosine, _induce_sentence, _norm
+from selfsent.kernels.induction import _compose, _cosine, _induce_sentence, _norm, _room, compiled_inputs
 from selfsent.kernels.sentence_threads import over_sentences
+from selfsent.kernels.small_products import FloatArray
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
 MAX_CHART_NODES = 64
@@ -38,7 +39,7 @@ def induce_by_chart(
         bias: Composition bias.
         beam_size: Trees kept of every span, at least 1.
     """
-    rows, weight_t, biases = (tensor.detach().float().cpu().contiguous().numpy() for tensor in (leaves, weight.T, bias))
+    rows, weight_t, biases = compiled_inputs(leaves, weight, bias)
     num_merges = np.maximum(num_tokens - 1, 0)
     left = np.empty(int(num_merges.sum()), dtype=np.int64)
     right = np.empty_like(left)
@@ -95,6 +96,7 @@ def _chart_sentence(
     n = len(rows)
     values = np.empty((n * n, beam_size, rows.shape[1]), dtype=np.float32)
     norm = np.empty((n * n, beam_size), dtype=np.float32)
+    sums = _room(rows.shape[1], weight_t)
     score = np.zeros((n * n, beam_size), dtype=np.float64)
     num_kept = np.zeros(n * n, dtype=np.int64)
     parts = np.zeros((n * n, beam_size, 3), dtype=np.int64)
@@ -108,7 +110,7 @@ def _chart_sentence(
             for k in range(num_kept[cell]):
                 split, i, j = parts[cell, k, 0], parts[cell, k, 1], parts[cell, k, 2]
                 before, after = values[start * n + split - 1, i], values[split * n + end - 1, j]
-                _compose(before, after, weight_t, bias, values[cell, k])
+                _compose(before, after, weight_t, bias, values[cell, k], sums)
                 norm[cell, k] = _norm(values[cell, k])
     _read_best_tree(n, parts, names, next_name, left, right)
 

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from selfsent.kernels.compiler import compiled, is_compiled, prange
+from selfsent.kernels.small_products import FloatArray, add_products, widened
 from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
-FloatArray = NDArray[np.float32]
 Compose = Callable[[Tensor, Tensor], Tensor]
 
 _SMALLEST_NORM = 1e-8
@@ -52,7 +51,7 @@ def induce(
         return triton_induction.induce(leaves, num_tokens, weight, bias, noise)
     if not is_compiled:
         return _induce_plainly(leaves, num_tokens, weight, bias, noise)
-    rows, weight_t, biases = (tensor.detach().float().cpu().contiguous().numpy() for tensor in (leaves, weight.T, bias))
+    rows, weight_t, biases = compiled_inputs(leaves, weight, bias)
     factors = np.ones((0, 0), np.float32) if noise is None else noise.float().cpu().contiguous().numpy()
     offsets = node_offsets(num_tokens)
     num_merges = np.maximum(num_tokens - 1, 0)
@@ -64,6 +63,14 @@ def induce(
         num_tokens, offsets[:-1], leaf_offsets, merge_offsets, rows, weight_t, biases, factors, up, left, right
     )
     return TreeBatch(num_tokens, left, right), torch.from_numpy(up).to(leaves)
+
+
+def compiled_inputs(
+    leaves: Float[Tensor, "L D"], weight: Float[Tensor, "U U2"], bias: Float[Tensor, " U"]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give compiled loops what they read: leaves, and the transposed weight and the bias, both widened."""
+    rows, weight_t, biases = (tensor.detach().float().cpu().contiguous().numpy() for tensor in (leaves, weight.T, bias))
+    return rows, widened(weight_t), widened(biases)
 
 
 @torch.no_grad()
@@ -106,16 +113,34 @@ def _norm(a: FloatArray) -> Any:
 
 
 @compiled()
-def _compose(left: FloatArray, right: FloatArray, weight_t: FloatArray, bias: FloatArray, out: FloatArray) -> None:
-    """Apply the affine composition to each channel: ``out = [left right] W^T + b``."""
-    size = bias.shape[0]
-    for start in range(0, out.shape[0], size):
+def _compose(
+    left: FloatArray, right: FloatArray, weight_t: FloatArray, bias: FloatArray, out: FloatArray, sums: FloatArray
+) -> None:
+    """Apply the affine composition to each channel: ``out = [left right] W^T + b``.
+
+    Args:
+        left: Left child, ``(D,)``.
+        right: Right child.
+        weight_t: Transposed weight, ``(2U, W)``, widened.
+        bias: ``(W,)``, widened.
+        out: The parent, ``(D,)``.
+        sums: Room for the widened parent, a row a channel.
+    """
+    size = weight_t.shape[0] // 2
+    for channel in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            sums[channel, j] = bias[j]
+    add_products(left, 0, size, 1, weight_t, 0, size, sums)
+    add_products(right, 0, size, 1, weight_t, size, size, sums)
+    for channel in range(sums.shape[0]):
         for j in range(size):
-            out[start + j] = bias[j]
-        for i in range(size):
-            from_left, from_right = left[start + i], right[start + i]
-            for j in range(size):
-                out[start + j] += from_left * weight_t[i, j] + from_right * weight_t[size + i, j]
+            out[channel * size + j] = sums[channel, j]
+
+
+@compiled()
+def _room(dimension: int, weight_t: FloatArray) -> FloatArray:
+    """Make room for `_compose`."""
+    return np.empty((2 * dimension // weight_t.shape[0], weight_t.shape[1]), dtype=np.float32)
 
 
 @compiled()
@@ -131,6 +156,7 @@ def _induce_sentence(
 ) -> None:
     """Merge one sentence, whose leaves are the first rows of ``up``; fill its other rows and the merges."""
     norm = np.empty(2 * num_tokens - 1, dtype=np.float32)
+    sums = _room(up.shape[1], weight_t)
     following = np.arange(1, num_tokens + 1)  # frontier as a linked list of slots; a merge keeps the left slot
     preceding = np.arange(-1, num_tokens - 1)
     node = np.arange(num_tokens)
@@ -149,7 +175,7 @@ def _induce_sentence(
         gone = following[slot]
         parent = num_tokens + merge
         left[merge], right[merge] = node[slot] + offset, node[gone] + offset
-        _compose(up[node[slot]], up[node[gone]], weight_t, bias, up[parent])
+        _compose(up[node[slot]], up[node[gone]], weight_t, bias, up[parent], sums)
         if noise.shape[0] > 0:
             for d in range(up.shape[1]):
                 up[parent, d] *= noise[merge, d]
