@@ -26,7 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Sums may be reordered and fused, so that they vectorise; NaN and infinity keep their meaning.
 _FAST_MATH = {"reassoc", "contract", "nsz", "arcp"}
 
-is_compiled = numba is not None
+is_compiled = numba is not None and not cast("Any", numba).config.DISABLE_JIT
 """Whether kernels are machine code in this process."""
 
 prange: type[range] = range if numba is None else numba.prange
