@@ -98,7 +98,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("treebanks", type=Path, nargs="+", help="files of bracketed trees, plain or compressed")
     options.add_argument("--output", type=Path, required=True)
-    options.add_argument("--max-epochs", type=int, default=8)
+    options.add_argument("--max-epochs", type=int, default=4)
     given = options.parse_args()
     banks = {bank.name: list(read_bracketed_file(bank)) for bank in given.treebanks}
     held_out = {name: trees[::HELD_OUT] for name, trees in banks.items()}
