@@ -29,6 +29,9 @@ _FAST_MATH = {"reassoc", "contract", "nsz", "arcp"}
 is_compiled = numba is not None and not cast("Any", numba).config.DISABLE_JIT
 """Whether kernels are machine code in this process."""
 
+LANES = 8
+"""Float32 numbers that code written by hand handles at once: an AVX2 register, or two of NEON's."""
+
 prange: type[range] = range if numba is None else numba.prange
 """A range whose steps run side by side where a loop is compiled with ``parallel``."""
 

@@ -13,7 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 8
+from selfsent.kernels.compiler import LANES
+
 _ROWS_AT_ONCE, _VECTORS_AT_ONCE = 4, 2
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)

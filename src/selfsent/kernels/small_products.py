@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.kernels.compiler import is_compiled
+from selfsent.kernels.compiler import LANES, is_compiled
 
 FloatArray = NDArray[np.float32]
-
-_LANES = 8
 
 
 def widened(matrix: FloatArray) -> FloatArray:
     """Append zero columns to a matrix or vector until a multiple of eight stands side by side."""
-    missing = -matrix.shape[-1] % _LANES
+    missing = -matrix.shape[-1] % LANES
     return np.pad(matrix, [(0, 0)] * (matrix.ndim - 1) + [(0, missing)])
 
 
