@@ -44,6 +44,36 @@ def test_words_that_stand_near_the_same_words_start_alike(texts: list[str], enco
     assert 1.5 < (encoder.embedding.weight.square().mean() / norms).item() < 2.5
 
 
+def test_words_of_the_same_passages_start_alike(texts: list[str], encoder: TreeEncoder):
+    norms = encoder.embedding.weight.square().mean()
+    start_table(encoder, texts, table_init="lsa")
+    assert similarity(encoder, CATS, CATS) > similarity(encoder, CATS, TOOLS)
+    assert 1.5 < (encoder.embedding.weight.square().mean() / norms).item() < 2.5
+
+
+def test_words_spelt_alike_start_alike():
+    words = [f"{stem}{ending}" for stem in ("walk", "turn", "jump") for ending in ("", "s", "ed", "ing")]
+    texts = [" ".join(words)] * 4
+    tokenizer = train_tokenizer(texts, vocab_size=500)
+    torch.manual_seed(0)
+    encoder = TreeEncoder(tokenizer=tokenizer, channels=32, channel_size=4)
+    start_table(encoder, texts, spelling=True)
+    others = similarity(encoder, words[:4], words[4:])
+    assert similarity(encoder, ["walk"], ["walks"]) > others + 0.1
+    assert similarity(encoder, ["turned"], ["turning"]) > others + 0.1
+
+
+def test_the_seed_says_how_spelling_starts(texts: list[str], encoder: TreeEncoder):
+    def start(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        encoder.reset_parameters()
+        start_table(encoder, texts, spelling=True)
+        return encoder.embedding.weight.detach().clone()
+
+    assert torch.equal(start(1), start(1))
+    assert not torch.allclose(start(1), start(2))
+
+
 def test_a_uniform_start_stays_as_it_is(texts: list[str], encoder: TreeEncoder):
     before = encoder.embedding.weight.clone()
     start_table(encoder, texts)
@@ -62,3 +92,8 @@ def test_weights_follow_the_counts_of_the_corpus(texts: list[str]):
 def test_a_window_without_tokens_is_refused(texts: list[str], encoder: TreeEncoder):
     with pytest.raises(UserError, match="window=0"):
         start_table(encoder, texts, table_init="cooccurrence", window=0)
+
+
+def test_a_passage_without_texts_is_refused(texts: list[str], encoder: TreeEncoder):
+    with pytest.raises(UserError, match="texts_a_passage=0"):
+        start_table(encoder, texts, table_init="lsa", texts_a_passage=0)

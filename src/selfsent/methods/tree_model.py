@@ -53,9 +53,12 @@ class TreeModelConfig:
         composition_dropout: The same for composed embeddings (released code: 0.1).
         decomposition_dropout: The same for decomposed embeddings (released code: 0.1).
         init_range: The table starts uniform in [-r, r] (released code: 0.1).
-        table_init: Where the table starts: ``uniform`` (papers), or ``cooccurrence``, with vectors added that say which
-            tokens stand near each other; not in the papers, better on STS-B dev.
-        window: How near, in tokens; default: in the same text.
+        table_init: Where the table starts: ``uniform`` (papers), or with vectors added that say which tokens stand near
+            each other (``cooccurrence``) or in the same passages (``lsa``); not in the papers, better on STS-B dev.
+        window: How near, in tokens, is near to ``cooccurrence``; default: in the same text.
+        texts_a_passage: How many texts in a row are one passage to ``lsa``; 1 unless neighbours belong together.
+        spelling: Whether tokens spelt alike start alike, by vectors of their character n-grams added to the table; not
+            in the papers, better on STS-B dev.
         frequency_weight: a; where above 0 the leaf of a token of share p of the corpus is weighed by ``a / (a + p)``;
             not in the papers, much better on STS-B dev; 0.001 is usual.
         composition_init: How cells start: ``uniform`` (released code), or at the ``sum`` of the children and copies of
@@ -84,6 +87,8 @@ class TreeModelConfig:
     init_range: float = 0.1
     table_init: TableInit = "uniform"
     window: int | None = None
+    texts_a_passage: int = 1
+    spelling: bool = False
     frequency_weight: float = 0.0
     composition_init: CellInit = "uniform"
     tokenizer: str | None = None
@@ -166,7 +171,14 @@ def assemble_tree_model(
         else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
     )
     encoder = make_encoder(config, tokenizer, given)
-    start_table(encoder, texts.plain(), table_init=config.table_init, window=config.window)
+    start_table(
+        encoder,
+        texts.plain(),
+        table_init=config.table_init,
+        window=config.window,
+        texts_a_passage=config.texts_a_passage,
+        spelling=config.spelling,
+    )
     model = SentenceTransformer(modules=[encoder], device=assembly.device)
     if given:
         model.model_card_data.usage_examples = list(_WRITTEN_TREES)
