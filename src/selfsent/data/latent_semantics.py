@@ -54,9 +54,10 @@ def latent_semantics(
 def _counts(texts: Iterable[str], tokenizer: Tokenizer, texts_a_passage: int) -> csr_array:
     """How often each token stands in each passage."""
     size = tokenizer.get_vocab_size()
+    whole_passages = max(_TEXTS_AT_ONCE // texts_a_passage, 1) * texts_a_passage
     unread = iter(texts)
     parts: list[csr_array] = []
-    while part := list(islice(unread, _TEXTS_AT_ONCE // texts_a_passage * texts_a_passage or texts_a_passage)):
+    while part := list(islice(unread, whole_passages)):
         ids, text = word_ids(part, tokenizer)
         num_passages = -(-len(part) // texts_a_passage)
         ones = np.ones(len(ids), dtype=np.float32)
