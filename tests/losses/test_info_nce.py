@@ -353,3 +353,24 @@ def test_two_ranks_of_batch_four_are_one_process_of_batch_eight(bert: Path, tmp_
     for name, gradient in expected.items():
         torch.testing.assert_close(first[name], gradient, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
         torch.testing.assert_close(first[name], second[name])
+
+
+def test_parts_of_the_same_document_are_no_negatives_where_labels_number_the_documents():
+    anchors, positives = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    loss = of_given(temperature=1.0, documents_as_labels=True)
+    found = float(loss(given(anchors, positives), torch.tensor([5, 5, 6])))
+    diagonal = math.sqrt(0.5)
+    # Rows 0 and 1 are one document: each sees its own positive and that of row 2 only.
+    expected = [
+        -1.0 + math.log(math.exp(1) + math.exp(0)),
+        0.0 + math.log(math.exp(0) + math.exp(1)),
+        -diagonal + math.log(3 * math.exp(diagonal)),
+    ]
+    assert found == pytest.approx(sum(expected) / 3, abs=1e-6)
+    assert loss.counts() == {"num_false_negatives": 2}
+
+
+def test_labels_change_nothing_unless_they_are_said_to_number_documents():
+    columns = given([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.5], [0.3, 1.0]])
+    loss = of_given()
+    assert float(loss(copies(columns), torch.tensor([1, 1]))) == float(loss(copies(columns), None))

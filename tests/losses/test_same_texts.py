@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from selfsent.losses.same_texts import false_negatives, text_keys
+from selfsent.losses.same_texts import false_negatives, same_label, text_keys
 
 ROWS = st.lists(st.lists(st.integers(0, 40_000), max_size=6), min_size=1, max_size=6)
 
@@ -62,14 +62,24 @@ def test_the_type_of_the_mask_does_not_matter():
     "features",
     [
         {},
-        {"input_ids": torch.tensor([1, 2, 3]), "offsets": torch.tensor([0, 2])},
+        {"input_ids": torch.tensor([1, 2, 3])},
         {"input_ids": torch.ones(2, 3), "attention_mask": torch.ones(2, 4)},
         {"input_ids": torch.ones(2, 3), "attention_mask": None},
     ],
-    ids=["nothing", "a bag of words", "another shape", "no mask"],
+    ids=["nothing", "one row without offsets", "another shape", "no mask"],
 )
 def test_what_is_not_rows_of_tokens_has_no_keys(features: dict[str, Tensor | None]):
     assert text_keys(features) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(ROWS)
+def test_a_bag_of_tokens_has_the_key_of_the_same_tokens_in_a_padded_row(rows: list[list[int]]):
+    ids = torch.tensor([token for row in rows for token in row], dtype=torch.long)
+    offsets = torch.tensor([sum(map(len, rows[:place])) for place in range(len(rows))])
+    found = text_keys({"input_ids": ids, "offsets": offsets})
+    assert found is not None
+    assert found.tolist() == keys(rows)
 
 
 def plainly(
@@ -114,3 +124,11 @@ def test_different_texts_leave_nothing_out():
     marked = false_negatives(torch.arange(4), torch.arange(4, 8), torch.arange(4), [torch.arange(4, 8)])
     assert not marked.any()
     assert marked.shape == (4, 4)
+
+
+def test_positives_of_the_same_document_are_marked_and_the_own_positive_and_hard_negatives_are_not():
+    marked = same_label(torch.tensor([7, 8]), torch.tensor([8, 7, 7, 8]), 8, first=2)
+    assert marked.tolist() == [
+        [False, True, False, False, False, False, False, False],
+        [True, False, False, False, False, False, False, False],
+    ]

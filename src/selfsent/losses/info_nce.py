@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from selfsent.errors import UserError
 from selfsent.losses.functional import candidate_cross_entropy
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.losses.node_contrastive import check_temperature
-from selfsent.losses.same_texts import false_negatives, text_keys
+from selfsent.losses.same_texts import false_negatives, same_label, text_keys
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 
 _WIDEST_MARGIN = 2
@@ -33,7 +33,7 @@ class InfoNCELoss(nn.Module):
     out and counted (``num_false_negatives``; ``skip_false_negatives=False`` keeps them). Without a head, weights and
     such candidates this is the host's ``MultipleNegativesRankingLoss(scale=1 / temperature)``, computed in one pass.
 
-    Labels are not used. The head belongs to the loss and is not saved with the model. ``forward`` changes only the
+    Labels are not used unless ``documents_as_labels``. The head belongs to the loss and is not saved with the model. ``forward`` changes only the
     count.
 
     Args:
@@ -45,6 +45,8 @@ class InfoNCELoss(nn.Module):
         masked_language_model: Adds masked language modelling of the first column.
         masked_weight: lambda, its weight, at least 0 (SimCSE: 0.1).
         skip_false_negatives: Whether equal texts in a batch are left out of the negatives.
+        documents_as_labels: Whether a row's label is the number of the document it is part of; then candidates from the
+            same document are left out of the negatives and counted with the others.
         margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
 
     Raises:
@@ -64,6 +66,7 @@ class InfoNCELoss(nn.Module):
         masked_language_model: MaskedLanguageModel | None = None,
         masked_weight: float = 0.1,
         skip_false_negatives: bool = True,
+        documents_as_labels: bool = False,
         margin: float = 0.0,
     ) -> None:
         super().__init__()
@@ -82,13 +85,14 @@ class InfoNCELoss(nn.Module):
         self.masked_language_model = masked_language_model
         self.masked_weight = masked_weight
         self.skip_false_negatives = skip_false_negatives
+        self.documents_as_labels = documents_as_labels
         self.margin = margin
         self.register_buffer("num_false_negatives", torch.zeros((), dtype=torch.int64, device=model.device))
 
     def forward(
         self,
         sentence_features: Iterable[Mapping[str, Any]],
-        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+        labels: Tensor | None = None,
     ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
         """Return the mean over anchors in nats, or by name with the masked language model's (already weighted)."""
         columns = list(sentence_features)
@@ -96,23 +100,32 @@ class InfoNCELoss(nn.Module):
         embeddings = embed_columns(self.model, views)
         if self.head is not None:
             embeddings = list(self.head(torch.cat(embeddings)).chunk(len(embeddings)))
-        contrast = self.contrast(embeddings, views)
+        contrast = self.contrast(embeddings, views, labels if self.documents_as_labels else None)
         if self.masked_language_model is None or not self.masked_weight:
             return contrast
         masked = self.masked_language_model(self.model, columns[0])
         return {"info_nce": contrast, "masked_language_model": self.masked_weight * masked}
 
     def contrast(
-        self, embeddings: Sequence[Float[Tensor, "B D"]], views: Sequence[Mapping[str, Any]]
+        self,
+        embeddings: Sequence[Float[Tensor, "B D"]],
+        views: Sequence[Mapping[str, Any]],
+        documents: Int[Tensor, " B"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Contrast embeddings: anchors, positives, then hard negatives by column; ``views`` tell equal texts."""
+        """Contrast embeddings: anchors, positives, then hard negatives by column.
+
+        Args:
+            embeddings: One column each.
+            views: Their features, which tell equal texts.
+            documents: For each row the number of its document; ``None``: every row is a document of its own.
+        """
         anchors, positives = embeddings[0], embeddings[1]
         everywhere = [_gathered(column) for column in embeddings[1:]]
         num_rows = len(everywhere[0])
         if num_rows == 1 and len(everywhere) == 1:
             raise UserError("a batch of one sentence has no negatives; needed are 2 or more: set --batch-size")
         target = (_rank() or 0) * len(anchors) + torch.arange(len(anchors), device=anchors.device)
-        log_weight = self._log_weight(views, target, num_rows, anchors)
+        log_weight = self._log_weight(views, target, num_rows, anchors, documents)
         if log_weight is not None and torch.is_grad_enabled():
             self.num_false_negatives += log_weight.isinf().sum()
         loss = candidate_cross_entropy(
@@ -120,7 +133,8 @@ class InfoNCELoss(nn.Module):
         )
         if not self.symmetric:
             return loss
-        log_weight = None if log_weight is None else self._log_weight(views[:2][::-1], target, num_rows, anchors)
+        if log_weight is not None:
+            log_weight = self._log_weight(views[:2][::-1], target, num_rows, anchors, documents)
         all_anchors = _gathered(anchors)
         back = candidate_cross_entropy(
             positives, all_anchors, target, temperature=self.temperature, log_weight=log_weight
@@ -128,11 +142,16 @@ class InfoNCELoss(nn.Module):
         return (loss + back) / 2
 
     def _log_weight(
-        self, views: Sequence[Mapping[str, Any]], target: Tensor, num_rows: int, like: Tensor
+        self,
+        views: Sequence[Mapping[str, Any]],
+        target: Tensor,
+        num_rows: int,
+        like: Tensor,
+        documents: Tensor | None,
     ) -> Float[Tensor, "B N"] | None:
         """What to add to each scaled cosine: nothing, log alpha, or minus infinity; ``None`` if nothing anywhere."""
         num_candidates = num_rows * (len(views) - 1)
-        skipped = self._false_negatives(views, int(target[0])) if self.skip_false_negatives else None
+        skipped = self._skipped(views, target, documents)
         if skipped is None and self.hard_negative_weight == 1 and not self.margin:
             return None
         log_weight = like.new_zeros(len(target), num_candidates)
@@ -140,6 +159,17 @@ class InfoNCELoss(nn.Module):
         for column in range(1, len(views) - 1):
             log_weight[torch.arange(len(target)), target + column * num_rows] = math.log(self.hard_negative_weight)
         return log_weight if skipped is None else log_weight.masked_fill(skipped, -math.inf)
+
+    def _skipped(
+        self, views: Sequence[Mapping[str, Any]], target: Tensor, documents: Tensor | None
+    ) -> Bool[Tensor, "B N"] | None:
+        """The candidates that are no negatives; ``None`` where there are none."""
+        skipped = self._false_negatives(views, int(target[0])) if self.skip_false_negatives else None
+        if documents is None:
+            return skipped
+        num_candidates = len(views[1:]) * len(all_documents := _gathered(documents))
+        of_same_document = same_label(documents, all_documents, num_candidates, int(target[0]))
+        return of_same_document if skipped is None else skipped | of_same_document
 
     def _false_negatives(self, views: Sequence[Mapping[str, Any]], first: int) -> Tensor | None:
         keys = [text_keys(view) for view in views]
@@ -162,6 +192,7 @@ class InfoNCELoss(nn.Module):
             "head": None if self.head is None else type(self.head).__name__,
             "masked_weight": self.masked_weight if self.masked_language_model is not None else 0.0,
             "skip_false_negatives": self.skip_false_negatives,
+            "documents_as_labels": self.documents_as_labels,
             "margin": self.margin,
         }
 
