@@ -1,0 +1,57 @@
+"""Views of documents: what stands in one document belongs together, and no label is needed to know it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from selfsent.errors import UserError
+from selfsent.views.draws import draw_position
+from selfsent.views.pair_transform import VIEW_A, VIEW_B
+
+DocumentView = Literal["document", "crops", "title"]
+"""``document``: a sentence against the rest of its document; ``crops``: two runs of sentences or words of it; ``title``:
+its title against its text."""
+
+DOCUMENT_VIEWS: tuple[DocumentView, ...] = get_args(DocumentView)
+
+SENTENCE_END = "\n"
+"""What separates the sentences of a row's ``text``."""
+
+_FIRST_SENTENCE_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class DocumentPair:
+    """Maps rows of documents to two views of each: a transform for ``Dataset.set_transform``.
+
+    A row has a ``title`` (perhaps empty), a ``text`` whose sentences are separated by ``SENTENCE_END``, and a
+    ``label``, the number of its document, which is handed on.
+
+    Args:
+        view: ``document``: half of the time the first sentence and else one drawn at random, against title and the
+            other sentences; ``crops``: two runs of words, drawn apart from each other, of a tenth to a half of the
+            text each; ``title``: the title (of a row without one, the first sentence) against the text.
+
+    Source: Inverse Cloze Task (Lee et al. 2019) for ``document``; independent cropping (Izacard et al. 2022) for
+    ``crops``.
+
+    Raises:
+        UserError: There is no such view.
+    """
+
+    view: DocumentView
+
+    def __post_init__(self) -> None:
+        if self.view not in DOCUMENT_VIEWS:
+            raise UserError(f"view must be one of {', '.join(DOCUMENT_VIEWS)}, got {self.view!r}")
+
+    def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Draw both views of each row."""
+        draw = {"document": _sentence_and_rest, "crops": _two_crops, "title": _title_and_text}[self.view]
+        rows = zip(batch["title"], batch["text"], strict=True)
+        pairs = [draw(title, text.split(SENTENCE_END)) for title, text in rows]
+        return {
+            VIEW_A: [anchor for anchor, _ in pairs],
+            VIEW_B: [positive for _, positive in pairs],
+            "label": list(batch["label"]),
+        }
