@@ -1,5 +1,6 @@
 """Views of documents: what stands in one document belongs together, and no label is needed to know it."""
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -18,6 +19,7 @@ SENTENCE_END = "\n"
 """What separates the sentences of a row's ``text``."""
 
 _FIRST_SENTENCE_SHARE = 0.5
+_LEAST_CROP, _LARGEST_CROP = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,33 @@ class DocumentPair:
             VIEW_B: [positive for _, positive in pairs],
             "label": list(batch["label"]),
         }
+
+
+def _sentence_and_rest(title: str, sentences: list[str]) -> tuple[str, str]:
+    """Take one sentence out; of a document of one sentence, the title stands against it."""
+    if len(sentences) == 1:
+        return title, sentences[0]
+    is_first = random.random() < _FIRST_SENTENCE_SHARE  # noqa: S311 texts are varied, nothing is secret
+    place = 0 if is_first else draw_position(len(sentences))
+    rest = [*([title] if title else []), *sentences[:place], *sentences[place + 1 :]]
+    return sentences[place], " ".join(rest)
+
+
+def _two_crops(title: str, sentences: list[str]) -> tuple[str, str]:
+    words = " ".join([*([title] if title else []), *sentences]).split()
+    return _run_of(words), _run_of(words)
+
+
+def _run_of(words: list[str]) -> str:
+    """Draw a run of a tenth to a half of the words."""
+    share = _LEAST_CROP + random.random() * (_LARGEST_CROP - _LEAST_CROP)  # noqa: S311
+    length = max(1, round(share * len(words)))
+    start = draw_position(len(words) - length + 1)
+    return " ".join(words[start : start + length])
+
+
+def _title_and_text(title: str, sentences: list[str]) -> tuple[str, str]:
+    """The title against the text; where there is none, the first sentence against the others."""
+    if title:
+        return title, " ".join(sentences)
+    return sentences[0], " ".join(sentences[1:])
