@@ -39,6 +39,7 @@ _ABBREVIATION = re.compile(
     r"|(?<![\w.])[A-Za-z])\.$",
     re.IGNORECASE,
 )
+_MAX_ABBREVIATION = 8  # characters
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _CODE = re.compile(r"[{}\\<>=|]|\w\(\)?.*\)\.\w|https?://|::|__|->|\$")
 
@@ -69,12 +70,25 @@ def sentences_of(docstring: str) -> list[str]:
 def split_sentences(paragraph: str) -> Iterator[str]:
     """Split running text after ``.``, ``!`` or ``?`` before a capital or digit, save after abbreviations."""
     start = 0
-    for end in _END.finditer(paragraph):
-        if not _ABBREVIATION.search(paragraph, start, end.start()):
-            yield paragraph[start : end.end()].strip()
-            start = end.end()
+    for end in sentence_ends(paragraph):
+        yield paragraph[start:end].strip()
+        start = end
     if rest := paragraph[start:].strip():
         yield rest
+
+
+def sentence_ends(text: str, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Find where sentences begin that follow another one: ``split_sentences`` as offsets.
+
+    Args:
+        text: Running text.
+        start: Where the first sentence begins.
+        end: Look no further than this; ``None`` looks to the end.
+    """
+    for found in _END.finditer(text, start, len(text) if end is None else end):
+        if not _ABBREVIATION.search(text, max(start, found.start() - _MAX_ABBREVIATION), found.start()):
+            yield found.end()
+            start = found.end()
 
 
 class _Blocks:
@@ -169,11 +183,16 @@ def _without_fences(lines: list[str]) -> list[str]:
     return kept
 
 
-def _plain(paragraph: str) -> str:
-    """Take the inline markup of reStructuredText and Markdown away and normalise whitespace."""
+def without_markup(paragraph: str) -> str:
+    """Take the inline markup of reStructuredText and Markdown away."""
     for pattern, replacement in _MARKUP:
         paragraph = pattern.sub(replacement, paragraph)
-    return " ".join(paragraph.split())
+    return paragraph
+
+
+def _plain(paragraph: str) -> str:
+    """Take the inline markup away and normalise whitespace."""
+    return " ".join(without_markup(paragraph).split())
 
 
 def _is_prose(sentence: str) -> bool:

@@ -1,29 +1,83 @@
 """Documents of a source: files, rows of tables and docstrings, read one by one and as often as wanted."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
+from selfsent.data.columns import Picks
 from selfsent.data.sources import OnBadRow
 from selfsent.documents.document import Document
+from selfsent.documents.file_formats import KNOWN_NAMES, suffix_of
+from selfsent.documents.file_reader import read_files
+from selfsent.documents.folder import Folder, SourceFile, shown
+from selfsent.documents.plain_text import UNITS, Unit
+from selfsent.documents.reading import Reading
 from selfsent.documents.skipped import Skipped
+from selfsent.errors import UserError
 
-Unit = Literal["auto", "line", "paragraph", "document"]
+Read = Callable[[Reading], Iterator[Document]]
 
 
 class Documents:
-    """Documents of one source, read anew at every iteration and never held in memory as a whole."""
+    """Documents of one source, read anew at every iteration and never held in memory as a whole.
 
-    spec: str
-    notes: list[str]
-    num_files: int
-    num_documents: int
-    num_bad_rows: int
-    first_bad_row: str | None
-    skipped: list[Skipped]
+    The counts are those of the latest pass, as far as it went. No two documents have the same id.
+
+    Args:
+        spec: What the user named.
+        read: Begins a pass.
+        on_bad_row: ``stop`` raises at the first row of a table that cannot be used, ``skip`` counts them.
+        max_rows: Read no more documents than this; ``None`` reads all.
+    """
+
+    def __init__(self, *, spec: str, read: Read, on_bad_row: OnBadRow = "stop", max_rows: int | None = None) -> None:
+        self.spec = spec
+        self.max_rows = max_rows
+        self._read = read
+        self._on_bad_row: OnBadRow = on_bad_row
+        self._reading = Reading(on_bad_row=on_bad_row)
 
     def __iter__(self) -> Iterator[Document]:
-        raise NotImplementedError
+        reading = self._reading = Reading(on_bad_row=self._on_bad_row)
+        for document in itertools.islice(self._read(reading), self.max_rows):
+            reading.num_documents += 1
+            yield document
+        if not reading.num_documents:
+            raise UserError(f"{self.spec} holds no document that can be read{_listed(reading.skipped)}")
+
+    def __repr__(self) -> str:
+        return f"Documents({self.spec!r})"
+
+    @property
+    def num_files(self) -> int:
+        """How many files were looked at, those that were skipped among them; 0 where a source has no files."""
+        return self._reading.num_files
+
+    @property
+    def num_documents(self) -> int:
+        """How many documents were given out."""
+        return self._reading.num_documents
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What was not read, and why."""
+        return list(self._reading.skipped)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should be told once, complete when the pass is."""
+        return self._reading.notes()
+
+    @property
+    def num_bad_rows(self) -> int:
+        """How many rows of tables were left out."""
+        return self._reading.bad_rows.num_bad_rows
+
+    @property
+    def first_bad_row(self) -> str | None:
+        """Place and reason of the first of them."""
+        return self._reading.bad_rows.first
 
 
 def open_documents(
@@ -35,5 +89,92 @@ def open_documents(
     max_rows: int | None = None,
     exclude: Sequence[str | Path] = (),
 ) -> Documents:
-    """Open what holds documents: a file, a folder, ``hf:NAME[:config][:split]`` or ``docs:[train|heldout]``."""
-    raise NotImplementedError
+    """Open what holds documents: a file, a folder, ``hf:NAME[:config][:split]`` or ``docs:[train|heldout]``.
+
+    A ``.md``, ``.rst``, ``.html``, ``.pdf``, ``.docx``, ``.epub`` or ``.ipynb`` file is one document; a ``.txt`` file is
+    one or many (``unit``); each row of a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` table is one. Files of text may
+    be compressed (``.gz``, ``.xz``, ``.zst``). A folder may hold any mix of them; what cannot be read is counted and
+    named, and the rest is read.
+
+    Args:
+        spec: What to open.
+        unit: What is a document in a ``.txt`` file: a ``line``, a ``paragraph`` (blank lines stand between two), the
+            ``document`` as a whole, or ``auto``: what its beginning looks like; a note says which.
+        columns: Columns of tables that hold the text, by name or 1-based number; default ``text``.
+        on_bad_row: ``stop`` raises at the first row of a table that cannot be used, ``skip`` counts such rows.
+        max_rows: Read at most this many documents, at least 1; default all.
+        exclude: Files and folders to leave out, such as the output in the midst of the source.
+
+    Returns:
+        The documents; nothing has been read yet but the names of the files.
+
+    Raises:
+        UserError: There is no such source, or no file of a known format; while iterating also that no document could
+            be read, or a bad row.
+    """
+    if unit not in UNITS:
+        raise UserError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
+    if on_bad_row not in ("stop", "skip"):
+        raise UserError(f"on_bad_row must be stop or skip, got {on_bad_row!r}")
+    if max_rows is not None and max_rows < 1:
+        raise UserError(f"max_rows must be at least 1, got {max_rows}")
+    if columns is not None and not columns:
+        raise UserError("columns must name at least one column, got none; leave the option out to read `text`")
+    read = _reader(str(spec), unit, columns, exclude)
+    return Documents(spec=str(spec), read=read, on_bad_row=on_bad_row, max_rows=max_rows)
+
+
+def _reader(spec: str, unit: Unit, columns: Picks, exclude: Sequence[str | Path]) -> Read:
+    if spec.startswith("docs:"):
+        from selfsent.documents.docstrings import docstring_documents  # noqa: PLC0415 only this source needs it
+
+        return docstring_documents(spec)
+    if spec.startswith("hf:"):
+        from selfsent.documents.hub_rows import hub_documents  # noqa: PLC0415 only this source needs it
+
+        return hub_documents(spec, columns)
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"no file or folder at {shown(path)}; check the path (a data set of the hub is named `hf:NAME`)"
+        )
+    if path.is_dir():
+        _require_known(path, Folder(path, exclude).files())
+        return lambda reading: read_files(reading, _files_of_folder(reading, path, exclude), unit, columns)
+    if not path.is_file():
+        raise UserError(
+            f"{shown(path)} is no regular file, and documents are read more than once; write it to one first"
+        )
+    if not suffix_of(path):
+        raise UserError(f"cannot tell the format of {shown(path)} by its name; known are {KNOWN_NAMES}")
+    return lambda reading: read_files(reading, [SourceFile(shown(path.name), path)], unit, columns)
+
+
+def _files_of_folder(reading: Reading, path: Path, exclude: Sequence[str | Path]) -> list[SourceFile]:
+    folder = Folder(path, exclude)
+    files = folder.files()
+    reading.skipped.extend(folder.skipped)
+    reading.num_files += len(folder.skipped)
+    for name in folder.passed_over:
+        reading.note_file("not entered, since it holds no documents", name)
+    return files
+
+
+def _require_known(path: Path, files: Sequence[SourceFile]) -> None:
+    if any(suffix_of(file.path) for file in files):
+        return
+    kinds = Counter(file.path.suffix.lower() or "no suffix" for file in files).most_common(5)
+    found = f"{len(files)} files ({', '.join(f'{number} of {kind}' for kind, number in kinds)})" if files else "no file"
+    raise UserError(f"the folder {shown(path)} holds {found}, none of a known format; known are {KNOWN_NAMES}")
+
+
+def _listed(skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return ": it is empty; name a source with at least one text"
+    reasons = Counter(one.reason for one in skipped).most_common()
+    first = skipped[0]
+    detail = f": {first.detail}" if first.detail else ""
+    return (
+        f": {', '.join(f'{number} x {reason}' for reason, number in reasons)}; the first is {first.file} "
+        f"({first.reason}{detail})"
+    )

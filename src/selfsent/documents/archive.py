@@ -1,0 +1,54 @@
+"""Zip archives that are documents (docx, epub), opened with limits, so that a small file cannot fill the memory."""
+
+import zipfile
+from typing import IO
+
+from selfsent.documents.skipped import UnreadableError
+
+MAX_UNPACKED_BYTES = 256 * 2**20
+"""What is read of one file at most, unpacked: a book of 40 million words has less."""
+
+MAX_RATIO = 200
+"""Unpacked to packed bytes: text packs to a fifth, tables to a fiftieth, only made-up data to less."""
+
+_MIN_BYTES_FOR_RATIO = 16 * 2**20
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+
+
+class Archive:
+    """An open archive that counts what is unpacked from it.
+
+    Args:
+        stream: The file, able to seek.
+
+    Raises:
+        UnreadableError: It is no archive, or an Office file behind a password.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        if stream.read(len(_OLE_MAGIC)) == _OLE_MAGIC:
+            raise UnreadableError("password", "save it without one (or as .docx, if it is an old .doc)")
+        self._zip = zipfile.ZipFile(stream)
+        self._num_unpacked_bytes = 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._zip.NameToInfo
+
+    def read(self, name: str) -> bytes:
+        """Unpack a member.
+
+        Raises:
+            UnreadableError: It is missing, encrypted, or too large.
+        """
+        if name not in self:
+            raise UnreadableError("broken", f"it lacks its part {name}")
+        member = self._zip.getinfo(name)
+        if member.flag_bits & 1:
+            raise UnreadableError("password", "save it without one")
+        self._num_unpacked_bytes += member.file_size
+        ratio = member.file_size / max(1, member.compress_size)
+        if self._num_unpacked_bytes > MAX_UNPACKED_BYTES or (
+            member.file_size > _MIN_BYTES_FOR_RATIO and ratio > MAX_RATIO
+        ):
+            raise UnreadableError("too large when unpacked", f"{name} unpacks to {member.file_size / 2**20:.0f} MiB")
+        return self._zip.read(member)

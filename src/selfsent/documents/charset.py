@@ -1,0 +1,79 @@
+"""Bytes of text files to characters: byte order marks and declarations first, then UTF-8, then Windows-1252."""
+
+import codecs
+import re
+
+FALLBACK = "selfsent-windows-1252"
+"""Error handler that reads a byte that is not valid UTF-8 as the character Windows-1252 (or Latin-1) has there."""
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_DECLARATION = re.compile(
+    rb"""(?:<meta\s[^>]*?charset|<\?xml\s[^>]*?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
+)
+_NUM_SNIFFED_BYTES = 4096
+_WEB_NAMES = {
+    "iso-8859-1": "cp1252",
+    "iso8859-1": "cp1252",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "us-ascii": "cp1252",
+}
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError), "only decoding uses this handler"  # noqa: S101 our own invariant
+    wrong = error.object[error.start : error.end]
+    return "".join(_windows_1252(byte) for byte in wrong), error.end
+
+
+def _windows_1252(byte: int) -> str:
+    try:
+        return bytes([byte]).decode("cp1252")
+    except UnicodeDecodeError:  # five bytes have no character there
+        return chr(byte)
+
+
+codecs.register_error(FALLBACK, _replace)
+
+
+def encoding_of(start: bytes) -> str:
+    """Tell the encoding that the first bytes of a text file show by a byte order mark; ``utf-8`` without one."""
+    return next((encoding for mark, encoding in MARKS if start.startswith(mark)), "utf-8")
+
+
+def is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are valid UTF-8, a character cut off at their end aside."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_guessed(data: bytes) -> bool:
+    """Tell whether a file says nothing of its encoding and is not valid UTF-8."""
+    return encoding_of(data) == "utf-8" and not is_utf8(data) and not _DECLARATION.search(data[:_NUM_SNIFFED_BYTES])
+
+
+def decode(data: bytes) -> str:
+    """Decode a whole text file."""
+    return data.decode(encoding_of(data), FALLBACK if encoding_of(data).startswith("utf-8") else "replace")
+
+
+def decode_declared(data: bytes) -> str:
+    """Decode a whole HTML or XML file: by its byte order mark, else by what it declares, else as any text."""
+    declared = _DECLARATION.search(data[:_NUM_SNIFFED_BYTES])
+    if encoding_of(data) != "utf-8" or declared is None:
+        return decode(data)
+    name = declared.group(1).decode("ascii", "replace").lower()
+    try:
+        return data.decode(_WEB_NAMES.get(name, name), "replace" if not name.startswith("utf-8") else FALLBACK)
+    except LookupError:
+        return decode(data)

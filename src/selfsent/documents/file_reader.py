@@ -1,0 +1,178 @@
+"""From files to documents: a file that cannot be read is counted, with the reason, and the rest is read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from selfsent.data.columns import Picks
+from selfsent.data.formats import NumberedRecords, read_records
+from selfsent.data.sources import BadRows
+from selfsent.documents.document import Document
+from selfsent.documents.file_formats import PLAIN_TEXT, WHOLE_FILES, read_whole_file, suffix_of
+from selfsent.documents.folder import SourceFile
+from selfsent.documents.plain_text import Unit, read_plain_text, sample_of, unit_of
+from selfsent.documents.reading import Reading
+from selfsent.documents.skipped import Reason, UnreadableError
+from selfsent.documents.table_rows import fields_of, first_record, read_rows
+from selfsent.errors import UserError
+
+_DOCUMENTS_PER_UPDATE = 500
+_NOT_UTF8 = "not valid UTF-8, read as Windows-1252"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """How files are read.
+
+    Args:
+        unit: What a plain text file holds.
+        columns: Columns of tables that hold the text.
+        is_alone: Whether there is only one file.
+    """
+
+    unit: Unit
+    columns: Picks
+    is_alone: bool
+
+
+def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, columns: Picks) -> Iterator[Document]:
+    """Read files one after the other.
+
+    Args:
+        reading: The pass, told of what is found.
+        files: The files.
+        unit: What a plain text file holds.
+        columns: Columns of tables that hold the text.
+
+    Yields:
+        Documents, each with an id of its own.
+
+    Raises:
+        UserError: A row of a table cannot be used, and the pass stops there.
+    """
+    known = [file for file in files if suffix_of(file.path)]
+    for file in files:
+        if not suffix_of(file.path):
+            reading.skip(file.name, "unknown format")
+    reading.num_files += len(files) - len(known)
+    options = FileOptions(unit=unit, columns=columns, is_alone=len(known) == 1)
+    with reading.progress(len(known)) as progress:
+        for file in known:
+            reading.num_files += 1
+            for document in _read_file(file, options, reading):
+                yield replace(document, id=reading.unique(document.id))
+                if reading.num_documents % _DOCUMENTS_PER_UPDATE == 0:
+                    progress.set_postfix_str(f"{reading.num_documents:,} documents")
+            progress.update()
+
+
+def _read_file(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
+    suffix = suffix_of(file.path)
+    try:
+        if suffix in WHOLE_FILES:
+            yield _whole_file(file, reading)
+            return
+        before = _status(file)
+        num_before = reading.num_documents
+        yield from _plain_text(file, options, reading) if suffix == PLAIN_TEXT else _table(file, options, reading)
+        if _status(file) != before:
+            num_read = reading.num_documents - num_before
+            raise UnreadableError("changed while it was read", f"{num_read} documents of it were read")
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 a broken file makes the readers raise anything
+        reading.skip(file.name, *_reason_of(error))
+
+
+def _status(file: SourceFile) -> tuple[int, int, int]:
+    status = file.path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _whole_file(file: SourceFile, reading: Reading) -> Document:
+    """Read a file that is one document; once more if it changed meanwhile."""
+    for _ in range(2):
+        before = _status(file)
+        try:
+            blocks = read_whole_file(file.path)
+        except Exception:
+            if _status(file) == before:
+                raise
+            continue
+        if _status(file) == before:
+            if blocks.is_encoding_guessed:
+                reading.note_file(_NOT_UTF8, file.name)
+            return blocks.document(id=file.name, file=file.name)
+    raise UnreadableError("changed while it was read", "run again when it is finished")
+
+
+def _plain_text(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
+    sample = sample_of(file.path)
+    if not sample.is_utf8:
+        reading.note_file(_NOT_UTF8, file.name)
+    unit = options.unit
+    if unit == "auto":
+        unit, why = unit_of(sample, is_alone=options.is_alone)
+        what = "the file as a whole" if unit == "document" else f"each {unit}"
+        reading.note_file(f"{what} is a document ({why}; `--unit` says otherwise)", file.name)
+    num_before = reading.num_documents
+    yield from read_plain_text(file.path, file.name, sample, unit)
+    if reading.num_documents == num_before:
+        raise UnreadableError("empty", "it holds white space only")
+
+
+def _table(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
+    yield from read_table(lambda: _readable(read_records(file.path)), file.name, options.columns, reading)
+
+
+def _readable(records: NumberedRecords) -> NumberedRecords:
+    """Tell a file that cannot be read from a row that cannot be used."""
+    try:
+        yield from records
+    except UserError as error:
+        cause = error.__cause__
+        raise (
+            cause if isinstance(cause, PermissionError | FileNotFoundError) else UnreadableError("broken", str(error))
+        ) from error
+
+
+def read_table(
+    records: Callable[[], NumberedRecords], file: str, columns: Picks, reading: Reading
+) -> Iterator[Document]:
+    """Read the rows of a table.
+
+    Args:
+        records: Begins a pass over it.
+        file: What its documents call it.
+        columns: Columns that hold the text.
+        reading: The pass, told of what is found.
+
+    Raises:
+        UnreadableError: It holds no row, or no column that is known to hold a text.
+        UserError: A row cannot be used, and the pass stops there.
+    """
+    numbered = first_record(records(), file, BadRows(on_bad_row=reading.bad_rows.on_bad_row))
+    if numbered is None:
+        raise UnreadableError("empty", "it holds no row")
+    line, first = numbered
+    try:
+        fields = fields_of(first, columns, f"line {line}")
+    except UserError as error:
+        raise UnreadableError("unknown columns", str(error)) from error
+    if fields.ignored and columns is None:
+        reading.note_file(f"columns not read ({', '.join(fields.ignored)}; `--columns` picks others)", file)
+    yield from read_rows(records, fields, file, reading.bad_rows)
+
+
+def _reason_of(error: Exception) -> tuple[Reason, str]:
+    match error:
+        case UnreadableError():
+            return error.reason, error.detail
+        case PermissionError():
+            return "no permission", "change its mode or its owner"
+        case FileNotFoundError():
+            return "changed while it was read", "it is gone"
+        case MemoryError():
+            return "too large when unpacked", "it does not fit into the memory"
+        case _:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            return "broken", lines[0]

@@ -1,0 +1,36 @@
+"""Rows of a data set of the Hugging Face hub as documents."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from selfsent.data.columns import Picks
+from selfsent.data.hub import hub_records
+from selfsent.documents.document import Document
+from selfsent.documents.file_reader import read_table
+from selfsent.documents.reading import Reading
+from selfsent.documents.skipped import UnreadableError
+from selfsent.errors import UserError
+
+
+def hub_documents(spec: str, columns: Picks) -> Callable[[Reading], Iterator[Document]]:
+    """Open a data set of the hub.
+
+    Args:
+        spec: ``hf:NAME[:config][:split]``.
+        columns: Columns that hold the text; default ``text``.
+
+    Raises:
+        UserError: It does not exist or cannot be reached; while iterating also that its columns are not known.
+    """
+    records = hub_records(spec)
+
+    def read(reading: Reading) -> Iterator[Document]:
+        try:
+            with reading.progress(None) as progress:
+                for document in read_table(records, spec.removeprefix("hf:"), columns, reading):
+                    progress.update()
+                    yield replace(document, id=reading.unique(document.id))
+        except UnreadableError as error:
+            raise UserError(f"{spec}: {error}") from error
+
+    return read

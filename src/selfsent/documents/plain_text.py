@@ -1,0 +1,159 @@
+"""Plain text: a file of any size as documents of bounded size, a line, a paragraph or the whole of it at a time."""
+
+import contextlib
+import io
+import statistics
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from selfsent.data.compression import open_bytes
+from selfsent.documents.charset import FALLBACK, encoding_of, is_utf8
+from selfsent.documents.document import Document
+from selfsent.documents.skipped import UnreadableError
+
+Unit = Literal["auto", "line", "paragraph", "document"]
+UNITS: tuple[Unit, ...] = ("auto", "line", "paragraph", "document")
+
+MAX_CHARACTERS = 8 * 2**20
+"""What a document has at most (over a million words): a longer file is cut into several, between two lines."""
+
+_NUM_SAMPLED_BYTES = 64 * 2**10
+_ENDS_A_SENTENCE = (".", "!", "?", "。", "！", "？", "।", "؟", "…", '"', "”", "」")  # noqa: RUF001 marks of other scripts
+_SENTENCE_SHARE = 0.7
+_MIN_LINES_IN_FOLDER = 100
+_MAX_WRAPPED_SPREAD = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What the beginning of a file shows.
+
+    Args:
+        encoding: By its byte order mark, else UTF-8.
+        is_utf8: Whether it is what it should be; if not, it is read as Windows-1252.
+        text: The beginning, without a last line that was cut off.
+    """
+
+    encoding: str
+    is_utf8: bool
+    text: str
+
+
+def sample_of(path: Path) -> Sample:
+    """Look at the beginning of a file.
+
+    Raises:
+        UnreadableError: It is binary or empty.
+    """
+    with open_bytes(path) as stream:
+        start = stream.read(_NUM_SAMPLED_BYTES)
+    if not start:
+        raise UnreadableError("empty")
+    encoding = encoding_of(start)
+    text = start.decode(encoding, _error_handler(encoding))
+    _refuse_binary(text)
+    if len(start) == _NUM_SAMPLED_BYTES and "\n" in text:
+        text = text.rpartition("\n")[0]
+    return Sample(encoding=encoding, is_utf8=encoding != "utf-8" or is_utf8(start), text=text)
+
+
+def unit_of(sample: Sample, *, is_alone: bool) -> tuple[Unit, str]:
+    """Tell what a file holds, as a person would expect.
+
+    A file among others is one document: a folder of notes. Only a long list of sentences, one a line, is none. A file
+    that is the whole source holds many documents: its paragraphs where blank lines stand between them, else its lines,
+    save where these are wrapped at the same width.
+
+    Args:
+        sample: Its beginning.
+        is_alone: Whether it is the whole source.
+
+    Returns:
+        The unit, and why.
+    """
+    lines = [line.strip() for line in sample.text.strip().splitlines()]
+    filled = [line for line in lines if line]
+    sentence_share = sum(line.endswith(_ENDS_A_SENTENCE) for line in filled) / max(1, len(filled))
+    has_blanks = len(filled) < len(lines)
+    if (
+        not has_blanks
+        and sentence_share >= _SENTENCE_SHARE
+        and len(filled) >= (2 if is_alone else _MIN_LINES_IN_FOLDER)
+    ):
+        return "line", "each line is a sentence, and none is blank"
+    if not is_alone:
+        return "document", "a file among others is one document"
+    if has_blanks:
+        return "paragraph", "blank lines stand between its paragraphs"
+    if len(filled) > 1 and not _are_wrapped(filled):
+        return "line", "no line is blank, and their lengths differ"
+    return "document", "its lines are of one width, and none is blank"
+
+
+def _are_wrapped(lines: list[str]) -> bool:
+    """Whether lines look like running text that an editor broke at a width."""
+    lengths = sorted(map(len, lines[:-1])) if len(lines) > 2 else [len(line) for line in lines]  # noqa: PLR2004 the last is short
+    return lengths[-1 - len(lengths) // 20] <= _MAX_WRAPPED_SPREAD * statistics.median(lengths)
+
+
+def read_plain_text(path: Path, file: str, sample: Sample, unit: Unit) -> Iterator[Document]:
+    """Read a file, never more than a document of it in memory.
+
+    Args:
+        path: The file, compressed or not.
+        file: What its documents call it.
+        sample: Its beginning.
+        unit: ``line``, ``paragraph`` or ``document``.
+
+    Yields:
+        Documents that are not blank. The first of a file that is one document has the file's id, others file and line.
+
+    Raises:
+        UnreadableError: A NUL byte shows that it is binary.
+    """
+    for line, text in _pieces(path, sample.encoding, unit):
+        _refuse_binary(text)
+        stripped = text.strip()
+        if stripped:
+            first = line + text[: len(text) - len(text.lstrip())].count("\n")
+            is_whole = unit == "document" and line == 1
+            id_ = file if is_whole else f"{file}:{first}"
+            yield Document(id=id_, text=stripped, file=file, line=first, line_marks=((0, first),))
+
+
+def _pieces(path: Path, encoding: str, unit: Unit) -> Iterator[tuple[int, str]]:
+    """Cut a file into pieces of bounded size, each with the number of its first line."""
+    first = number = 1
+    pieces: list[str] = []
+    num_characters = 0
+    with _open_text(path, encoding) as stream:
+        while line := stream.readline(MAX_CHARACTERS):
+            if num_characters + len(line) > MAX_CHARACTERS:
+                yield first, "".join(pieces)
+                pieces.clear()
+                first, num_characters = number, 0
+            pieces.append(line)
+            num_characters += len(line)
+            number += line.endswith("\n")
+            if unit == "line" or (unit == "paragraph" and line.isspace()):
+                yield first, "".join(pieces)
+                pieces.clear()
+                first, num_characters = number, 0
+    yield first, "".join(pieces)
+
+
+@contextlib.contextmanager
+def _open_text(path: Path, encoding: str) -> Generator[IO[str]]:
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding, _error_handler(encoding)) as text:
+        yield text
+
+
+def _error_handler(encoding: str) -> str:
+    return FALLBACK if encoding.startswith("utf-8") else "replace"
+
+
+def _refuse_binary(text: str) -> None:
+    if "\0" in text:
+        raise UnreadableError("binary", "it holds NUL bytes")

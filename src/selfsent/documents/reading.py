@@ -1,0 +1,63 @@
+"""What one pass over a source found: counts, notes, and what could not be read."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from selfsent.data.sources import BadRows, OnBadRow
+from selfsent.documents.skipped import Reason, Skipped
+
+_NUM_NAMED = 5
+
+
+class Reading:
+    """One pass over a source.
+
+    Args:
+        on_bad_row: What it does with rows of tables that cannot be used.
+    """
+
+    def __init__(self, *, on_bad_row: OnBadRow) -> None:
+        self.bad_rows = BadRows(on_bad_row=on_bad_row)
+        self.num_files = 0
+        self.num_documents = 0
+        self.skipped: list[Skipped] = []
+        self._notes: dict[str, None] = {}
+        self._noted: dict[str, list[str]] = {}
+        self._num_with_id: Counter[int] = Counter()
+
+    def unique(self, id_: str) -> str:
+        """Give an id that no earlier document of the pass has: itself, or with a number behind it."""
+        key = int.from_bytes(hashlib.blake2b(id_.encode("utf8", "surrogatepass"), digest_size=8).digest())
+        self._num_with_id[key] += 1
+        number = self._num_with_id[key]
+        return id_ if number == 1 else self.unique(f"{id_}#{number}")
+
+    def skip(self, file: str, reason: Reason, detail: str = "") -> None:
+        """Count a file that is not read."""
+        self.skipped.append(Skipped(file=file, reason=reason, detail=detail))
+
+    def add_notes(self, notes: Iterable[str]) -> None:
+        """Say something once."""
+        self._notes.update(dict.fromkeys(notes))
+
+    def note_file(self, what: str, file: str) -> None:
+        """Say something of a file; what is said of many files is said once, with the names of the first."""
+        self._noted.setdefault(what, []).append(file)
+
+    def notes(self) -> list[str]:
+        """What the user should be told of the pass so far."""
+        return [*self._notes, *(f"{what}: {_few(files)}" for what, files in self._noted.items())]
+
+    def progress(self, num_files: int | None) -> "tqdm[Any]":
+        """Make the bar: it counts files, or documents where there are no files."""
+        unit = " documents" if num_files is None else " files"
+        return tqdm(desc="reading", total=num_files, unit=unit, disable=None, leave=False)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NUM_NAMED:,} more" if len(names) > _NUM_NAMED else ""
+    return ", ".join(names[:_NUM_NAMED]) + more
