@@ -17,7 +17,8 @@ from jaxtyping import Bool, Int
 
 from selfsent.data.heldout import hash_of_text
 from selfsent.documents.document import Document
-from selfsent.documents.passages import passages, sentences
+from selfsent.documents.passages import passages
+from selfsent.documents.sentences import sentences
 from selfsent.errors import UserError
 from selfsent.evaluation.document_scores import DocumentQuestions, PassageScorer, Ranks, right_ranks
 from selfsent.evaluation.score import Score
