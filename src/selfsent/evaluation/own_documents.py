@@ -10,19 +10,25 @@ Source: the task is the Inverse Cloze Task (Lee et al. 2019), read as an evaluat
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from selfsent.data.heldout import hash_of_text
 from selfsent.documents.document import Document
+from selfsent.documents.documents import open_documents
 from selfsent.documents.passages import passages
 from selfsent.documents.sentences import sentences
 from selfsent.errors import UserError
-from selfsent.evaluation.document_scores import DocumentQuestions, PassageScorer, Ranks, right_ranks
+from selfsent.evaluation.bm25 import BM25
+from selfsent.evaluation.document_scores import CosineScores, DocumentQuestions, PassageScorer, Ranks, right_ranks
+from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.score import Score
+from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
+from selfsent.evaluation.suites import SuiteOptions
 
 Part = Literal["title", "first sentence", "random sentence"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -39,6 +45,30 @@ _MOST_SENTENCES = 5
 _MIN_WORDS = 6
 _CUTOFF = 10
 _NUM_HASHES = 2**64
+
+
+def evaluate(model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptions) -> list[Score]:  # noqa: ARG001 a suite's signature
+    """Score a model, or BM25, on the documents that ``options.data`` names.
+
+    Args:
+        model: The model.
+        data_dir: Not used.
+        options: Uses ``data``, ``batch_size``, ``num_resamples``, ``seed``.
+
+    Returns:
+        nDCG@10 of each part that the documents have; recall@10 and how often the right document came first beside it.
+
+    Raises:
+        UserError: No documents are named, or they have no parts.
+    """
+    if options.data is None:
+        raise UserError("the suite own-documents needs documents, and none were named; name them with --data SOURCE")
+    documents = open_documents(options.data)
+    num_documents = sum(1 for _ in documents)
+    candidates: Candidates = "held-out" if options.data.startswith("docs:") else "all"
+    tasks = own_document_tasks(documents, share=heldout_share(num_documents), candidates=candidates)
+    scorer = model if isinstance(model, BM25) else CosineScores(cast("Encoder", model), batch_size=options.batch_size)
+    return [score_part(scorer, task, num_resamples=options.num_resamples, seed=options.seed) for task in tasks]
 
 
 def heldout_share(num_documents: int) -> float:

@@ -1,0 +1,65 @@
+"""Stretches of documents: runs of sentences that are about one thing, short enough to learn from as a whole."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from selfsent.documents.document import Document
+from selfsent.documents.passages import passages
+from selfsent.documents.sentences import sentences
+
+STRETCH_WORDS = 400
+"""Words of a stretch, at most."""
+
+_WINDOW_WORDS = 10
+_LEAST_WORDS_TO_CUT = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """A run of sentences of one document.
+
+    Args:
+        document: Number of the document in its corpus.
+        title: Its title, or nothing.
+        sentences: Each on one line, without code.
+    """
+
+    document: int
+    title: str
+    sentences: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The title, where there is one, and the sentences."""
+        return (self.title, *self.sentences) if self.title else self.sentences
+
+
+def stretches(documents: Iterable[Document]) -> Iterator[Stretch]:
+    """Cut the prose of documents into stretches; one without text has its title alone.
+
+    Args:
+        documents: Read once.
+    """
+    for number, document in enumerate(documents):
+        for passage in passages(document.prose(), max_tokens=STRETCH_WORDS, count_tokens=_count_words):
+            lines = tuple(" ".join(passage.text[start:end].split()) for start, end in sentences(passage.text))
+            if lines or document.title:
+                yield Stretch(document=number, title=document.title, sentences=lines)
+
+
+def windows(stretch: Stretch) -> Stretch:
+    """Cut a stretch of a single part into windows of about ten words, so that one can be held against the others.
+
+    For corpora whose documents are single sentences, where nothing else stands together. Shorter ones stay whole.
+    """
+    words = stretch.parts[0].split() if len(stretch.parts) == 1 else []
+    if len(words) < _LEAST_WORDS_TO_CUT:
+        return stretch
+    num_windows = max(2, round(len(words) / _WINDOW_WORDS))
+    bounds = [round(number * len(words) / num_windows) for number in range(num_windows + 1)]
+    cut = tuple(" ".join(words[start:end]) for start, end in zip(bounds[:-1], bounds[1:], strict=True))
+    return Stretch(document=stretch.document, title="", sentences=cut)
+
+
+def _count_words(text: str) -> int:
+    return len(text.split())
