@@ -10,6 +10,11 @@ _NOT_CHARACTERS = re.compile("[\0\ud800-\udfff\ufffe\uffff]")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
+def without_noncharacters(text: str) -> str:
+    """Drop what no text holds: NUL, halves of surrogate pairs (no file and no store can hold them), noncharacters."""
+    return _NOT_CHARACTERS.sub("", text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Block:
     kind: Literal["heading", "paragraph", "row", "code"]
@@ -53,7 +58,7 @@ class Blocks:
     def _add(
         self, kind: Literal["heading", "paragraph", "row", "code"], text: str, level: int, line: int | None
     ) -> None:
-        text = _NOT_CHARACTERS.sub("", text)
+        text = without_noncharacters(text)
         if text and not text.isspace():
             self._blocks.append(_Block(kind=kind, text=text, level=level, line=line, page=self.num_pages))
 
@@ -73,7 +78,7 @@ class Blocks:
             id: The document's id.
             file: Its path in the source.
         """
-        title, blocks = _split_title(" ".join(_NOT_CHARACTERS.sub("", self.title).split()), self._blocks)
+        title, blocks = _split_title(" ".join(without_noncharacters(self.title).split()), self._blocks)
         text = _Text()
         for block in blocks:
             text.add(block)

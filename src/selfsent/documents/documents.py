@@ -91,10 +91,10 @@ def open_documents(
 ) -> Documents:
     """Open what holds documents: a file, a folder, ``hf:NAME[:config][:split]`` or ``docs:[train|heldout]``.
 
-    A ``.md``, ``.rst``, ``.html``, ``.pdf``, ``.docx``, ``.epub`` or ``.ipynb`` file is one document; a ``.txt`` file is
-    one or many (``unit``); each row of a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` table is one. Files of text may
-    be compressed (``.gz``, ``.xz``, ``.zst``). A folder may hold any mix of them; what cannot be read is counted and
-    named, and the rest is read.
+    A ``.md``, ``.rst``, ``.html``, ``.pdf``, ``.docx``, ``.epub`` or ``.ipynb`` file is one document; a ``.txt`` file
+    is one or many (``unit``); each row of a ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` table is one. Files of text
+    may be compressed (``.gz``, ``.xz``, ``.zst``). A folder may hold any mix of them; what cannot be read is counted
+    and named, and the rest is read.
 
     Args:
         spec: What to open.

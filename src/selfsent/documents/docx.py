@@ -5,9 +5,9 @@ from typing import IO, Any
 
 from selfsent.documents.archive import Archive
 from selfsent.documents.blocks import Blocks
+from selfsent.documents.xml_tree import parse_xml
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _STRICT_W = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
 _TEXTS = {"t": None, "tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _NOTES = ("word/footnotes.xml", "word/endnotes.xml")
@@ -26,12 +26,7 @@ def read_docx(stream: IO[bytes]) -> Blocks:
 
 
 def _parse(xml: bytes) -> Any:
-    from lxml import etree  # noqa: PLC0415 only this format needs it
-
-    xml = xml.replace(_STRICT_W[1:-1].encode(), _W[1:-1].encode())
-    root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
-    etree.strip_elements(root, _FALLBACK, with_tail=False)  # says for old programs what stands before it
-    return root
+    return parse_xml(xml.replace(_STRICT_W[1:-1].encode(), _W[1:-1].encode()))
 
 
 def _heading_levels(archive: Archive) -> Mapping[str, int]:

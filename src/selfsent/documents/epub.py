@@ -10,6 +10,7 @@ from selfsent.documents.blocks import Blocks
 from selfsent.documents.charset import decode_declared
 from selfsent.documents.html import add_page
 from selfsent.documents.skipped import UnreadableError
+from selfsent.documents.xml_tree import parse_xml
 
 _PAGE_TYPES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 _FONTS_ONLY = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
@@ -19,22 +20,16 @@ def read_epub(stream: IO[bytes]) -> Blocks:
     """Read the pages of the spine; the title is that of the book."""
     archive = Archive(stream)
     _refuse_encrypted(archive)
-    container = _parse(archive.read("META-INF/container.xml"))
+    container = parse_xml(archive.read("META-INF/container.xml"), is_lenient=True)
     place = next((node.get("full-path") for node in container.iter("{*}rootfile")), None)
     if not place:
         raise UnreadableError("broken", "its container names no package")
-    package = _parse(archive.read(place))
+    package = parse_xml(archive.read(place), is_lenient=True)
     blocks = Blocks()
     blocks.title = next((node.text or "" for node in package.iter("{http://purl.org/dc/elements/1.1/}title")), "")
     for name in _pages(package, posixpath.dirname(place)):
         add_page(decode_declared(archive.read(name)), blocks)
     return blocks
-
-
-def _parse(xml: bytes) -> Any:
-    from lxml import etree  # noqa: PLC0415 only this format needs it
-
-    return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, recover=True))
 
 
 def _pages(package: Any, folder: str) -> Iterator[str]:
@@ -47,6 +42,6 @@ def _pages(package: Any, folder: str) -> Iterator[str]:
 
 def _refuse_encrypted(archive: Archive) -> None:
     if "META-INF/encryption.xml" in archive:
-        methods = _parse(archive.read("META-INF/encryption.xml")).iter("{*}EncryptionMethod")
+        methods = parse_xml(archive.read("META-INF/encryption.xml"), is_lenient=True).iter("{*}EncryptionMethod")
         if any(method.get("Algorithm") not in _FONTS_ONLY for method in methods):
             raise UnreadableError("password", "it is protected against copying")

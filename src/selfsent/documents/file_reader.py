@@ -66,21 +66,25 @@ def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, column
 
 
 def _read_file(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
-    suffix = suffix_of(file.path)
     try:
-        if suffix in WHOLE_FILES:
+        if suffix_of(file.path) in WHOLE_FILES:
             yield _whole_file(file, reading)
-            return
-        before = _status(file)
-        num_before = reading.num_documents
-        yield from _plain_text(file, options, reading) if suffix == PLAIN_TEXT else _table(file, options, reading)
-        if _status(file) != before:
-            num_read = reading.num_documents - num_before
-            raise UnreadableError("changed while it was read", f"{num_read} documents of it were read")
+        else:
+            yield from _streamed(file, options, reading)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 a broken file makes the readers raise anything
         reading.skip(file.name, *_reason_of(error))
+
+
+def _streamed(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
+    """Read a file of many documents; what was read stands, if it changed meanwhile."""
+    before = _status(file)
+    num_before = reading.num_documents
+    yield from (_plain_text if suffix_of(file.path) == PLAIN_TEXT else _table)(file, options, reading)
+    if _status(file) != before:
+        num_read = reading.num_documents - num_before
+        raise UnreadableError("changed while it was read", f"{num_read} documents of it were read")
 
 
 def _status(file: SourceFile) -> tuple[int, int, int]:
@@ -107,7 +111,7 @@ def _whole_file(file: SourceFile, reading: Reading) -> Document:
 
 def _plain_text(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
     sample = sample_of(file.path)
-    if not sample.is_utf8:
+    if sample.is_guessed:
         reading.note_file(_NOT_UTF8, file.name)
     unit = options.unit
     if unit == "auto":

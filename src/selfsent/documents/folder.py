@@ -18,10 +18,10 @@ _OURS: tuple[tuple[str, Callable[[set[str]], bool]], ...] = (
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of a source.
+    r"""A file of a source.
 
     Args:
-        name: Its path in the source, with slashes; bytes that are not UTF-8 are written ``\\xNN``.
+        name: Its path in the source, with slashes; bytes that are not UTF-8 are written ``\xNN``.
         path: Where it is.
     """
 

@@ -37,6 +37,7 @@ _BLOCKS = frozenset({
     "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul",
 })  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_LEAST_CONTENTS = 3
 _WHITE_SPACE = re.compile(r"[ \t\r\n\f]+")
 _SPACES = re.compile(r"[ \u00a0]+")
 _SPACES_AROUND_BREAKS = re.compile(r" *([\n\t]) *")
@@ -101,6 +102,8 @@ class _Walk:
             return False
         if tag in _BOILERPLATE and not (tag == "header" and (self._open["main"] or self._open["article"])):
             return True
+        if tag in {"ul", "ol"} and _leads_around_the_page(node):
+            return True
         attributes = node.attributes
         return bool(attributes) and (
             "hidden" in attributes
@@ -155,6 +158,14 @@ class _Walk:
             self._blocks.heading(text, level)
         else:
             self._blocks.paragraph(text)
+
+
+def _leads_around_the_page(node: "LexborNode") -> bool:
+    """Tell whether a list is nothing but links to places of the same page: its table of contents."""
+    links = node.css("a")
+    if len(links) < _LEAST_CONTENTS or not all((link.attributes.get("href") or "").startswith("#") for link in links):
+        return False
+    return sum(len("".join(link.text().split())) for link in links) == len("".join(node.text().split()))
 
 
 def _collapsed(text: str) -> str:

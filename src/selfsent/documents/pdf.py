@@ -28,6 +28,7 @@ _PASSWORD_ERROR = 4
 _MIN_PAGES = 3
 _REPEATED_SHARE = 0.4  # left and right pages differ
 _NUM_EDGE_LINES = 2
+_MAX_PAGE_NUMBER = 20  # characters of a line that is equal to another but for its numbers
 _SHORT_LINE = 0.75
 
 
@@ -38,13 +39,13 @@ def read_pdf(stream: IO[bytes]) -> Blocks:
         UnreadableError: It asks for a password, or holds pictures of text only.
     """
     title, pages = _texts_of(stream)
-    lines = _without_repeated([page.replace("\r\n", "\n").replace("\r", "\n").split("\n") for page in pages])
-    if not any(character.isalnum() for page in lines for line in page for character in line):
+    lines = [page.replace("\r\n", "\n").replace("\r", "\n").split("\n") for page in pages]
+    if not _hold_text(lines):
         raise UnreadableError("no text in it (scanned?)", "read its pictures with a program for text recognition first")
     hyphenated = {word for page in pages for word in re.findall(r"\w+-\w+", page)}
     blocks = Blocks()
     blocks.title = title
-    for paragraphs in _joined_over_pages(_paragraphs(lines)):
+    for paragraphs in _joined_over_pages(_paragraphs(_without_repeated(lines))):
         blocks.page()
         for paragraph in paragraphs:
             blocks.paragraph(_without_line_ends(_mended(paragraph, hyphenated)))
@@ -75,14 +76,19 @@ def _page_text(page: "pypdfium2.PdfPage") -> str:
     return text
 
 
-def _without_repeated(pages: Sequence[Sequence[str]]) -> list[list[str]]:
+def _hold_text(pages: Sequence[Sequence[str]]) -> bool:
+    return any(character.isalnum() for page in pages for line in page for character in line)
+
+
+def _without_repeated(pages: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     """Drop the first and last lines that many pages share, numbers aside: running titles and page numbers."""
     filled = [[line for line in page if line.strip()] for page in pages]
     edges = [{*map(_shape, [*page[:_NUM_EDGE_LINES], *page[-_NUM_EDGE_LINES:]])} for page in filled]
     counts = Counter(shape for edge in edges for shape in edge)
     least = max(_MIN_PAGES, _REPEATED_SHARE * len(pages))
     repeated = {shape for shape, count in counts.items() if count >= least}
-    return [_without_edges(list(page), repeated) for page in pages]
+    kept = [_without_edges(list(page), repeated) for page in pages]
+    return kept if _hold_text(kept) else pages
 
 
 def _without_edges(page: list[str], repeated: set[str]) -> list[str]:
@@ -96,7 +102,8 @@ def _without_edges(page: list[str], repeated: set[str]) -> list[str]:
 
 
 def _shape(line: str) -> str:
-    return _DIGITS.sub("0", " ".join(line.split()))
+    line = " ".join(line.split())
+    return _DIGITS.sub("0", line) if len(line) <= _MAX_PAGE_NUMBER else line
 
 
 def _paragraphs(pages: Sequence[Sequence[str]]) -> Iterator[list[str]]:

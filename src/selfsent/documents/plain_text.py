@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from selfsent.data.compression import open_bytes
-from selfsent.documents.charset import FALLBACK, encoding_of, is_utf8
+from selfsent.documents.charset import FALLBACK, encoding_of, is_guessed
 from selfsent.documents.document import Document
 from selfsent.documents.skipped import UnreadableError
 
@@ -31,13 +31,13 @@ class Sample:
     """What the beginning of a file shows.
 
     Args:
-        encoding: By its byte order mark, else UTF-8.
-        is_utf8: Whether it is what it should be; if not, it is read as Windows-1252.
+        encoding: By its byte order mark, else UTF-8 or Windows-1252.
+        is_guessed: It has no mark and is not valid UTF-8.
         text: The beginning, without a last line that was cut off.
     """
 
     encoding: str
-    is_utf8: bool
+    is_guessed: bool
     text: str
 
 
@@ -52,11 +52,11 @@ def sample_of(path: Path) -> Sample:
     if not start:
         raise UnreadableError("empty")
     encoding = encoding_of(start)
-    text = start.decode(encoding, _error_handler(encoding))
+    text = start.decode(encoding, FALLBACK)
     _refuse_binary(text)
     if len(start) == _NUM_SAMPLED_BYTES and "\n" in text:
         text = text.rpartition("\n")[0]
-    return Sample(encoding=encoding, is_utf8=encoding != "utf-8" or is_utf8(start), text=text)
+    return Sample(encoding=encoding, is_guessed=is_guessed(start), text=text)
 
 
 def unit_of(sample: Sample, *, is_alone: bool) -> tuple[Unit, str]:
@@ -146,12 +146,8 @@ def _pieces(path: Path, encoding: str, unit: Unit) -> Iterator[tuple[int, str]]:
 
 @contextlib.contextmanager
 def _open_text(path: Path, encoding: str) -> Generator[IO[str]]:
-    with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding, _error_handler(encoding)) as text:
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding, FALLBACK) as text:
         yield text
-
-
-def _error_handler(encoding: str) -> str:
-    return FALLBACK if encoding.startswith("utf-8") else "replace"
 
 
 def _refuse_binary(text: str) -> None:

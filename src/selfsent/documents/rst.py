@@ -99,7 +99,8 @@ class _Walk:
             self._read_paragraph()
         else:
             self._number += 1
-            self._take_deeper(indent)
+            if text != ".." or self._line().strip():  # two dots alone end something, and comment on nothing
+                self._take_deeper(indent)
 
     def _skip_options(self) -> None:
         while _OPTION.match(self._line().strip()):

@@ -7,6 +7,7 @@ from typing import Any
 from selfsent.data.columns import NOT_TEXTS, Picks, layout_of
 from selfsent.data.formats import BadRecord, NumberedRecords, Record
 from selfsent.data.sources import BadRows
+from selfsent.documents.blocks import without_noncharacters
 from selfsent.documents.document import Document
 
 ID_COLUMNS = ("_id", "id", "url")
@@ -128,6 +129,8 @@ def _document(record: Record, fields: Fields, file: str, line: int) -> Document 
 def _value(record: Record, key: Key) -> Any:
     """Give the value of a cell; one that is missing or null is empty."""
     value = record.get(str(key)) if isinstance(record, Mapping) else record[int(key)]
+    if isinstance(value, str):
+        return without_noncharacters(value)
     return "" if value is None else value
 
 
