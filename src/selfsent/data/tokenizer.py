@@ -24,7 +24,7 @@ CHARACTER_COVERAGE = 0.9995
 
 _MIN_ALPHABET = 256
 _MAX_PIECE_CHARACTERS = 24
-_MARKER = "\N{LOWER ONE EIGHTH BLOCK}"
+MARKER = "\N{LOWER ONE EIGHTH BLOCK}"
 _BATCH_SIZE = 1000
 _MAX_CODE_POINT = 0x110000
 
@@ -92,12 +92,12 @@ def _untrained(*, lowercase: bool) -> Tokenizer:
         [
             pre_tokenizers.WhitespaceSplit(),
             pre_tokenizers.Punctuation(behavior="isolated"),
-            pre_tokenizers.Metaspace(replacement=_MARKER, prepend_scheme="always"),
+            pre_tokenizers.Metaspace(replacement=MARKER, prepend_scheme="always"),
         ]
     )
     tokenizer.decoder = decoders.Sequence(
         [
-            decoders.Metaspace(replacement=_MARKER, prepend_scheme="always"),
+            decoders.Metaspace(replacement=MARKER, prepend_scheme="always"),
             decoders.Fuse(),
             decoders.Replace(Regex(r" (?=[.,;:!?%)\]}…。、」』।॥؟،؛])"), ""),
             decoders.Replace(Regex(r"(?<=[(\[{「『]) "), ""),
@@ -156,7 +156,7 @@ def _alphabet(texts: Iterable[str], *, lowercase: bool) -> set[str]:
     counts = _character_counts(texts, lowercase=lowercase)
     total = sum(counts.values())
     covered = 0
-    alphabet = {_MARKER} if counts else set[str]()
+    alphabet = {MARKER} if counts else set[str]()
     for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if covered >= CHARACTER_COVERAGE * total and len(alphabet) >= _MIN_ALPHABET:
             break
