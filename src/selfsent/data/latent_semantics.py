@@ -38,7 +38,20 @@ def latent_semantics(
     Returns:
         Vectors ``(V, dimension)``; zero for a token that is not in the corpus.
     """
-    counts = _counts(texts, tokenizer, texts_a_passage)
+    return semantics_of_counts(_counts(texts, tokenizer, texts_a_passage), dimension=dimension, seed=seed)
+
+
+def semantics_of_counts(counts: csr_array, *, dimension: int, seed: int = 0) -> NDArray[np.float32]:
+    """Give each token the direction of the passages it stands in, from counts that are made already.
+
+    Args:
+        counts: How often each token stands in each passage, ``(passages, V)``.
+        dimension: As for ``latent_semantics``.
+        seed: Random seed of the SVD.
+
+    Returns:
+        Vectors ``(V, dimension)`` of length 1; zero for a token that no passage holds.
+    """
     shape: tuple[int, int] = counts.shape  # pyright: ignore[reportAssignmentType] scipy leaves it open
     vectors = np.zeros((shape[1], dimension), dtype=np.float32)
     rank = min(dimension, min(shape) - 1)
