@@ -1,7 +1,5 @@
 """Texts that a model cuts are counted, by its own tokenizer and limit."""
 
-from pathlib import Path
-
 import pytest
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -25,10 +23,8 @@ def test_as_many_texts_are_counted_as_have_more_tokens_than_the_model_reads(bert
     cut.count(SENTENCES[:5])
     cut.count(SENTENCES[5:])
     assert (cut.num_cut, cut.num_texts) == (expected, len(SENTENCES))
-    assert cut.notes() == [
-        f"{expected} of 12 texts ({100 * expected / 12:.1f}%) are longer than the 12 tokens that the model reads;"
-        " what is behind them is not seen"
-    ]
+    texts = f"{expected} of 12 texts ({100 * expected / 12:.1f}%)"
+    assert cut.notes() == [f"{texts} are longer than the 12 tokens that the model reads; the rest is cut off"]
     assert bert.preprocess([" ".join(SENTENCES)])["input_ids"].shape[1] == 12, "counting does not lift the limit"
 
 

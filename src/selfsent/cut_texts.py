@@ -37,7 +37,5 @@ class CutTexts:
         if not self.num_cut:
             return []
         share = 100 * self.num_cut / self.num_texts
-        return [
-            f"{self.num_cut:,} of {self.num_texts:,} texts ({share:.1f}%) are longer than the {self.max_seq_length}"
-            " tokens that the model reads; what is behind them is not seen"
-        ]
+        texts = f"{self.num_cut:,} of {self.num_texts:,} texts ({share:.1f}%)"
+        return [f"{texts} are longer than the {self.max_seq_length} tokens that the model reads; the rest is cut off"]

@@ -207,6 +207,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         overwrite=request.overwrite,
         data_hashes={str(request.data): source.sha256()},
         sources=notes,
+        max_seq_length=ingredients.max_seq_length,
     )
 
 
@@ -223,7 +224,12 @@ def _evaluator(data_dir: Path | None, ingredients: Ingredients, batch_size: int)
         return PairsEvaluator.of_sts_dev(data_dir)
     if ingredients.heldout is None:
         return None
-    return HeldoutLoss(loss=ingredients.loss, dataset=ingredients.heldout, batch_size=batch_size)
+    return HeldoutLoss(
+        loss=ingredients.loss,
+        dataset=ingredients.heldout,
+        batch_size=batch_size,
+        max_seq_length=ingredients.max_seq_length,
+    )
 
 
 def _bad_rows(num_bad_rows: int, first: str | None) -> list[str]:

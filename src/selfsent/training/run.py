@@ -50,6 +50,8 @@ class RunPlan:
         overwrite: Replace the run or model in ``output_dir``.
         data_hashes: SHA-256 of every source by its name; part of the run's identity.
         sources: Notes on the data for ``run.json`` and the model card.
+        max_seq_length: Tokens a training text is cut to; ``None``: as many as the model reads. The model keeps its own
+            limit, by which it is evaluated, saved and used.
         alarm: How to watch for collapse; ``None`` turns the alarm off.
         callbacks: Further callbacks of the host.
     """
@@ -66,6 +68,7 @@ class RunPlan:
     overwrite: bool = False
     data_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: Sequence[str] = ()
+    max_seq_length: int | None = None
     alarm: AlarmSettings | None = field(default_factory=AlarmSettings)
     callbacks: Sequence[TrainerCallback] = ()
 
@@ -264,6 +267,7 @@ def _run(
         train_dataset=dataset,
         loss=plan.loss,
         evaluator=plan.evaluator,
+        max_seq_length=plan.max_seq_length,
         callbacks=[MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log), *plan.callbacks],
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

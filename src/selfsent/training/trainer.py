@@ -83,10 +83,17 @@ class ExactTrainer(SentenceTransformerTrainer):
     ``SentenceTransformer`` or ``PreTrainedModel`` held by the loss counts as a teacher and is not saved.
 
     The arguments are the host's. No pickle is written beside the optimizer's tensors, which torch loads weights-only.
+
+    Args:
+        args: The host's.
+        max_seq_length: Tokens a training text is cut to; ``None``: as many as the model reads.
+        kwargs: The host's.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, max_seq_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if max_seq_length is not None:
+            cast("Any", self.data_collator).max_length = max_seq_length
         self.args.logging_nan_inf_filter = False
         self._staging_folder: Path | None = None
         self._loss_parameters = own_parameters(self.loss, self.model)
