@@ -12,9 +12,10 @@ from tests.modules.transformer_models import open_bert, write_bert
 from tests.training.tiny_run import HeadQueueLoss, make_model, make_rows
 from torch import nn
 
+from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.heldout_loss import HeldoutLoss
 from selfsent.training.loss_state import own_tensors
-from selfsent.training.trainer import ExactTrainer, last_checkpoint
+from selfsent.training.trainer import ExactTrainer
 
 
 def make_trainer(

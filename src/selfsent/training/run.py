@@ -24,7 +24,8 @@ from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
 from selfsent.training.provenance import provenance
-from selfsent.training.run_folder import RunFolder, identity, resumable
+from selfsent.training.run_folder import RunFolder, resumable
+from selfsent.training.run_identity import identity
 from selfsent.training.seeded_views import with_seeded_views
 from selfsent.training.trainer import ExactTrainer
 
@@ -241,14 +242,15 @@ def train(plan: RunPlan) -> SentenceTransformer:
     arguments = _arguments(plan, folder)
     dataset = _checked_dataset(plan, arguments)
     this_run = identity(plan.recipe, plan.arguments, plan.seed, plan.data_hashes)
-    start = _agreed(lambda: folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite))
-    if start.note and arguments.process_index == 0:
-        logger.warning(start.note)
-    if start.kind == "finished":
-        return load(folder.path)
-    session = _Session(plan, folder, this_run, folder.record() if start.kind == "resumed" else {})
-    with resumable(folder):
-        return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
+    with folder.sole_writer():
+        start = _agreed(lambda: folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite))
+        if start.note and arguments.process_index == 0:
+            logger.warning(start.note)
+        if start.kind == "finished":
+            return load(folder.path)
+        session = _Session(plan, folder, this_run, folder.record() if start.kind == "resumed" else {})
+        with resumable(folder):
+            return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
 
 
 def _run(

@@ -15,12 +15,13 @@ from sentence_transformers import SentenceTransformerTrainer
 from torch import Tensor, nn
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
+from transformers.trainer_utils import rotate_checkpoints
 from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.kernels.dropout import fast_dropout
 from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
@@ -31,12 +32,6 @@ from selfsent.training.loss_state import (
 from selfsent.training.random_state import preserved_random_state
 
 _WRITING_FOLDER = ".writing"
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the latest step in ``folder``, or nothing. A half-written one never bears such a name."""
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    return None if last is None else Path(last)
 
 
 class _EpochOrder(TrainerCallback):
