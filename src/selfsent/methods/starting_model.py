@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
+from selfsent.loading import require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
 
 logger = logging.getLogger(__name__)
@@ -83,11 +84,12 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
         kind = "a model without a transformer" if (folder / "modules.json").is_file() else "no model"
         raise UserError(f"--base {base} holds {kind} (no config.json); name the folder of a transformer")
     place = str(folder) if folder.is_dir() else base
+    require_safetensors(place)
     try:
         transformer = Transformer(
             place,
             max_seq_length=Transformer.load_config(place).get("max_seq_length"),
-            model_kwargs={"torch_dtype": torch.float32},
+            model_kwargs={"torch_dtype": torch.float32, "use_safetensors": True},
         )
     except _CANNOT_OPEN as error:
         reason = " ".join(str(error).split())[:240]
@@ -97,8 +99,7 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
     tokenizer, longest = transformer.tokenizer, num_positions(transformer.model)
     if tokenizer is None or not hasattr(transformer.config, "hidden_size"):
         raise UserError(f"--base {base} is no transformer of texts; name one such as bert-base-uncased")
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # transformers makes an empty one where there is none
-        raise UserError(f"--base {base} has no tokenizer; save it beside the model, or name another base")
+    require_tokenizer(tokenizer, f"--base {base}")
     if not 1 < max_seq_length <= (longest or max_seq_length):
         raise UserError(f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions")
     _set_limit_of_use(transformer, base, longest, max_seq_length)
