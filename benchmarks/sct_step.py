@@ -96,6 +96,7 @@ def batches(source: Any, model: Any, size: int) -> Iterator[list[Features]]:
 def measure(arguments: argparse.Namespace, queue_size: int) -> Clock:
     """Time the steps of one queue size."""
     model = open_transformer(arguments.base, pooling="mean", max_seq_length=64, device="cpu")
+    model.max_seq_length = 64
     loss = CrossViewLoss(model, queue_size=queue_size).train()
     optimizer = torch.optim.AdamW(loss.parameters(), lr=1e-5, fused=True)
     source = open_source(arguments.data, columns=arguments.columns.split(",") if arguments.columns else None)

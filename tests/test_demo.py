@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from tests.command_line import Outcome, refused, typed
 
 from selfsent import load
 from selfsent.data import docs
+from selfsent.demo import _require_own
+from selfsent.errors import UserError
 from selfsent.loading import model_content_hash
 
 pytest.importorskip("lancedb")
@@ -132,6 +135,20 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(shown: Sho
     refused(typed("demo", "--output", other), "holds model", "no earlier demo", "--output")
     assert (other / "model" / "config.json").read_text("utf8") == "{}"
     refused(typed("demo", "--output", home / "site" / "made_up" / "__init__.py"), "is a file", "--output")
+
+
+def test_a_demo_whose_record_is_cut_is_replaced_and_one_that_only_began_too(shown: Shown, tmp_path: Path):
+    shutil.copytree(shown.output, tmp_path / "cut")
+    (tmp_path / "cut" / "model" / "run.json").write_text('{"status": "fin', encoding="utf8")
+    _require_own(tmp_path / "cut")
+    (tmp_path / "cut" / "report.json").write_text('{"retr', encoding="utf8")
+    with pytest.raises(UserError, match="no earlier demo"):
+        _require_own(tmp_path / "cut")
+    (tmp_path / "begun" / "model" / ".corpus").mkdir(parents=True)
+    _require_own(tmp_path / "begun")
+    (tmp_path / "begun" / "store").mkdir()
+    with pytest.raises(UserError, match="holds model, store, and no earlier demo"):
+        _require_own(tmp_path / "begun")
 
 
 def test_a_machine_without_docstrings_is_told_so(home: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
-from transformers import PreTrainedTokenizerFast
+from sentence_transformers.sentence_transformer.modules import Dense, Pooling
+from tests.conftest import SENTENCES
+from tests.modules.transformer_models import open_bert, write_bert
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
+from selfsent import loading
 from selfsent.errors import UserError
-from selfsent.loading import load, model_content_hash
+from selfsent.loading import load, model_content_hash, require_safetensors, require_tokenizer
+from selfsent.methods.starting_model import open_transformer
 from selfsent.modules import TreeEncoder
 
 
@@ -78,6 +84,96 @@ def test_a_folder_that_holds_no_whole_model_is_refused_in_one_line(folder: Path,
         load(folder, device="cpu")
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of a transformer, a pooling and a dense layer, saved by the host."""
+    folder = tmp_path_factory.mktemp("bert")
+    transformer = open_bert(write_bert(folder / "base", SENTENCES))
+    modules = [transformer, Pooling(16), Dense(16, 8)]
+    SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+def pickled(folder: Path, stem: str = "pytorch_model") -> None:
+    weights = folder / "model.safetensors"
+    torch.save(load_file(weights), folder / f"{stem}.bin")
+    weights.unlink()
+
+
+@pytest.mark.parametrize("module", ["", "2_Dense"])
+def test_weights_in_a_pickle_are_refused_in_one_line_and_beside_safetensors_they_are_not_read(
+    module: str, bert: Path, tmp_path: Path
+):
+    shutil.copytree(bert, tmp_path / "model")
+    (tmp_path / "model" / module / "pytorch_model.bin").write_bytes(b"not even a pickle")
+    np.testing.assert_array_equal(
+        load(tmp_path / "model", device="cpu").encode(SENTENCES), load(bert, device="cpu").encode(SENTENCES)
+    )
+    pickled(tmp_path / "model" / module)
+    with pytest.raises(UserError, match=r"weights in (2_Dense/)?pytorch_model\.bin, a pickle, and only safe") as caught:
+        load(tmp_path / "model", device="cpu")
+    assert "\n" not in str(caught.value)
+    if not module:
+        with pytest.raises(UserError, match=r"pytorch_model\.bin, a pickle"):
+            open_transformer(str(tmp_path / "model"), pooling="mean", max_seq_length=16, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model-00001-of-00002.bin", "adapter_model.bin"])
+def test_a_shard_or_an_adapter_in_a_pickle_is_refused_too(name: str, bert: Path, tmp_path: Path):
+    shutil.copytree(bert, tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(b"")
+    if name.startswith("pytorch"):
+        (tmp_path / "model" / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=rf"weights in {name}, a pickle"):
+        load(tmp_path / "model", device="cpu")
+
+
+def test_files_of_other_names_and_old_checkpoints_are_no_weights(bert: Path, tmp_path: Path):
+    shutil.copytree(bert, tmp_path / "model")
+    (tmp_path / "model" / "checkpoints" / "checkpoint-1").mkdir(parents=True)
+    for name in ("training_args.bin", "checkpoints/checkpoint-1/pytorch_model.bin"):
+        (tmp_path / "model" / name).write_bytes(b"")
+    assert load(tmp_path / "model", device="cpu").encode("a cat").shape == (8,)
+
+
+def test_a_model_without_its_tokenizer_is_refused_where_it_is_opened(bert: Path, tmp_path: Path):
+    shutil.copytree(bert, tmp_path / "model")
+    for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"):
+        (tmp_path / "model" / name).unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"model has no tokenizer; save its tokenizer") as caught:
+        load(tmp_path / "model", device="cpu")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"--base .*model has no tokenizer"):
+        open_transformer(str(tmp_path / "model"), pooling="mean", max_seq_length=16, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["xlm-roberta", "gpt2", "t5"])
+def test_the_empty_tokenizers_of_other_architectures_are_known_as_well(kind: str, tmp_path: Path):
+    AutoConfig.for_model(kind).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="has no tokenizer"):
+        require_tokenizer(AutoTokenizer.from_pretrained(tmp_path), str(tmp_path))
+
+
+def test_of_a_model_on_the_hub_the_weights_of_modules_and_adapters_are_looked_at(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(bert, tmp_path / "model")
+
+    def on_hub(name: str, file: str, *, subfolder: str = "") -> str | None:
+        path = tmp_path / "model" / subfolder / file
+        return str(path) if path.is_file() else None
+
+    monkeypatch.setattr(loading, "load_file_path", on_hub)
+    require_safetensors("somebody/model")
+    pickled(tmp_path / "model" / "2_Dense")
+    with pytest.raises(UserError, match=r"somebody/model has weights in 2_Dense/pytorch_model\.bin"):
+        require_safetensors("somebody/model")
+    (tmp_path / "model" / "2_Dense" / "pytorch_model.bin").unlink()
+    (tmp_path / "model" / "adapter_model.bin").write_bytes(b"")
+    with pytest.raises(UserError, match=r"somebody/model has weights in adapter_model\.bin"):
+        require_safetensors("somebody/model")
 
 
 def test_a_relative_path_that_does_not_exist_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -28,7 +28,7 @@ from selfsent.methods.recipe import shipped_recipes
 from selfsent.methods.train import train
 from selfsent.search.indexing import index
 from selfsent.search.semantic_search import Hit, SemanticSearch, render_hits
-from selfsent.training.run_folder import RunFolder
+from selfsent.training.run_folder import RunFolder, listed, visible_names
 from selfsent.trees.sentence import sentence_tree
 
 _RECIPE = "demo"
@@ -77,9 +77,16 @@ def run(output: Path, *, seed: int = 42) -> Demo:
     """
     started = time.monotonic()
     output = output.expanduser()
-    _clear(output)
+    _require_own(output)
     corpus = open_docstrings()
     collection = docs_collection(corpus)
+    with RunFolder(output / "model").sole_writer("demo"):
+        _clear(output)
+        return _made(output, len(corpus.docstrings), collection, started=started, seed=seed)
+
+
+def _made(output: Path, num_docstrings: int, collection: Collection, *, started: float, seed: int) -> Demo:
+    """Train, score, index, ask, and write the report."""
     model_path, store_path, report_path = output / "model", output / "store", output / "report.json"
     model = train(str(shipped_recipes()[_RECIPE]), "docs:train", model_path, seed=seed, overwrite=True)
     retrieval = _retrieval(model, collection, seed=seed)
@@ -90,7 +97,7 @@ def run(output: Path, *, seed: int = 42) -> Demo:
     report = {
         "seconds": round(time.monotonic() - started, 1),
         "corpus": {
-            "docstrings": len(corpus.docstrings),
+            "docstrings": num_docstrings,
             "texts_indexed": indexed.num_rows,
             "training": trained_on["sources"],
             "sha256": trained_on["data_hashes"],
@@ -104,14 +111,33 @@ def run(output: Path, *, seed: int = 42) -> Demo:
     return Demo(report=report, answers=answers, tree=sentence_tree(model, _SENTENCE).drawn("text"))
 
 
-def _clear(output: Path) -> None:
-    """Remove what an earlier demo wrote, whole or half; refuse to touch anything else."""
+def _require_own(output: Path) -> None:
+    """Refuse a folder that holds anything and no earlier demo, whole or half."""
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file; name a folder with --output")
-    found = {entry.name for entry in output.iterdir()} if output.is_dir() else set[str]()
-    is_ours = RunFolder(output / "model").record().get("recipe", {}).get("name") == _RECIPE
-    if found and not is_ours:
-        raise UserError(f"{output} holds {', '.join(sorted(found)[:3])}, and no earlier demo; name another --output")
+    found = visible_names(output)
+    has_only_begun = found == {"model"} and not visible_names(output / "model")
+    if found and not has_only_begun and not _is_demo(output):
+        raise UserError(f"{output} holds {listed(found)}, and no earlier demo; name another --output")
+
+
+def _is_demo(output: Path) -> bool:
+    try:
+        return RunFolder(output / "model").record().get("recipe", {}).get("name") == _RECIPE
+    except UserError:  # the record is cut: the report tells as well
+        report = output / "report.json"
+        return report.is_file() and _NAMES.keys() == _scores_of(report).keys()
+
+
+def _scores_of(report: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(report.read_text("utf8"))["retrieval"])
+    except (ValueError, TypeError, KeyError):
+        return {}
+
+
+def _clear(output: Path) -> None:
+    """Remove what an earlier demo wrote beside its model, which the training replaces."""
     shutil.rmtree(output / "store", ignore_errors=True)
     (output / "report.json").unlink(missing_ok=True)
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
@@ -14,6 +15,10 @@ from selfsent.errors import UserError
 _OWN_NAMESPACE = "selfsent."
 _WEIGHT_AND_CONFIG_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".spm"}
 _NOT_CONTENT = {"run.json"}
+_SAFE_STEMS = {"pytorch_model": "model", "adapter_model": "adapter_model"}
+"""How files of pickled weights begin, and how those of the same weights in safetensors do."""
+
+_FEWEST_PIECES = 2  # some classes of transformers begin with a piece for white space
 
 
 def _own_classes(name: str) -> dict[str, type]:
@@ -29,6 +34,66 @@ def _own_classes(name: str) -> dict[str, type]:
     return classes
 
 
+def require_safetensors(name: str) -> None:
+    """Refuse a model of which a module's weights, or an adapter's, stand in a pickle only.
+
+    The weights of a transformer on the hub are left to ``use_safetensors`` of transformers, which finds converted ones.
+
+    Args:
+        name: A folder or a name on the hub.
+
+    Raises:
+        UserError: There are such weights.
+    """
+    pickled = _pickled_in(Path(name)) if Path(name).is_dir() else _pickled_on_hub(name)
+    if pickled is not None:
+        raise UserError(
+            f"{name} has weights in {pickled}, a pickle, and only safetensors are read; convert it once where you trust"
+            " it: SentenceTransformer(OLD).save_pretrained(NEW), or save_pretrained of its transformers class"
+        )
+
+
+def _pickled_in(folder: Path) -> str | None:
+    nested = (file for module in _module_folders(str(folder)) for file in folder.joinpath(module).rglob("*.bin"))
+    for file in sorted({*folder.glob("*.bin"), *nested}):
+        stem = next((stem for stem in _SAFE_STEMS if file.name.startswith(stem)), None)
+        if stem is not None and not any(file.parent.glob(f"{_SAFE_STEMS[stem]}*.safetensors")):
+            return str(file.relative_to(folder))
+    return None
+
+
+def _pickled_on_hub(name: str) -> str | None:
+    for folder, stem in (*((module, "pytorch_model") for module in _module_folders(name)), ("", "adapter_model")):
+        files = (f"{_SAFE_STEMS[stem]}.safetensors", f"{stem}.bin")
+        safe, pickled = (load_file_path(name, file, subfolder=folder) for file in files)
+        if safe is None and pickled is not None:
+            return f"{folder}/{stem}.bin".lstrip("/")
+    return None
+
+
+def _module_folders(name: str) -> list[str]:
+    """The folders of a saved model's modules below its own; none where its ``modules.json`` cannot be read."""
+    path = load_file_path(name, "modules.json")
+    try:
+        modules: Any = json.loads(Path(path).read_text("utf8")) if path is not None else []
+        return sorted({str(module["path"]) for module in modules} - {"", "."})
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def require_tokenizer(tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer that knows special tokens only: transformers makes such a one where a folder holds none.
+
+    Raises:
+        UserError: It is such a one.
+    """
+    special_ids = getattr(tokenizer, "all_special_ids", None)
+    if special_ids is not None and len(tokenizer) - len(set(special_ids)) < _FEWEST_PIECES:
+        raise UserError(
+            f"{name} has no tokenizer; save its tokenizer (tokenizer.json) beside the model, or name another"
+        )
+
+
 def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool = False) -> SentenceTransformer:
     """Open a SentenceTransformer folder or hub name; the classes of this package need no ``trust_remote_code``.
 
@@ -41,7 +106,7 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
         The model, ready to ``encode``.
 
     Raises:
-        UserError: There is no such folder, or it does not hold a model.
+        UserError: There is no such folder, it does not hold a whole model, or weights of it are pickled.
     """
     name = str(path)
     folder = Path(path)
@@ -55,9 +120,16 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     if folder.is_dir() and not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; name the folder that does")
     try:
-        return SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
-            name, module_classes=_own_classes(name), device=device, trust_remote_code=trust_remote_code
+        require_safetensors(name)
+        model = SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
+            name,
+            module_classes=_own_classes(name),
+            device=device,
+            trust_remote_code=trust_remote_code,
+            model_kwargs={"use_safetensors": True},
         )
+    except UserError:
+        raise
     except (
         OSError,
         ValueError,
@@ -70,6 +142,9 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"cannot open a model at {name}: {reason}") from error
+    for module in model.modules():
+        require_tokenizer(getattr(module, "tokenizer", None), name)
+    return model
 
 
 def model_content_hash(path: str | Path) -> str:

@@ -21,6 +21,7 @@ from torch import nn
 
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
+from selfsent.loading import load
 from selfsent.methods.recipe import Assembly, Ingredients
 from selfsent.methods.settings import configure
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP, SimcseConfig, SupervisedSimcseConfig
@@ -111,6 +112,16 @@ def test_a_new_process_opens_the_models_with_the_host_alone_and_equal_embeddings
     for folder in folders:
         here = SentenceTransformer(folder, device="cpu").encode(SENTENCES)
         np.testing.assert_allclose(np.load(f"{folder}/host.npy"), here, atol=1e-6)
+
+
+def test_a_trained_model_reads_as_many_tokens_as_its_base_and_not_only_those_of_training(workshop: Workshop):
+    long = " ".join(SENTENCES)  # more than the 32 tokens of training
+    for name in ("unsupervised", "supervised"):
+        model = load(workshop[name], device="cpu")
+        assert model.max_seq_length == 64
+        whole = model.encode(long)
+        model.max_seq_length = 32
+        assert not np.allclose(whole, model.encode(long))
 
 
 def test_training_moves_the_model_and_leaves_the_head_of_unsupervised_training_behind(workshop: Workshop):
@@ -233,7 +244,7 @@ def test_options_reach_base_and_loss(workshop: Workshop, tmp_path: Path):
     body = parts.model[0].model
     assert len(body.encoder.layer) == body.config.num_hidden_layers == 1
     assert {module.p for module in body.modules() if isinstance(module, nn.Dropout)} == {0.25}
-    assert parts.model.max_seq_length == 20
+    assert (parts.max_seq_length, parts.model.max_seq_length) == (20, 64)
     assert (parts.loss.temperature, parts.loss.symmetric, parts.loss.hard_negative_weight) == (0.1, True, 0.5)
 
 

@@ -19,6 +19,7 @@ from selfsent.methods.starting_model import (
     num_positions,
     open_transformer,
     tokenizer_of,
+    training_limit,
     width_of,
 )
 from selfsent.modules import TreeEncoder
@@ -35,7 +36,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def roberta(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty rows of positions; the padding id is 0, so the first is not used."""
     folder = tmp_path_factory.mktemp("roberta")
-    tokenizer = open_bert(bert).tokenizer
+    tokenizer = open_bert(bert, max_seq_length=64).tokenizer
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     ids = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
@@ -55,9 +56,28 @@ def opened(base: Path | str, max_seq_length: int = 32, num_layers: int | None = 
 def test_a_base_becomes_a_transformer_and_a_pooling_of_the_host(bert: Path):
     model = opened(bert)
     assert [type(module).__name__ for module in model] == ["Transformer", "Pooling"]
-    assert (width_of(model), model.max_seq_length) == (16, 32)
+    assert (width_of(model), model.max_seq_length) == (16, 64)
     assert tokenizer_of(model) is model[0].tokenizer
-    assert len(model.preprocess([LONG])["input_ids"][0]) == 32
+    assert len(model.preprocess([LONG])["input_ids"][0]) == 64
+
+
+def test_the_limit_of_training_is_not_the_limit_of_the_model(bert: Path, roberta: Path, tmp_path: Path):
+    assert opened(bert, max_seq_length=8).max_seq_length == 64  # all of its positions
+    assert opened(roberta, max_seq_length=8).max_seq_length == 39  # the first of its 40 is not used
+    saved = SentenceTransformer(modules=[open_bert(bert, max_seq_length=24), Pooling(16)], device="cpu")
+    saved.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    assert opened(tmp_path / "saved", max_seq_length=8).max_seq_length == 24  # what a saved model says of itself
+    assert training_limit(opened(bert, max_seq_length=8), 8) == 8
+    assert training_limit(from_scratch("tree", SENTENCES, device="cpu"), 8) is None
+
+
+def test_a_model_trained_on_more_than_its_base_reads_reads_it_and_that_is_said(
+    bert: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    saved = SentenceTransformer(modules=[open_bert(bert, max_seq_length=24), Pooling(16)], device="cpu")
+    saved.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    assert opened(tmp_path / "saved", max_seq_length=48).max_seq_length == 48
+    assert "max_seq_length=48 is more than the 24 tokens that" in caplog.text
 
 
 def test_of_a_sentence_transformers_folder_only_the_transformer_is_taken(bert: Path, tmp_path: Path):

@@ -11,6 +11,7 @@ import selfsent
 from selfsent.errors import UserError
 from selfsent.methods import train
 from selfsent.methods.train import Request, execute
+from selfsent.one_writer import one_writer
 
 TINY = {"channels": 2, "channel_size": 2, "vocab_size": 200, "device": "cpu"}
 STEPS = {"max_steps": 2, "per_device_train_batch_size": 4}
@@ -180,6 +181,32 @@ def test_a_mistake_is_one_line_and_leaves_no_model(
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "model" / "modules.json").exists()
     assert not (tmp_path / "model" / ".corpus").exists()
+
+
+@pytest.mark.parametrize("name", ["data", "output", "base", "teacher", "data_dir", "device"])
+def test_an_empty_name_is_refused_and_means_neither_this_folder_nor_a_default(
+    name: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    asked = {"method": "sct-distill", "data": corpus, "output": tmp_path / "model", name: " " if name == "base" else ""}
+    with pytest.raises(UserError, match=rf"--{name.replace('_', '-')} must be a name or a path, got nothing") as caught:
+        train(asked.pop("method"), asked.pop("data"), asked.pop("output"), **asked)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [corpus]
+
+
+def test_a_folder_of_somebody_else_is_refused_before_the_data_is_read(tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_text("mine", encoding="utf8")
+    with pytest.raises(UserError, match=r"holds model\.safetensors and no run of selfsent"):
+        trained(tmp_path / "missing.txt", tmp_path / "model", overwrite=True)
+    assert (tmp_path / "model" / "model.safetensors").read_text("utf8") == "mine"
+
+
+def test_two_trainings_into_one_folder_do_not_mix(corpus: Path, tmp_path: Path):
+    with one_writer(tmp_path / "model", "run folder"), pytest.raises(UserError, match="is being written by process"):
+        trained(corpus, tmp_path / "model")
+    assert not (tmp_path / "model" / "run.json").exists()
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path: Path):

@@ -22,6 +22,7 @@ from selfsent.loading import model_content_hash
 from selfsent.methods import Method, train, train_table
 from selfsent.methods import train_table as train_table_function
 from selfsent.methods.recipe import Assembly, Ingredients
+from selfsent.one_writer import one_writer
 
 BASE = 'method = "tiny"\nseeds = [1, 2]\n[training]\nmax_steps = 2\nper_device_train_batch_size = 4\n'
 GRID = f'{BASE}[grid]\n"training.learning_rate" = [0.01, 0.1]\n'
@@ -96,7 +97,7 @@ def records(folder: Path) -> dict[str, Any]:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("table."))
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(("table.", ".")))
     return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
@@ -257,6 +258,41 @@ def test_a_folder_that_holds_a_model_takes_no_table(sweep: Any, place: Path) -> 
     train("tiny", place / "corpus.txt", place / "out", training=training)
     with pytest.raises(UserError, match="holds a model; name another --output"):
         sweep()
+
+
+def test_a_folder_that_is_somebody_elses_takes_no_table(sweep: Any, place: Path) -> None:
+    (place / "out").mkdir()
+    (place / "out" / "thesis.tex").write_text("mine", encoding="utf8")
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r"out holds thesis\.tex and no table of runs"):
+            sweep(BASE, overwrite=overwrite)
+    assert [path.name for path in (place / "out").iterdir()] == ["thesis.tex"]
+
+
+def test_a_table_is_filled_by_one_process_at_a_time(sweep: Any, place: Path) -> None:
+    with one_writer(place / "out", "table of runs"), pytest.raises(UserError, match="is being written by process"):
+        sweep(BASE)
+    assert not (place / "out" / "table.json").exists()
+
+
+def test_damaged_records_of_a_table_are_named_with_what_to_do_and_can_be_overwritten(swept: Any, place: Path) -> None:
+    table, record = place / "out" / "table.json", place / "out" / "sweep-seed2" / "run.json"
+    whole = record.read_bytes()
+    record.write_bytes(whole[:40])
+    with pytest.raises(
+        UserError, match=r"sweep-seed2.run\.json is not readable .*or delete .*sweep-seed2, and the same"
+    ):
+        swept(BASE)
+    table.write_bytes(table.read_bytes()[:40])
+    with pytest.raises(UserError, match=r"table\.json is damaged .*delete it, and the same command writes it anew"):
+        swept(BASE)
+    table.unlink()
+    record.write_bytes(whole)
+    assert [line.figures["heldout_loss"].values for line in swept(BASE).lines], "as the message says"
+    record.write_bytes(b"")
+    table.write_bytes(b"")
+    swept(BASE.replace("max_steps = 2", "max_steps = 1"), overwrite=True)
+    assert json.loads(record.read_text("utf8"))["step"] == 1
 
 
 def test_missing_data_stops_the_table_at_once(sweep: Any, place: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from tests.training.tiny_run import HeadQueueLoss, Interrupt, NotFiniteAt, make_
 
 from selfsent.errors import UserError
 from selfsent.loading import load
+from selfsent.one_writer import LOCK_FILE
 from selfsent.training.run import RunPlan, train
+from selfsent.training.run_folder import RunFolder, visible_names
 
 
 def planned(folder: Path, **options: Any) -> RunPlan:
@@ -33,7 +36,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != LOCK_FILE
     }
 
 
@@ -74,10 +77,69 @@ def test_a_model_that_is_there_is_refused_without_overwrite(finished: Path) -> N
     assert snapshot(finished) == before
 
 
-def test_a_model_of_somebody_else_is_refused_too_even_with_resume(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_folder_that_is_somebody_elses_is_refused_whatever_the_flags_and_left_alone(
+    tmp_path: Path, flags: dict[str, bool]
+) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("model.safetensors", "notes.txt", "run.json", "a.csv"):
+        (tmp_path / "run" / name).write_text('{"mine": 1}', encoding="utf8")
+    before = snapshot(tmp_path)
+    with pytest.raises(
+        UserError, match=r"holds a\.csv, model\.safetensors, notes\.txt and 1 more and no run"
+    ) as caught:
+        train(planned(tmp_path, **flags))
+    assert "\n" not in str(caught.value)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_model_of_the_host_is_not_replaced_either(tmp_path: Path) -> None:
     make_model().save_pretrained(str(tmp_path / "run"))
-    with pytest.raises(UserError, match="already holds a model"):
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match="no run of selfsent"):
+        train(planned(tmp_path, overwrite=True))
+    assert snapshot(tmp_path) == before
+
+
+def test_hidden_files_do_not_make_a_folder_somebody_elses(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".gitkeep").touch()
+    train(planned(tmp_path, arguments={"max_steps": 1}))
+    assert (tmp_path / "run" / ".gitkeep").exists()
+
+
+def test_a_second_run_cannot_write_into_a_folder_in_which_one_is_written(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run").sole_writer():
+        with ThreadPoolExecutor(1) as others:  # a thread of its own holds nothing
+            second = others.submit(train, planned(tmp_path))
+        with pytest.raises(UserError, match=r"the run folder .*run is being written by process"):
+            second.result()
+        assert visible_names(tmp_path / "run") == set()
+        train(planned(tmp_path, arguments={"max_steps": 1}))
+    assert (tmp_path / "run" / "modules.json").is_file()
+
+
+@pytest.mark.parametrize("rest", ["", '{"status": "runn', "\0\0\0"])
+@pytest.mark.parametrize("modules", [None, "", '[{"path": "1_Dro'])
+def test_a_run_whose_record_is_cut_can_be_overwritten(tmp_path: Path, rest: str, modules: str | None) -> None:
+    train(planned(tmp_path, arguments={"max_steps": 1}))
+    (tmp_path / "run" / "run.json").write_text(rest, encoding="utf8")
+    if modules is not None:
+        (tmp_path / "run" / "modules.json").write_text(modules, encoding="utf8")
+    (tmp_path / "run" / "notes.txt").write_text("mine", encoding="utf8")
+    with pytest.raises(UserError, match=r"run\.json is not readable JSON .*--overwrite"):
         train(planned(tmp_path, resume=True))
+    train(planned(tmp_path, overwrite=True, arguments={"max_steps": 2}))
+    assert json.loads((tmp_path / "run" / "run.json").read_text("utf8"))["step"] == 2
+    assert (tmp_path / "run" / "notes.txt").read_text("utf8") == "mine"
+
+
+def test_what_a_run_of_a_cut_record_left_is_cleared_before_the_next_one_begins(tmp_path: Path) -> None:
+    train(planned(tmp_path, arguments={"max_steps": 1}))
+    (tmp_path / "run" / "run.json").write_text("", encoding="utf8")
+    (tmp_path / "run" / "notes.txt").write_text("mine", encoding="utf8")
+    RunFolder(tmp_path / "run").begin({}, resume=False, overwrite=True)
+    assert visible_names(tmp_path / "run") == {"notes.txt"}
 
 
 def test_overwriting_replaces_the_model_and_leaves_files_of_others_alone(tmp_path: Path) -> None:

@@ -4,15 +4,23 @@ from typing import Any
 
 import torch
 from datasets import Dataset, DatasetDict
-from sentence_transformers import SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tests.conftest import SENTENCES
+from tests.modules.transformer_models import open_bert, write_bert
 from tests.training.tiny_run import HeadQueueLoss, make_model, make_rows
 from torch import nn
 
+from selfsent.training.checkpoints import last_checkpoint
+from selfsent.training.heldout_loss import HeldoutLoss
 from selfsent.training.loss_state import own_tensors
-from selfsent.training.trainer import ExactTrainer, last_checkpoint
+from selfsent.training.trainer import ExactTrainer
 
 
-def make_trainer(folder: Path, loss: Any = None, data: Any = None, **arguments: Any) -> ExactTrainer:
+def make_trainer(
+    folder: Path, loss: Any = None, data: Any = None, max_seq_length: int | None = None, **arguments: Any
+) -> ExactTrainer:
     one = next(iter(loss.values())) if isinstance(loss, dict) else loss
     model = make_model() if one is None else one.model
     settings = {"per_device_train_batch_size": 4, "max_steps": 4, "save_steps": 2, "report_to": "none", "use_cpu": True}
@@ -23,7 +31,28 @@ def make_trainer(folder: Path, loss: Any = None, data: Any = None, **arguments: 
         ),
         train_dataset=Dataset.from_dict(make_rows()) if data is None else data,
         loss=HeadQueueLoss(model) if loss is None else loss,
+        max_seq_length=max_seq_length,
     )
+
+
+def test_training_texts_are_cut_and_what_the_model_reads_otherwise_stays(tmp_path: Path) -> None:
+    transformer = open_bert(write_bert(tmp_path / "bert", SENTENCES))
+    model = SentenceTransformer(modules=[transformer, Pooling(16)], device="cpu")
+    loss, rows = MultipleNegativesRankingLoss(model), {"text": [" ".join(SENTENCES)] * 4}
+    for limit, num_tokens in ((8, 8), (None, 32)):
+        trainer = make_trainer(tmp_path, loss, Dataset.from_dict(rows), max_seq_length=limit)
+        batch = next(iter(trainer.get_train_dataloader()))
+        assert batch["text_input_ids"].shape == (4, num_tokens)
+        heldout = HeldoutLoss(loss=_Widths(), dataset=Dataset.from_dict(rows), batch_size=4, max_seq_length=limit)
+        assert heldout(model) == {"heldout_loss": num_tokens}
+    assert model.max_seq_length == 32
+
+
+class _Widths(nn.Module):
+    """A loss that is the number of tokens of the longest row."""
+
+    def forward(self, features: Any, labels: Any) -> torch.Tensor:
+        return torch.tensor(float(features[0]["input_ids"].shape[1]))
 
 
 def test_clipping_bounds_the_norm_over_model_and_loss_together(tmp_path: Path) -> None:

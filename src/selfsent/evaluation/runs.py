@@ -140,7 +140,7 @@ def _suite_report(
     """Take what ``cache`` remembers of the suite it is named after, or evaluate and write it there."""
     suite = cache.stem
     wanted = json.loads(json.dumps(asdict(options)))
-    remembered = load_report(cache) if cache.is_file() else None
+    remembered = _remembered(cache, can_be_done_again=data_dir is not None)
     if data_dir is None:
         if remembered is None:
             raise UserError(f"{model} has not been evaluated on {suite}; name the evaluation data with --data-dir")
@@ -159,6 +159,19 @@ def _suite_report(
     except UserError as error:
         _LOG.warning("the evaluation of %s on %s is not remembered: %s", model, suite, error)
     return report
+
+
+def _remembered(cache: Path, *, can_be_done_again: bool) -> Report | None:
+    """Read what was remembered; what is damaged counts as forgotten where the suite can be evaluated again."""
+    if not cache.is_file():
+        return None
+    try:
+        return load_report(cache)
+    except UserError as error:
+        if not can_be_done_again:
+            raise
+        _LOG.warning("%s; the suite is evaluated again", error)
+        return None
 
 
 def _changed(model: Path, report: Report, remedy: str) -> UserError:

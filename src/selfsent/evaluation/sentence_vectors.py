@@ -1,29 +1,45 @@
 """Encoding for evaluation: every distinct text once, with progress, and no embedding that cannot be trusted."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from selfsent.cut_texts import CutTexts
 from selfsent.errors import UserError
 from selfsent.evaluation.progress import progress_bar
 
 Vectors = Float[np.ndarray, "B D"]
 Role = Literal["text", "query", "document"]
 _TextVector = tuple[str, Float[np.ndarray, "D"]]
-_MEMORY: ContextVar[dict[tuple[int, Role], dict[str, Float[np.ndarray, "D"]]] | None] = ContextVar(
-    "memory", default=None
-)
+
+_LOG = logging.getLogger(__name__)
 _ENCODED_AT_ONCE = 1024
 _CONSTANT_TOLERANCE = 1e-6
 
 
 class CollapsedEmbeddingsError(UserError):
     """A model gives every text the same embedding, so that nothing can be scored."""
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What is kept while suites run: embeddings by model and role, and how many texts each model cut."""
+
+    vectors: dict[tuple[int, Role], dict[str, Float[np.ndarray, "D"]]] = field(default_factory=dict)
+    cut: dict[int, CutTexts] = field(default_factory=dict)
+
+    def count(self, model: Any, texts: Sequence[str]) -> None:
+        self.cut.setdefault(id(model), CutTexts(model)).count(texts)
+
+
+_MEMORY: ContextVar[_Memory | None] = ContextVar("memory", default=None)
 
 
 class Encoder(Protocol):
@@ -83,7 +99,7 @@ def encode_distinct(
     """
     distinct = list(dict.fromkeys(texts))
     memory = _MEMORY.get()
-    known = {} if memory is None else memory.setdefault((id(model), role), {})
+    known = {} if memory is None else memory.vectors.setdefault((id(model), role), {})
     new = [text for text in distinct if text not in known]
     encode = getattr(model, f"encode_{role}", None) or getattr(model, "encode", None)
     if encode is None:
@@ -92,7 +108,8 @@ def encode_distinct(
         )
     known = known | dict(_encoded(encode, new, batch_size=batch_size, what=what))
     if memory is not None:
-        memory[id(model), role] = known
+        memory.count(model, new)
+        memory.vectors[id(model), role] = known
     rows = np.stack([known[text] for text in distinct]) if distinct else np.zeros((0, 0), dtype=np.float32)
     check_vectors(rows, texts=distinct, what=what)
     return SentenceVectors(row_of={text: row for row, text in enumerate(distinct)}, rows=rows)
@@ -111,12 +128,18 @@ def _encoded(encode: Callable[..., Any], texts: Sequence[str], *, batch_size: in
 
 @contextlib.contextmanager
 def remembering() -> Generator[None]:
-    """Let ``encode_distinct`` keep its embeddings while the block runs, so that suites share what they can."""
-    token = _MEMORY.set({})
+    """Let ``encode_distinct`` keep its embeddings while the block runs, so that suites share what they can.
+
+    At the end it is said once, of each model, how many of the texts it cut.
+    """
+    memory = _Memory()
+    token = _MEMORY.set(memory)
     try:
         yield
     finally:
         _MEMORY.reset(token)
+    for note in (note for cut in memory.cut.values() for note in cut.notes()):
+        _LOG.warning(note)
 
 
 def _as_rows(encoded: Any, num_texts: int) -> Vectors:
@@ -138,7 +161,7 @@ def check_vectors(rows: Vectors, *, texts: Sequence[str], what: str) -> None:
 
     Raises:
         UserError: One is NaN or infinite.
-        CollapsedEmbeddingsError: There are several, and all are the same (a ``UserError`` too).
+        CollapsedEmbeddingsError: Different texts (not in case alone) all have the same (a ``UserError`` too).
     """
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(wrong):
@@ -146,7 +169,8 @@ def check_vectors(rows: Vectors, *, texts: Sequence[str], what: str) -> None:
             f"{len(wrong)} of the {len(rows)} embeddings of {what} hold NaN or infinity, the first that of "
             f"{_shortened(texts[int(wrong[0])])}; the model is broken (a diverged training?), no score is given"
         )
-    if len(rows) > 1 and np.ptp(rows, axis=0).max() <= _CONSTANT_TOLERANCE * np.abs(rows).max():
+    differ = len({text.casefold() for text in texts}) > 1  # texts that a model may not tell apart are no collapse
+    if differ and np.ptp(rows, axis=0).max() <= _CONSTANT_TOLERANCE * np.abs(rows).max():
         raise CollapsedEmbeddingsError(
             f"all {len(rows)} embeddings of {what} are the same, that of {_shortened(texts[0])} as that of "
             f"{_shortened(texts[-1])}; the model has collapsed, no score is given"

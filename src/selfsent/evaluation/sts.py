@@ -11,7 +11,7 @@ Source: SemEval 2012 to 2016, Cer et al. 2017, Marelli et al. 2014; aggregation 
 Differs: SimCSE's published averages are of figures already rounded to two decimals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def score_tasks(model: Encoder, tasks: Sequence[ScoredPairs], options: SuiteOpti
 
 def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -> Score:
     predicted = cosines(vectors.of(task.sentences1), vectors.of(task.sentences2))
-    check_varied(predicted, task.gold, name=task.name)
+    check_varied(predicted, task.gold, name=task.name, pairs=zip(task.sentences1, task.sentences2, strict=True))
     columns = [predicted, task.gold]
     statistic: CountedStatistic = Spearman()
     if options.aggregation != "all" and task.name not in _TASKS_WITH_DEV:
@@ -188,13 +188,16 @@ def _subset_numbers(task: ScoredPairs) -> NDArray[np.float64]:
     return np.unique(np.asarray(task.subsets), return_inverse=True)[1].astype(np.float64)
 
 
-def check_varied(predicted: NDArray[np.float64], gold: NDArray[np.float64], *, name: str) -> None:
+def check_varied(
+    predicted: NDArray[np.float64], gold: NDArray[np.float64], *, name: str, pairs: Iterable[tuple[str, str]]
+) -> None:
     """Refuse to correlate what does not vary.
 
     Args:
         predicted: Similarities of the model.
         gold: Similarities by people.
         name: The task, for the error.
+        pairs: The texts compared. Equal ones have equal embeddings: that all their similarities are 1 is no collapse.
 
     Raises:
         UserError: One of the two is constant.
@@ -202,6 +205,11 @@ def check_varied(predicted: NDArray[np.float64], gold: NDArray[np.float64], *, n
     if np.ptp(gold) == 0:
         raise UserError(f"{name}: all {len(gold)} gold scores are {gold[0]:g}; a correlation needs scores that differ")
     if np.ptp(predicted) <= np.finfo(np.float32).eps:
+        if all(one.casefold() == other.casefold() for one, other in pairs):
+            raise UserError(
+                f"{name}: both texts of every pair are equal, so every similarity is {predicted[0]:g};"
+                " a correlation needs pairs of different texts"
+            )
         raise CollapsedEmbeddingsError(
             f"{name}: the model gives all {len(gold)} pairs the similarity {predicted[0]:.4f}; it has collapsed, "
             "no score is given"

@@ -138,7 +138,7 @@ def _masked_lm(body: PreTrainedModel, base: str | Path | None) -> PreTrainedMode
     """The masked LM whose body is to be replaced, with the head of ``base``."""
     try:
         if base is not None:
-            return cast("PreTrainedModel", AutoModelForMaskedLM.from_pretrained(str(base)))
+            return cast("PreTrainedModel", AutoModelForMaskedLM.from_pretrained(str(base), use_safetensors=True))
         config = AutoConfig.for_model(**body.config.to_dict())
         return cast("PreTrainedModel", AutoModelForMaskedLM.from_config(config))
     except (ValueError, OSError) as error:

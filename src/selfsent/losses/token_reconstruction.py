@@ -78,8 +78,8 @@ class TokenReconstructionLoss(nn.Module):
         detach_target: Whether token states are constants where they are the target (chosen: no).
         reduction: Over the values of a state (chosen: ``sum``; a mean would weigh the term some hundred times less).
         components: Whether to return the terms by name or their sum.
-        decoder: What rebuilds; ``None`` mirrors the model's TextCNN and takes texts up to the model's
-            ``max_seq_length``.
+        decoder: What rebuilds; ``None`` mirrors the model's TextCNN.
+        max_tokens: Tokens of the longest training text, for that mirror; ``None``: the model's ``max_seq_length``.
 
     Raises:
         UserError: A number is out of range, the frequencies are of another tokenizer, or the model does not fit.
@@ -101,6 +101,7 @@ class TokenReconstructionLoss(nn.Module):
         reduction: Reduction = "sum",
         components: bool = True,
         decoder: TextCNNDecoder | None = None,
+        max_tokens: int | None = None,
     ) -> None:
         super().__init__()
         _check_settings({"beta": beta, "gamma": gamma}, reduction)
@@ -121,7 +122,7 @@ class TokenReconstructionLoss(nn.Module):
         self.register_buffer("token_weights", torch.from_numpy(weights).float().to(model.device))
         self.decoder = None
         if beta or gamma:
-            self.decoder = (decoder or mirrored_decoder(model)).to(model.device)
+            self.decoder = (decoder or mirrored_decoder(model, max_tokens)).to(model.device)
 
     def forward(
         self,
@@ -201,13 +202,17 @@ class _KeptStates(nn.Module):
         return output
 
 
-def mirrored_decoder(model: SentenceTransformer) -> TextCNNDecoder:
+def mirrored_decoder(model: SentenceTransformer, max_tokens: int | None = None) -> TextCNNDecoder:
     """Make the decoder that mirrors a model's TextCNN; of the usual sizes where it has none.
+
+    Args:
+        model: The model.
+        max_tokens: Tokens of the longest text; ``None``: as many as the model reads.
 
     Raises:
         UserError: The model cuts no texts, gives no token states, or its embeddings are of another width.
     """
-    limit = model.max_seq_length
+    limit = model.max_seq_length if max_tokens is None else max_tokens
     if limit is None or not 0 < limit < _MOST_TOKENS:
         raise UserError(
             f"the decoder needs to know the longest text, and the model's max_seq_length is {limit}; set it, such as"

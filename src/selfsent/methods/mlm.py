@@ -63,7 +63,7 @@ class MlmConfig:
         vocab_size: Pieces of the tokenizer, at most (ours: 16,000; BERT's 30,522 are 3.9M weights at width 128).
         lowercase: Whether the tokenizer folds case (BERT uncased).
         tokenizer: Path of a ready tokenizer, such as a tree model's; ``none`` trains one on the corpus.
-        max_seq_length: Tokens of a row and positions of a new model (ours: 64).
+        max_seq_length: Tokens of a row and positions of a new model (ours: 64); a base keeps the limit it has.
         packed: Whether neighbouring texts are joined to rows of full length; else each text is a row.
         masked_share: Share of tokens to find (BERT: 0.15).
     """
@@ -116,7 +116,9 @@ def build(config: MlmConfig, assembly: Assembly) -> Ingredients:
     dataset = materialise(packed if config.packed else rows, assembly.folder / "corpus.arrow", columns=["text"])
     dataset, heldout = split_for(assembly, dataset)
     notes = [*rows.notes(), *([packed.note()] if config.packed else []), _vocabulary(tokenizer, assembly), _size(model)]
-    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
+    return Ingredients(
+        model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=config.max_seq_length
+    )
 
 
 def new_transformer(config: MlmConfig, assembly: Assembly) -> Path:

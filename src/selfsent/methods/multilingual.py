@@ -53,7 +53,7 @@ from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method
-from selfsent.methods.starting_model import PoolingName, open_transformer, tokenizer_of, width_of
+from selfsent.methods.starting_model import PoolingName, open_transformer, tokenizer_of, training_limit, width_of
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
 from selfsent.search.stored_model import content_hash
 from selfsent.training.random_state import preserved_random_state
@@ -84,7 +84,7 @@ class MultilingualConfig:
         reference_temperature: With ``distribution``: divides the teacher's (SCT: 0.04).
         queue_size: With ``distribution``: so many of the teacher's vectors are compared with; 0 takes the batch's.
         pooling: How a transformer's token states become an embedding (paper: ``mean``).
-        max_seq_length: Tokens a transformer's texts are cut to (paper: 128).
+        max_seq_length: Tokens a transformer's training texts are cut to (paper: 128); a base keeps the limit it has.
         num_layers: Layers: of a base the lowest ones, ``none`` keeps all; from scratch 2 where ``none``.
         hidden_size: Width of a transformer from scratch, or of a static embedding (384, that of small teachers).
         num_heads: Attention heads of a transformer from scratch.
@@ -160,11 +160,13 @@ def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
         then=_Labels(pool.places(), of_both_views=config.objective == "distribution"),
     )
     notes = [pool.note(), epoch.note(), _vectors_note(vectors)]
-    notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=student.max_seq_length)
+    limit = training_limit(student, config.max_seq_length)
+    notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=limit)
     notes += normalisation_note(tokenizer_of(teacher), tokenizer)
     if assembly.heldout_rows:
         notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
-    return Ingredients(model=student, loss=_loss(config, student, vectors), dataset=epoch.rows, notes=notes)
+    loss = _loss(config, student, vectors)
+    return Ingredients(model=student, loss=loss, dataset=epoch.rows, notes=notes, max_seq_length=limit)
 
 
 class _Labels:

@@ -42,6 +42,7 @@ class Ingredients:
         dataset: Training rows in the columns the loss takes.
         heldout: Rows kept out of training for the held-out loss; ``None`` where none were asked for.
         notes: What the user should be told about data and vocabulary.
+        max_seq_length: Tokens a training text is cut to, special ones included; ``None``: as many as the model reads.
     """
 
     model: SentenceTransformer
@@ -49,6 +50,7 @@ class Ingredients:
     dataset: Dataset
     heldout: Dataset | None = None
     notes: Sequence[str] = ()
+    max_seq_length: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ one epoch, theta = 0.1, beta and gamma of 2.5e-4. Where we chose (reasons in doc
 * The weight of a token is ``max(theta, 1 - f / f_max)``, f its count in the training texts.
 * The total is ``InfoNCE + beta * L_rec(X) + gamma * L_rec(X+)``; an error is summed over the values of a state and
   averaged over tokens; token states are no constants where they are the target.
-* 256 channels a kernel, ReLU, a merging kernel of 3, the mean over tokens; texts are cut to 32 tokens.
+* 256 channels a kernel, ReLU, a merging kernel of 3, the mean over tokens; training texts are cut to 32 tokens.
 * Encoder: it starts where the embedding is the mean of the token states, not at random.
 * Temperature 0.05 and a rate of 3e-5, as SimCSE has them for batches of 64. The decoder, whose weights are fresh, has a
   rate of its own, 1e-3: at the base's it rebuilds nothing within thousands of sentences.
@@ -76,7 +76,7 @@ class SarcseConfig:
         reduction: Squared errors over the values of a state: ``sum`` or ``mean`` (chosen).
         token_frequencies: A table of an earlier run; ``none`` counts the training texts.
         temperature: Divides cosines (SimCSE: 0.05).
-        max_seq_length: Tokens a text is cut to (SimCSE: 32).
+        max_seq_length: Tokens a training text is cut to (SimCSE: 32); the model reads as many as its base.
         num_layers: Keep the base's lowest layers only; ``none`` keeps all.
         dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
     """
@@ -149,9 +149,12 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
         temperature=config.temperature,
         detach_target=config.detach_target,
         reduction=config.reduction,
+        max_tokens=config.max_seq_length,
     )
     notes = [*rows.notes(), _note(frequencies, base.tokenizer)]
-    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
+    return Ingredients(
+        model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=config.max_seq_length
+    )
 
 
 def _check(config: SarcseConfig, assembly: Assembly) -> None:

@@ -35,7 +35,14 @@ from selfsent.data.judged_pairs import ENTAILMENT_LABELS, ClassifiedPairs, Rated
 from selfsent.data.training_rows import TrainingRows
 from selfsent.errors import UserError
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
-from selfsent.methods.starting_model import FROM_SCRATCH, PoolingName, open_transformer, tokenizer_of, width_of
+from selfsent.methods.starting_model import (
+    FROM_SCRATCH,
+    PoolingName,
+    open_transformer,
+    tokenizer_of,
+    training_limit,
+    width_of,
+)
 
 PAPER_BASE = "bert-base-uncased"
 
@@ -51,7 +58,8 @@ class SbertConfig:
 
     Args:
         pooling: How token states become an embedding (``mean``).
-        max_seq_length: Tokens a text is cut to (not stated; the released code's 128).
+        max_seq_length: Tokens a training text is cut to (not stated; the released code's 128); the model reads as many
+            as its base.
         num_layers: Keep the base's lowest layers only; ``none`` keeps all.
     """
 
@@ -118,10 +126,13 @@ def build_classification(config: ClassificationConfig, assembly: Assembly) -> In
     require_columns(assembly.source, ClassifiedPairs.columns, method="sbert-classification")
     model = _model(config, assembly)
     pairs = ClassifiedPairs(assembly.source, labels=labels)
-    rows = _training_rows(model, pairs, ClassifiedPairs.columns)
+    limit = training_limit(model, config.max_seq_length)
+    rows = _training_rows(model, pairs, ClassifiedPairs.columns, limit)
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
     loss = classification_loss(model, concatenation=config.concatenation, num_labels=len(labels))
-    return Ingredients(model=model, loss=loss, dataset=dataset, notes=[*rows.notes(), pairs.note()])
+    return Ingredients(
+        model=model, loss=loss, dataset=dataset, notes=[*rows.notes(), pairs.note()], max_seq_length=limit
+    )
 
 
 def build_regression(config: RegressionConfig, assembly: Assembly) -> Ingredients:
@@ -134,9 +145,12 @@ def build_regression(config: RegressionConfig, assembly: Assembly) -> Ingredient
     require_columns(assembly.source, RatedPairs.columns, method="sbert-regression")
     model = _model(config, assembly)
     pairs = RatedPairs(assembly.source, lowest=lowest, highest=highest)
-    rows = _training_rows(model, pairs, RatedPairs.columns)
+    limit = training_limit(model, config.max_seq_length)
+    rows = _training_rows(model, pairs, RatedPairs.columns, limit)
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-    return Ingredients(model=model, loss=CosineSimilarityLoss(model), dataset=dataset, notes=rows.notes())
+    return Ingredients(
+        model=model, loss=CosineSimilarityLoss(model), dataset=dataset, notes=rows.notes(), max_seq_length=limit
+    )
 
 
 def build_triplet(config: TripletConfig, assembly: Assembly) -> Ingredients:
@@ -149,11 +163,14 @@ def build_triplet(config: TripletConfig, assembly: Assembly) -> Ingredients:
         raise UserError(f"margin={config.margin} asks nothing of the distances; give a number above 0")
     require_columns(assembly.source, TRIPLET_COLUMNS, method="sbert-triplet")
     model = _model(config, assembly)
-    rows = _training_rows(model, assembly.source, TRIPLET_COLUMNS)
+    limit = training_limit(model, config.max_seq_length)
+    rows = _training_rows(model, assembly.source, TRIPLET_COLUMNS, limit)
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
     dataset, heldout = split_for(assembly, dataset)
     loss = TripletLoss(model, triplet_margin=config.margin)
-    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes())
+    return Ingredients(
+        model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes(), max_seq_length=limit
+    )
 
 
 def classification_loss(model: SentenceTransformer, *, concatenation: Concatenation, num_labels: int) -> SoftmaxLoss:
@@ -181,8 +198,10 @@ def _model(config: SbertConfig, assembly: Assembly) -> SentenceTransformer:
     )
 
 
-def _training_rows(model: SentenceTransformer, rows: Iterable[Row], columns: Sequence[str]) -> TrainingRows:
-    return TrainingRows(lambda: rows, columns, tokenizer=tokenizer_of(model), max_seq_length=model.max_seq_length)
+def _training_rows(
+    model: SentenceTransformer, rows: Iterable[Row], columns: Sequence[str], limit: int | None
+) -> TrainingRows:
+    return TrainingRows(lambda: rows, columns, tokenizer=tokenizer_of(model), max_seq_length=limit)
 
 
 def _label_names(option: str) -> list[str]:

@@ -38,7 +38,6 @@ Where we differ:
   vector of the text it was made from.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +65,7 @@ from selfsent.methods.starting_model import (
     from_scratch,
     open_transformer,
     tokenizer_of,
+    training_limit,
     width_of,
 )
 from selfsent.search.stored_model import content_hash
@@ -101,7 +101,7 @@ class SctConfig:
         reduction: ``mean`` of both directions (paper) or ``sum`` (released code).
         view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`.
         pooling: How token states become an embedding (``mean``).
-        max_seq_length: Tokens a text is cut to (128).
+        max_seq_length: Tokens a training text is cut to (128); the model reads as many as its base.
         num_layers: Keep the base's lowest layers only; ``none`` keeps all.
         dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
         lexicon: For the view ``synonym``: a file of synonyms; ``none`` uses what is installed or the corpus.
@@ -173,7 +173,8 @@ def build(config: SctConfig, assembly: Assembly) -> Ingredients:
     columns = _view_columns(config, assembly.source)
     model = _student(config, assembly)
     loss = CrossViewLoss(model, **_comparison(config))
-    rows = _rows(assembly.source, columns, model)
+    limit = training_limit(model, config.max_seq_length)
+    rows = _rows(assembly.source, columns, model, limit)
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=columns)
     dataset, heldout = split_for(assembly, dataset)
     transform = _transform(config, assembly, columns)
@@ -185,6 +186,7 @@ def build(config: SctConfig, assembly: Assembly) -> Ingredients:
         dataset=dataset,
         heldout=None if heldout is None else heldout.select_columns(list(columns[:_NUM_VIEWS])),
         notes=[*rows.notes(), *_notes(config, columns, rows)],
+        max_seq_length=limit,
     )
 
 
@@ -200,7 +202,8 @@ def build_distillation(config: SctDistillConfig, assembly: Assembly) -> Ingredie
     with preserved_random_state():
         teacher = load(assembly.teacher or config.teacher, device=assembly.device)
     _bridge(config, student, width_of(teacher))
-    rows = _rows(assembly.source, columns, student)
+    limit = training_limit(student, config.max_seq_length)
+    rows = _rows(assembly.source, columns, student, limit)
     numbered = ({**row, "label": number} for number, row in enumerate(rows))
     dataset = materialise(numbered, assembly.folder / "corpus.arrow", columns=[*columns, "label"])
     with preserved_random_state():
@@ -216,7 +219,7 @@ def build_distillation(config: SctDistillConfig, assembly: Assembly) -> Ingredie
     notes = [*rows.notes(), *_notes(config, columns, rows), _vectors_note(vectors)]
     if assembly.heldout_rows:
         notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
-    return Ingredients(model=student, loss=loss, dataset=dataset, notes=notes)
+    return Ingredients(model=student, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
 
 
 def _comparison(config: SctConfig) -> dict[str, Any]:
@@ -265,13 +268,12 @@ def _view_columns(config: SctConfig, source: Source) -> tuple[str, ...]:
     return columns[:_NUM_VIEWS] if columns[0] == "anchor" else columns
 
 
-def _rows(source: Source, columns: tuple[str, ...], model: SentenceTransformer) -> TrainingRows:
-    limit = model.max_seq_length
+def _rows(source: Source, columns: tuple[str, ...], model: SentenceTransformer, limit: int | None) -> TrainingRows:
     return TrainingRows(
         lambda: texts_of(source) if columns == ("text",) else source,
         columns,
         tokenizer=tokenizer_of(model),
-        max_seq_length=int(limit) if limit is not None and math.isfinite(limit) else None,
+        max_seq_length=limit,
     )
 
 

@@ -23,7 +23,6 @@ Where we differ:
 * ``mean-first-last`` averages the first and the last layer's output, as the released code does since its correction.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +43,7 @@ from selfsent.methods.starting_model import (
     from_scratch,
     open_transformer,
     tokenizer_of,
+    training_limit,
     width_of,
 )
 from selfsent.modules.projection_head import TanhHead
@@ -66,7 +66,7 @@ class SimcseConfig:
         hard_negative_weight: alpha, the weight of an anchor's own negatives, where the data has any (1).
         masked_weight: Weight of masked language modelling beside the contrast (0; the paper's auxiliary: 0.1).
         skip_false_negatives: Whether equal texts of a batch are left out of the negatives.
-        max_seq_length: Tokens a text is cut to (32).
+        max_seq_length: Tokens a training text is cut to (32); the model reads as many as its base.
         num_layers: Keep the base's lowest layers only; ``none`` keeps all.
         dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
         lexicon: For the view ``synonym``: a file of word and synonyms by tab; ``none`` uses what is installed, else
@@ -119,15 +119,18 @@ def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
     if config.view not in VIEWS:
         raise UserError(f"view={config.view!r} is not known; it is one of {', '.join(VIEWS)}")
     model = starting_model(config, assembly)
+    limit = training_limit(model, config.max_seq_length)
     rows = TrainingRows(
-        lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=_limit(model)
+        lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit
     )
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
     dataset, heldout = split_for(assembly, dataset)
     if config.view != "repeat":
         dataset.set_transform(pair_transform(make_view("repeat"), _view(config, assembly)))
     loss = _loss(config, model, assembly)
-    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes())
+    return Ingredients(
+        model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes(), max_seq_length=limit
+    )
 
 
 def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingredients:
@@ -140,6 +143,7 @@ def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingr
     """
     source = assembly.source
     model = starting_model(config, assembly)
+    limit = training_limit(model, config.max_seq_length)
     triplets = EntailmentTriplets(source) if source.columns == ("premise", "hypothesis", "label") else None
     columns = ("anchor", "positive", "negative") if triplets is not None else source.columns
     if columns[:2] != ("anchor", "positive"):
@@ -151,13 +155,13 @@ def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingr
         lambda: source if triplets is None else triplets,
         columns,
         tokenizer=tokenizer_of(model),
-        max_seq_length=_limit(model),
+        max_seq_length=limit,
     )
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=columns)
     dataset, heldout = split_for(assembly, dataset)
     notes = [*rows.notes(), *([triplets.note()] if triplets is not None else [])]
     loss = _loss(config, model, assembly)
-    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
+    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
 
 
 def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransformer:
@@ -176,11 +180,6 @@ def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransfor
     if config.head == "kept":
         model.append(Dense(width_of(model), width_of(model), activation_function=nn.Tanh()).to(model.device))
     return model
-
-
-def _limit(model: SentenceTransformer) -> int | None:
-    limit = model.max_seq_length
-    return int(limit) if limit is not None and math.isfinite(limit) else None
 
 
 def _view(config: SimcseConfig, assembly: Assembly) -> View:

@@ -1,5 +1,6 @@
 """What ``--base`` names: a transformer of a folder or the hub, cut to its lower layers, or a model from scratch."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,10 @@ from transformers import PreTrainedModel
 
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
+from selfsent.loading import require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
+
+logger = logging.getLogger(__name__)
 
 PoolingName = Literal["cls", "mean", "max", "mean-first-last", "mean-top2"]
 """``mean-first-last`` averages the outputs of the first and the last layer, ``mean-top2`` those of the last two."""
@@ -44,12 +48,13 @@ def open_transformer(
     """Open a transformer as a SentenceTransformer of the host's own modules: transformer and pooling.
 
     Only the transformer of a sentence-transformers folder is taken; a normalisation behind it changes no cosine and is
-    left out too.
+    left out too. The model reads texts as long as the base does: ``max_seq_length`` is a limit of training, which
+    `selfsent.training.run.RunPlan` applies.
 
     Args:
         base: Folder or hub name.
         pooling: How token states become an embedding.
-        max_seq_length: Longer texts are cut to this many tokens, special ones included.
+        max_seq_length: Tokens a training text will be cut to, special ones included; only checked here.
         num_layers: Keep the lowest layers only; ``None`` keeps all.
         dropout: Share of values dropped in training, in all places; ``None`` leaves the base's.
         device: Where to put it; default: the host's choice.
@@ -78,11 +83,13 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
     if folder.is_dir() and not (folder / "config.json").is_file():
         kind = "a model without a transformer" if (folder / "modules.json").is_file() else "no model"
         raise UserError(f"--base {base} holds {kind} (no config.json); name the folder of a transformer")
+    place = str(folder) if folder.is_dir() else base
+    require_safetensors(place)
     try:
         transformer = Transformer(
-            str(folder) if folder.is_dir() else base,
-            max_seq_length=max_seq_length,
-            model_kwargs={"torch_dtype": torch.float32},
+            place,
+            max_seq_length=Transformer.load_config(place).get("max_seq_length"),
+            model_kwargs={"torch_dtype": torch.float32, "use_safetensors": True},
         )
     except _CANNOT_OPEN as error:
         reason = " ".join(str(error).split())[:240]
@@ -92,11 +99,29 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
     tokenizer, longest = transformer.tokenizer, num_positions(transformer.model)
     if tokenizer is None or not hasattr(transformer.config, "hidden_size"):
         raise UserError(f"--base {base} is no transformer of texts; name one such as bert-base-uncased")
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # transformers makes an empty one where there is none
-        raise UserError(f"--base {base} has no tokenizer; save it beside the model, or name another base")
+    require_tokenizer(tokenizer, f"--base {base}")
     if not 1 < max_seq_length <= (longest or max_seq_length):
         raise UserError(f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions")
+    _set_limit_of_use(transformer, base, longest, max_seq_length)
     return transformer
+
+
+def _set_limit_of_use(transformer: Transformer, base: str, longest: int | None, max_seq_length: int) -> None:
+    """Let the model read as many tokens as its base does, within its positions; or what it is trained on, if more."""
+    own = transformer.max_seq_length or max_seq_length
+    own = own if longest is None else min(own, longest)
+    if max_seq_length > own:
+        logger.warning(
+            "max_seq_length=%d is more than the %d tokens that %s says it reads; the model will read %d tokens",
+            *(max_seq_length, own, base, max_seq_length),
+        )
+    transformer.max_seq_length = max(own, max_seq_length)
+
+
+def training_limit(model: SentenceTransformer, max_seq_length: int) -> int | None:
+    """Tokens that a training text is cut to: what a method says, for a transformer; no limit for any other model."""
+    own = model.max_seq_length
+    return min(max_seq_length, int(own)) if isinstance(model[0], Transformer) and own is not None else None
 
 
 def num_positions(body: PreTrainedModel) -> int | None:

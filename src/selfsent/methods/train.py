@@ -27,6 +27,7 @@ from selfsent.training.run_folder import RunFolder
 DEFAULT_SEED = 42
 _HELDOUT_ROWS = 1000
 _CORPUS_FOLDER = ".corpus"
+_NAMES = ("method", "data", "output", "base", "teacher", "data_dir", "device")
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,12 @@ class Request:
     on_bad_row: OnBadRow = "stop"
     data_dir: str | Path | None = None
     device: str | None = None
+
+    def __post_init__(self) -> None:
+        empty = [name for name in _NAMES if isinstance(value := getattr(self, name), str) and not value.strip()]
+        if empty:
+            options = " and ".join(f"--{name.replace('_', '-')}" for name in empty)
+            raise UserError(f"{options} must be a name or a path, got nothing; is a variable of the shell not set?")
 
 
 def train(method: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> SentenceTransformer:
@@ -144,14 +151,16 @@ def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
     """Carry out a recipe of one run; what the request says wins over the recipe."""
     method, config, arguments = settle(recipe, request)
     output = Path(request.output).expanduser()
-    if not (request.resume or request.overwrite):
-        RunFolder(output).begin({}, resume=False, overwrite=False)  # refuse before any work is done
-    corpus = output / _CORPUS_FOLDER
-    try:
-        plan = _plan(request, recipe, method, config, arguments)
-        return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
-    finally:
-        shutil.rmtree(corpus, ignore_errors=True)
+    folder = RunFolder(output)
+    folder.require_own()  # refuse before any work is done
+    with folder.sole_writer():
+        if not (request.resume or request.overwrite):
+            folder.begin({}, resume=False, overwrite=False)
+        try:
+            plan = _plan(request, recipe, method, config, arguments)
+            return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
+        finally:
+            shutil.rmtree(output / _CORPUS_FOLDER, ignore_errors=True)
 
 
 def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> Method:
@@ -207,6 +216,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         overwrite=request.overwrite,
         data_hashes={str(request.data): source.sha256()},
         sources=notes,
+        max_seq_length=ingredients.max_seq_length,
     )
 
 
@@ -223,7 +233,12 @@ def _evaluator(data_dir: Path | None, ingredients: Ingredients, batch_size: int)
         return PairsEvaluator.of_sts_dev(data_dir)
     if ingredients.heldout is None:
         return None
-    return HeldoutLoss(loss=ingredients.loss, dataset=ingredients.heldout, batch_size=batch_size)
+    return HeldoutLoss(
+        loss=ingredients.loss,
+        dataset=ingredients.heldout,
+        batch_size=batch_size,
+        max_seq_length=ingredients.max_seq_length,
+    )
 
 
 def _bad_rows(num_bad_rows: int, first: str | None) -> list[str]:

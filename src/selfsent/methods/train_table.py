@@ -20,7 +20,8 @@ from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.methods.settings import as_options
 from selfsent.methods.train import DEFAULT_SEED, Request, named_recipe, request_of, settle, train_recipe
 from selfsent.methods.variants import Variant, variants_of
-from selfsent.training.run_folder import MODULES_FILE, RunFolder, differences
+from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
+from selfsent.training.run_identity import differences
 
 TABLE_JSON = "table.json"
 TABLE_MARKDOWN = "table.md"
@@ -57,6 +58,13 @@ def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrid
 def execute_table(request: Request) -> RunTable:
     """Carry out a request for a recipe with many runs; see ``train_table``."""
     folder = _TableFolder(request)
+    folder.require_own()
+    with RunFolder(folder.path).sole_writer("table of runs"):
+        return _fill(folder)
+
+
+def _fill(folder: "_TableFolder") -> RunTable:
+    """Train what is missing, and write the table after every run."""
     folder.begin()
     for number, run in enumerate(folder.runs, start=1):
         if run not in folder.outcomes:
@@ -95,12 +103,17 @@ class _Run:
         return self.recipe.name
 
     def record(self) -> dict[str, Any]:
-        return RunFolder(Path(self.request.output)).record()
+        try:
+            return RunFolder(Path(self.request.output)).record()
+        except UserError as error:
+            raise UserError(
+                f"{error}; or delete {self.request.output}, and the same command trains that run again"
+            ) from error
 
     def train(self) -> None:
         """Start or continue it."""
-        has_begun = bool(self.record())
-        train_recipe(self.recipe, replace(self.request, resume=has_begun and not self.request.overwrite))
+        resume = not self.request.overwrite and bool(self.record())
+        train_recipe(self.recipe, replace(self.request, resume=resume))
 
 
 def _runs(recipe: Recipe, request: Request) -> list[_Run]:
@@ -169,15 +182,26 @@ class _TableFolder:
         self.outcomes: dict[_Run, Outcome] = {}
         self.failed: dict[str, str] = {}
 
+    def require_own(self) -> None:
+        """Refuse a folder in which somebody keeps other things than a table of runs.
+
+        Raises:
+            UserError: It holds a model, or is not empty and holds no table.
+        """
+        if (self.path / MODULES_FILE).is_file():
+            raise UserError(f"{self.path} holds a model; name another --output for a table of runs")
+        found = visible_names(self.path) - {TABLE_JSON, TABLE_MARKDOWN, *(run.name for run in self.runs)}
+        if found and not (self.path / TABLE_JSON).is_file():
+            raise UserError(
+                f"{self.path} holds {listed(found)} and no table of runs; name an empty or a new folder with --output"
+            )
+
     def begin(self) -> None:
         """Refuse to mix this table with another, take in the runs that are finished, and write the table.
 
         Raises:
-            UserError: The folder cannot be written to, holds a model or another table, or the data changed.
+            UserError: The folder holds another table, or the data changed.
         """
-        RunFolder(self.path).check_writable()
-        if (self.path / MODULES_FILE).is_file():
-            raise UserError(f"{self.path} holds a model; name another --output for a table of runs")
         if not self.request.overwrite:
             self._check_same_runs()
             finished = [run for run in self.runs if run.record().get("status") == "finished"]
@@ -195,7 +219,9 @@ class _TableFolder:
         try:
             before = dict(json.loads(path.read_text("utf8"))["runs"])
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is no table of runs ({error}); name another --output, or --overwrite") from error
+            raise UserError(
+                f"{path} is damaged ({error}); delete it, and the same command writes it anew from its runs"
+            ) from error
         problems = _changes(before, {run.name: run.identity for run in self.runs})
         if problems:
             more = f" and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""

@@ -44,7 +44,7 @@ from selfsent.evaluation.bitext import is_heldout
 from selfsent.losses.masked_language_modelling import MASKED_SHARE
 from selfsent.losses.translation_ranking import TranslationRankingLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
-from selfsent.methods.starting_model import PoolingName, num_positions, open_transformer, tokenizer_of
+from selfsent.methods.starting_model import PoolingName, num_positions, open_transformer, tokenizer_of, training_limit
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
 
 _COLUMNS = ("source", "target")
@@ -68,7 +68,7 @@ class TranslationRankingConfig:
         language_alpha: Languages are drawn in proportion to the power alpha of their pairs (XLM: 0.5; XLM-R: 0.3).
         max_length_ratio: Pairs of which a side is so many times too long are left out (ours: 4).
         pooling: How a base's token states become an embedding (LaBSE: ``cls``); ``mean`` from scratch.
-        max_seq_length: Tokens a transformer's texts are cut to (LaBSE: 64 to 128).
+        max_seq_length: Tokens a transformer's training texts are cut to (LaBSE: 64 to 128); a base keeps its limit.
         num_layers: Layers from scratch (LaBSE: 12).
         hidden_size: Width of a transformer from scratch, or of a static embedding (LaBSE: 768).
         num_heads: Attention heads of a transformer from scratch (LaBSE: 12).
@@ -127,13 +127,15 @@ def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
     languages = cast("list[str]", rows.select_columns([_LANGUAGE])[:][_LANGUAGE])
     epoch = drawn_rows(rows, languages, alpha=config.language_alpha, columns=_COLUMNS)
     notes = [pool.note(), epoch.note()]
-    notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=model.max_seq_length)
+    limit = training_limit(model, config.max_seq_length)
+    notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=limit)
     return Ingredients(
         model=model,
         loss=_loss(config, model, assembly),
         dataset=epoch.rows,
         heldout=None if heldout is None else heldout.select_columns(list(_COLUMNS)),
         notes=notes,
+        max_seq_length=limit,
     )
 
 

@@ -20,13 +20,17 @@ class HeldoutLoss(BaseEvaluator):
         dataset: The rows kept out, texts in every column.
         batch_size: Rows a batch; in-batch objectives are comparable at equal sizes only. A last partial batch is left
             out unless it is the only one.
+        max_seq_length: Tokens a text is cut to, as in training; ``None``: as many as the model reads.
     """
 
-    def __init__(self, *, loss: nn.Module, dataset: Dataset, batch_size: int) -> None:
+    def __init__(
+        self, *, loss: nn.Module, dataset: Dataset, batch_size: int, max_seq_length: int | None = None
+    ) -> None:
         super().__init__()
         self.loss = loss
         self.dataset = dataset
         self.batch_size = batch_size
+        self._limit = {} if max_seq_length is None else {"max_length": max_seq_length}
         self.greater_is_better = False
         self.primary_metric = "heldout_loss"
 
@@ -54,6 +58,6 @@ class HeldoutLoss(BaseEvaluator):
 
     def _batch(self, model: Any, start: int) -> float:
         rows = cast("dict[str, list[str]]", self.dataset[start : start + self.batch_size])
-        features = [batch_to_device(model.preprocess(texts), model.device) for texts in rows.values()]
+        features = [batch_to_device(model.preprocess(texts, **self._limit), model.device) for texts in rows.values()]
         loss = self.loss(features, None)
         return float(sum(loss.values())) if isinstance(loss, dict) else float(loss)

@@ -17,7 +17,8 @@ from selfsent.training.metrics_log import MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
 from selfsent.training.provenance import provenance
 from selfsent.training.run import RunPlan
-from selfsent.training.run_folder import RunFolder, identity, resumable
+from selfsent.training.run_folder import RunFolder, resumable
+from selfsent.training.run_identity import identity
 
 logger = logging.getLogger(__name__)
 
@@ -61,16 +62,17 @@ def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
         raise UserError("this method trains in one process; start it without torchrun")
     folder = RunFolder(plan.output_dir)
     this_run = identity(plan.recipe, plan.arguments, plan.seed, plan.data_hashes)
-    start = folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite)
-    if start.note:
-        logger.warning(start.note)
-    if start.kind == "finished":
-        return load(folder.path)
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    record = {"status": "running", "started_at": now, **this_run, "sources": list(plan.sources), **provenance()}
-    folder.write_record(record)
-    with resumable(folder):
-        _finish(plan, folder, record, _fitted(plan, fit, folder))
+    with folder.sole_writer():
+        start = folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite)
+        if start.note:
+            logger.warning(start.note)
+        if start.kind == "finished":
+            return load(folder.path)
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        record = {"status": "running", "started_at": now, **this_run, "sources": list(plan.sources), **provenance()}
+        folder.write_record(record)
+        with resumable(folder):
+            _finish(plan, folder, record, _fitted(plan, fit, folder))
     return plan.model
 
 

@@ -24,7 +24,8 @@ from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
 from selfsent.training.provenance import provenance
-from selfsent.training.run_folder import RunFolder, identity, resumable
+from selfsent.training.run_folder import RunFolder, resumable
+from selfsent.training.run_identity import identity
 from selfsent.training.seeded_views import with_seeded_views
 from selfsent.training.trainer import ExactTrainer
 
@@ -50,6 +51,8 @@ class RunPlan:
         overwrite: Replace the run or model in ``output_dir``.
         data_hashes: SHA-256 of every source by its name; part of the run's identity.
         sources: Notes on the data for ``run.json`` and the model card.
+        max_seq_length: Tokens a training text is cut to; ``None``: as many as the model reads. The model keeps its own
+            limit, by which it is evaluated, saved and used.
         alarm: How to watch for collapse; ``None`` turns the alarm off.
         callbacks: Further callbacks of the host.
     """
@@ -66,6 +69,7 @@ class RunPlan:
     overwrite: bool = False
     data_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: Sequence[str] = ()
+    max_seq_length: int | None = None
     alarm: AlarmSettings | None = field(default_factory=AlarmSettings)
     callbacks: Sequence[TrainerCallback] = ()
 
@@ -238,14 +242,15 @@ def train(plan: RunPlan) -> SentenceTransformer:
     arguments = _arguments(plan, folder)
     dataset = _checked_dataset(plan, arguments)
     this_run = identity(plan.recipe, plan.arguments, plan.seed, plan.data_hashes)
-    start = _agreed(lambda: folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite))
-    if start.note and arguments.process_index == 0:
-        logger.warning(start.note)
-    if start.kind == "finished":
-        return load(folder.path)
-    session = _Session(plan, folder, this_run, folder.record() if start.kind == "resumed" else {})
-    with resumable(folder):
-        return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
+    with folder.sole_writer():
+        start = _agreed(lambda: folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite))
+        if start.note and arguments.process_index == 0:
+            logger.warning(start.note)
+        if start.kind == "finished":
+            return load(folder.path)
+        session = _Session(plan, folder, this_run, folder.record() if start.kind == "resumed" else {})
+        with resumable(folder):
+            return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
 
 
 def _run(
@@ -264,6 +269,7 @@ def _run(
         train_dataset=dataset,
         loss=plan.loss,
         evaluator=plan.evaluator,
+        max_seq_length=plan.max_seq_length,
         callbacks=[MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log), *plan.callbacks],
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

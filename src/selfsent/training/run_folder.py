@@ -4,7 +4,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,24 +14,23 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.one_writer import one_writer
+from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
 from selfsent.training.metrics_log import METRICS_FILE
-from selfsent.training.model_card import own_modules, write_model_card
+from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card
 from selfsent.training.provenance import package_version
-from selfsent.training.trainer import last_checkpoint
+from selfsent.training.run_identity import differences
 
 RECORD_FILE = "run.json"
 MODULES_FILE = "modules.json"
 _MODEL_CONFIG_FILE = "config_sentence_transformers.json"
 _INSTALLING_FOLDER = ".installing"
-_NOT_IDENTITY = {
-    "disable_tqdm",
-    "dataloader_num_workers",
-    "dataloader_pin_memory",
-    "report_to",
-    "save_total_limit",
-    "use_cpu",
-}
 _NUM_DIFFERENCES_SHOWN = 6
+_NUM_NAMES_SHOWN = 3
+_BEFORE_THE_RECORD = {"token-frequencies.json"}
+"""What a run may leave, besides hidden files, when it ends before its record is written."""
+
+_WRITING: ContextVar[frozenset[Path]] = ContextVar("writing", default=frozenset())
 
 
 @dataclass(frozen=True)
@@ -46,35 +46,6 @@ class Start:
     kind: Literal["fresh", "resumed", "finished"]
     checkpoint: Path | None = None
     note: str = ""
-
-
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, value
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name the settings two runs differ in, as ``key: old -> new``; nested keys are joined by dots."""
-    old_flat, new_flat = dict(_flat(old)), dict(_flat(new))
-    keys = sorted(old_flat.keys() | new_flat.keys())
-    absent = "(absent)"
-    return [
-        f"{key}: {old_flat.get(key, absent)} -> {new_flat.get(key, absent)}"
-        for key in keys
-        if old_flat.get(key, absent) != new_flat.get(key, absent)
-    ]
-
-
-def identity(
-    recipe: Mapping[str, Any], arguments: Mapping[str, Any], seed: int, data_hashes: Mapping[str, str]
-) -> dict[str, Any]:
-    """What must be equal for a run to be continued: recipe, training arguments, seed, data; as JSON keeps it."""
-    kept = {name: value for name, value in arguments.items() if name not in _NOT_IDENTITY}
-    whole = {"recipe": recipe, "arguments": kept, "seed": seed, "data_hashes": data_hashes}
-    return json.loads(json.dumps(whole, default=str))
 
 
 class RunFolder:
@@ -109,6 +80,51 @@ class RunFolder:
         """Write ``run.json``, aside and renamed."""
         write_text(self._record_path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
 
+    def is_of_a_run(self) -> bool:
+        """Whether a run of this package wrote here: there is its record, be it cut."""
+        if not self._record_path.is_file():
+            return False
+        try:
+            return "status" in self.record()
+        except UserError:
+            return True
+
+    def require_own(self) -> None:
+        """Refuse a folder in which somebody keeps other things than a run, whatever flags were given.
+
+        Raises:
+            UserError: It is not empty and holds no run; what it holds is named. Hidden files do not count.
+        """
+        found = visible_names(self.path) - _BEFORE_THE_RECORD
+        if found and not self.is_of_a_run():
+            raise UserError(
+                f"{self.path} holds {listed(found)} and no run of selfsent; name an empty or a new folder with --output"
+            )
+
+    @contextlib.contextmanager
+    def sole_writer(self, what: str = "run folder") -> Generator[None]:
+        """Keep other processes from writing here while the block runs.
+
+        It may be entered again inside the block. Of several ranks the first holds the folder for all.
+
+        Args:
+            what: Noun for the error text.
+
+        Raises:
+            UserError: Another process writes here, or nothing can be written.
+        """
+        held = _WRITING.get()
+        if self.path in held or os.environ.get("RANK", "0") != "0":
+            yield
+            return
+        self.check_writable()
+        with one_writer(self.path, what):
+            token = _WRITING.set(held | {self.path})
+            try:
+                yield
+            finally:
+                _WRITING.reset(token)
+
     def check_writable(self) -> None:
         """Make the folder and write a byte into it, before any work is spent.
 
@@ -134,9 +150,10 @@ class RunFolder:
             overwrite: Replace whatever run or model is here.
 
         Raises:
-            UserError: The folder cannot be written to, holds a model or an unfinished run and neither flag was given,
-                or holds a run of another recipe.
+            UserError: The folder cannot be written to, is not a run's, holds a model or an unfinished run and neither
+                flag was given, holds a run of another recipe, or no checkpoint is whole.
         """
+        self.require_own()
         self.check_writable()
         if resume and overwrite:
             raise UserError("both --resume and --overwrite were given; one continues a run, the other erases it")
@@ -160,10 +177,11 @@ class RunFolder:
             )
         if record.get("status") == "finished":
             return Start("finished", note=f"the run in {self.path} is finished: nothing to resume")
-        checkpoint = last_checkpoint(self.checkpoints)
+        is_model_only = bool(identity.get("arguments", {}).get("save_only_model"))
+        checkpoint, problems = last_whole_checkpoint(self.checkpoints, is_model_only=is_model_only)
         if checkpoint is None:
             return Start("fresh", note=f"no checkpoint in {self.checkpoints} yet: starting afresh")
-        return Start("resumed", checkpoint, note=f"continuing from {checkpoint}")
+        return Start("resumed", checkpoint, note="; ".join([f"continuing from {checkpoint}", *problems]))
 
     def _refuse_existing(self, record: Mapping[str, Any]) -> None:
         checkpoint = last_checkpoint(self.checkpoints)
@@ -177,16 +195,23 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Remove the earlier model and run, ``modules.json`` first: what is left never opens as a model."""
-        modules = self.path / MODULES_FILE
-        folders = (
-            {str(module.get("path", "")) for module in json.loads(modules.read_text("utf8"))}
-            if modules.is_file()
-            else set[str]()
-        )
-        modules.unlink(missing_ok=True)
-        names = folders | set(self.record().get("files", [])) | {RECORD_FILE, METRICS_FILE, self.checkpoints.name}
-        for name in sorted(names - {"", ".", ".."}):
+        names = self._names_of_model() | {METRICS_FILE, self.checkpoints.name}
+        (self.path / MODULES_FILE).unlink(missing_ok=True)
+        for name in (*sorted(names - {"", ".", ".."}), RECORD_FILE):
             self._remove(self.path / name)
+
+    def _names_of_model(self) -> set[str]:
+        """The files and folders of the model here: by the record, or else by what a checkpoint and its modules name."""
+        try:
+            names = set(map(str, self.record().get("files", [])))
+        except UserError:  # the record is cut
+            checkpoint = last_checkpoint(self.checkpoints)
+            names = set[str]() if checkpoint is None else {CARD_FILE, *(entry.name for entry in checkpoint.iterdir())}
+        try:
+            modules: Any = json.loads((self.path / MODULES_FILE).read_text("utf8"))
+            return names | {str(module["path"]) for module in modules}
+        except (OSError, ValueError, TypeError, KeyError):  # there is none, or it is cut
+            return names
 
     def _remove(self, entry: Path) -> None:
         if entry.parent != self.path:
@@ -227,6 +252,21 @@ class RunFolder:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return names
+
+
+def visible_names(folder: Path) -> set[str]:
+    """The names in a folder that are not hidden; none where it is no folder or cannot be read."""
+    try:
+        return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
+    except OSError:
+        return set()
+
+
+def listed(names: Iterable[str]) -> str:
+    """Name the first of some names, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _NUM_NAMES_SHOWN} more" if len(ordered) > _NUM_NAMES_SHOWN else ""
+    return ", ".join(ordered[:_NUM_NAMES_SHOWN]) + more
 
 
 def require_own_package(folder: Path, model: SentenceTransformer) -> None:

@@ -15,12 +15,13 @@ from sentence_transformers import SentenceTransformerTrainer
 from torch import Tensor, nn
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
+from transformers.trainer_utils import rotate_checkpoints
 from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.kernels.dropout import fast_dropout
 from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
@@ -31,12 +32,6 @@ from selfsent.training.loss_state import (
 from selfsent.training.random_state import preserved_random_state
 
 _WRITING_FOLDER = ".writing"
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the latest step in ``folder``, or nothing. A half-written one never bears such a name."""
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    return None if last is None else Path(last)
 
 
 class _EpochOrder(TrainerCallback):
@@ -83,10 +78,17 @@ class ExactTrainer(SentenceTransformerTrainer):
     ``SentenceTransformer`` or ``PreTrainedModel`` held by the loss counts as a teacher and is not saved.
 
     The arguments are the host's. No pickle is written beside the optimizer's tensors, which torch loads weights-only.
+
+    Args:
+        args: The host's.
+        max_seq_length: Tokens a training text is cut to; ``None``: as many as the model reads.
+        kwargs: The host's.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, max_seq_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if max_seq_length is not None:
+            cast("Any", self.data_collator).max_length = max_seq_length
         self.args.logging_nan_inf_filter = False
         self._staging_folder: Path | None = None
         self._loss_parameters = own_parameters(self.loss, self.model)
