@@ -13,7 +13,8 @@ _WIDTH, _HEIGHT, _MARGIN = 1000, 640, 24
 _NUM_COLOURS = 12
 _MAX_NAME = 120
 _MAX_BYTES = 1_300_000
-"""Of the passages' texts; where there are more bytes, the texts are cut shorter."""
+"""Of titles, documents and texts; where there are more bytes, they are cut shorter."""
+_CUT_BY = 20
 
 _HELP = (
     "Point at a passage, or tap it, to read how it begins. With the keyboard: the arrow keys go from point to point, "
@@ -115,11 +116,11 @@ def _legend(groups: Sequence[Mapping[str, Any]]) -> str:
 def _texts(points: Sequence[Mapping[str, Any]]) -> str:
     """Give title, document and text of each point as JSON that no page can take for its own end."""
     written = ""
-    for limit in (MAX_TEXT, MAX_TEXT // 2, MAX_TEXT // 4, 1):
+    for limit in range(MAX_TEXT, 0, -_CUT_BY):
         rows = [
             [
-                one_line(one.get("title"), limit=min(_MAX_NAME, 2 * limit)),
-                one_line(one.get("document"), limit=min(_MAX_NAME, 2 * limit)),
+                one_line(one.get("title"), limit=min(_MAX_NAME, limit)),
+                one_line(one.get("document"), limit=min(_MAX_NAME, limit)),
                 _beginning(one.get("text"), limit),
             ]
             for one in points

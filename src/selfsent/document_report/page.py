@@ -111,7 +111,7 @@ def _reading(report: Mapping[str, Any]) -> str:
     """Say what was read, what was not and why, what changed, and what the build noted."""
     read, changed, skipped = what_was_read(report), what_changed(report), what_was_skipped(report)
     notes = report.get("notes")
-    noted = "".join(f"<li>{in_page(note)}</li>" for note in notes) if isinstance(notes, list | tuple) else ""
+    noted = "".join(f"<li>{escape(one_line(note))}</li>" for note in notes) if isinstance(notes, list | tuple) else ""
     parts = [
         f"<p>{escape(' '.join(filter(None, (read, changed))))}</p>" if read or changed else "",
         _skipped(skipped) if skipped else "",
@@ -154,7 +154,7 @@ def _next(report: Mapping[str, Any]) -> str:
 def _step(step: str) -> str:
     """Show a step: a command as one, anything else as a sentence."""
     is_command = step.startswith("selfsent ")
-    return f"<pre><code>{escape(step)}</code></pre>" if is_command else f"<p>{in_page(step)}</p>"
+    return f"<pre><code>{escape(step)}</code></pre>" if is_command else f"<p>{escape(step)}</p>"
 
 
 def _versions(report: Mapping[str, Any]) -> str:
