@@ -1,0 +1,98 @@
+"""The report of a build in the terminal: the headline and the table that the page has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from selfsent.document_report.figures import (
+    FOUND_FIRST,
+    NDCG,
+    RECALL,
+    SYSTEMS,
+    Difference,
+    difference,
+    interval,
+    number,
+    systems,
+    times_100,
+    times_100_interval,
+)
+from selfsent.document_report.headline import headline, what_changed, what_was_read, what_was_skipped
+from selfsent.document_report.page import duration
+from selfsent.document_report.plain_text import counted, mapping, one_line
+
+
+def render(report: Mapping[str, Any]) -> list[RenderableType]:
+    """Lay the report of a build out for the terminal, no text of it taken for markup.
+
+    Args:
+        report: What a build writes to ``report.json``; any key may be missing.
+
+    Returns:
+        What to print, one after another.
+    """
+    sentence, verdict = headline(report)
+    seconds = number(report.get("seconds"))
+    lines = [
+        Text(sentence, style="bold"),
+        Text(verdict),
+        Text(" ".join(filter(None, (what_was_read(report), what_changed(report))))),
+        *(Text(line) for line in _skipped(report)),
+    ]
+    notes, steps = (report.get(key) if isinstance(report.get(key), list | tuple) else () for key in ("notes", "next"))
+    closing = [
+        *(Text(f"Note: {one_line(note)}") for note in notes or ()),
+        Text(f"Done in {duration(seconds)}." if seconds is not None else ""),
+        *(Text(f"  {one_line(name)}: {one_line(path)}") for name, path in mapping(report.get("paths")).items()),
+        *(Text(f"Next: {one_line(step)}") for step in steps or ()),
+    ]
+    table = _table(report)
+    return [*filter(len, lines), *([] if table is None else [table]), *filter(len, closing)]
+
+
+def _skipped(report: Mapping[str, Any]) -> list[str]:
+    skipped = what_was_skipped(report)
+    if not skipped:
+        return []
+    total = sum(count for count, _ in skipped.values())
+    return [f"Not read: {counted(total, 'file')}"] + [
+        f"  {count:,}: {reason}" for reason, (count, _) in skipped.items()
+    ]
+
+
+def _table(report: Mapping[str, Any]) -> Table | None:
+    scores = systems(report.get("retrieval"))
+    if not scores:
+        return None
+    queries = number(mapping(report.get("corpus")).get("queries"))
+    asked = "" if queries is None else f" ({counted(queries, 'case')})"
+    table = Table(
+        title=f"The first sentence of a held-out document looks for the rest of it{asked}",
+        title_justify="left",
+        caption="x100; * the difference from BM25 is larger than chance",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("")
+    for heading in ("found\nfirst", "nDCG\n@10", "95%\ninterval", "recall\n@10", "over\nBM25"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, one in scores.items():
+        first, ndcg, recall = (number(one.get(key)) for key in (FOUND_FIRST, NDCG, RECALL))
+        bounds = interval(one.get("ci95"))
+        table.add_row(
+            Text(SYSTEMS.get(name) or one_line(name)),
+            "-" if first is None else f"{100 * first:.0f}",
+            "-" if ndcg is None else times_100(ndcg),
+            "-" if bounds is None else times_100_interval(bounds),
+            "-" if recall is None else times_100(recall),
+            _starred(difference(report, name, "bm25")),
+        )
+    return table
+
+
+def _starred(found: Difference | None) -> str:
+    return "-" if found is None else f"{times_100(found.value, sign=True)}{'*' if found.is_clear else ' '}"

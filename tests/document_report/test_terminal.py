@@ -1,0 +1,53 @@
+"""The terminal says what the page says, and takes no text for markup."""
+
+from typing import Any
+
+from rich.console import Console
+
+from selfsent.document_report import render
+
+
+def printed(report: dict[str, Any], width: int = 80) -> str:
+    console = Console(width=width, force_terminal=True, color_system="standard")
+    with console.capture() as capture:
+        for one in render(report):
+            console.print(one)
+    return capture.get()
+
+
+def test_headline_table_and_next_steps_are_printed(report: dict[str, Any]):
+    text = printed(report)
+    assert "Hybrid search finds the right document first in 58 of 100 cases; BM25 in 47." in text
+    assert "larger than chance (10.3 points of nDCG@10" in text
+    assert "  30: no text in it (scanned?)" in text
+    assert "hybrid: words and meaning" in text
+    assert "+10.3*" in text
+    assert "-1.7 " in text
+    assert "61.4 to 72.4" in text
+    assert "Done in 1 min 33 s." in text
+    assert 'Next: selfsent search DIR "your question"' in text
+    assert "Note: notes.txt was taken as one document" in text
+
+
+def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(report: dict[str, Any]):
+    report["retrieval"]["hybrid"] |= {"ndcg@10": 1.0, "recall@10": 1.0, "ci95": [1.0, 1.0], "found_first": 1.0}
+    text = printed(report)
+    assert "100.0 to 100.0" in text
+    assert "…" not in text
+
+
+def test_text_of_files_is_neither_markup_nor_a_command_to_the_terminal(report: dict[str, Any]):
+    hostile = "[red]x[/red] [/] \x1b[31m\x1b]0;title\x07 \u202e\ud800"
+    report["documents"]["skipped"] = {hostile: {"count": 2}}
+    report["notes"] = report["next"] = [hostile]
+    report["paths"] = {hostile: hostile}
+    report["retrieval"][hostile] = report["retrieval"]["bm25"]
+    text = printed(report, width=200)
+    assert text.count("[red]x[/red] [/]") == 6
+    assert "\x1b[31m" not in text
+    assert "\x1b]0" not in text
+    assert "\u202e" not in text
+
+
+def test_an_empty_report_prints_nothing():
+    assert render({}) == []
