@@ -82,16 +82,24 @@ def is_held_out(document: Document, share: float) -> bool:
 
 
 @dataclass
-class _Passages:
-    """Passages so far, and whose they are."""
+class PassagesOf:
+    """Passages so far, and the numbers of the documents they are of."""
 
     texts: list[str] = field(default_factory=list[str])
     documents: list[int] = field(default_factory=list[int])
 
     def add(self, document: Document, number: int) -> None:
+        """Add the passages of a document."""
         for text in passage_texts(document):
             self.texts.append(text)
             self.documents.append(number)
+
+    def limited(self, most: int | None) -> "PassagesOf":
+        """Keep at most so many passages, those of the lowest hashes."""
+        if most is None or len(self.texts) <= most:
+            return self
+        kept = sorted(range(len(self.texts)), key=lambda place: hash_of_text(self.texts[place]))[:most]
+        return PassagesOf([self.texts[place] for place in kept], [self.documents[place] for place in kept])
 
 
 def passage_texts(document: Document) -> list[str]:
@@ -125,7 +133,7 @@ def own_document_tasks(
         UserError: Fewer than two held-out documents have a part and a rest.
     """
     heldout: dict[int, Document] = {}
-    others = _Passages()
+    others = PassagesOf()
     for number, document in enumerate(documents, start=max_queries):
         if is_held_out(document, share):
             heldout.setdefault(document.content_hash, document)
@@ -133,7 +141,7 @@ def own_document_tasks(
             others.add(document, number)
     in_order = [heldout[key] for key in sorted(heldout)]
     asking = in_order[:max_queries]
-    others = _limited(others, max_other_passages)
+    others = others.limited(max_other_passages)
     tasks = [_task(part, asking, others) for part in PARTS]
     usable = [task for task in tasks if len(set(task.right.tolist())) > 1]
     if not usable:
@@ -144,18 +152,11 @@ def own_document_tasks(
     return usable
 
 
-def _limited(found: _Passages, most: int | None) -> _Passages:
-    if most is None or len(found.texts) <= most:
-        return found
-    kept = sorted(range(len(found.texts)), key=lambda place: hash_of_text(found.texts[place]))[:most]
-    return _Passages([found.texts[place] for place in kept], [found.documents[place] for place in kept])
-
-
-def _task(part: Part, asking: Sequence[Document], others: _Passages) -> DocumentQuestions:
+def _task(part: Part, asking: Sequence[Document], others: PassagesOf) -> DocumentQuestions:
     """Let one part of each document ask; documents without such a part are candidates only."""
     queries: list[str] = []
     right: list[int] = []
-    found = _Passages()
+    found = PassagesOf()
     num_sentences = max(1, min(_MOST_SENTENCES, -(-_WANTED_QUERIES // max(len(asking), 1))))
     for number, document in enumerate(asking):
         asked, rest = _split(part, document, num_sentences)
@@ -178,28 +179,33 @@ def _split(part: Part, document: Document, num_sentences: int) -> tuple[list[str
     """Part a document into what asks and what is left; nothing asks where it has no such part."""
     if part == "title":
         return [document.title] if document.title and document.text else [], replace(document, title="")
-    spans = [span for span in sentences(document.text) if not _is_code(span, document)]
+    spans = [span for span in sentences(document.text) if not is_code(span, document)]
     if part == "first sentence":
         asked = spans[:1]
     else:
         by_hash = sorted(spans, key=lambda span: hash_of_text(document.text[slice(*span)]))
         asked = by_hash[: min(num_sentences, len(spans) // 2)]
-    return [" ".join(document.text[slice(*span)].split()) for span in asked], _without(document, asked)
+    return [" ".join(document.text[slice(*span)].split()) for span in asked], without(document, asked)
 
 
-def _is_code(span: tuple[int, int], document: Document) -> bool:
+def is_code(span: tuple[int, int], document: Document) -> bool:
+    """Tell whether a span of a document touches a block of code."""
     return any(start < span[1] and span[0] < end for start, end in document.code_spans)
 
 
-def _without(document: Document, spans: Sequence[tuple[int, int]]) -> Document:
-    """Leave out some sentences; what the offsets of the others were is of no interest here."""
+def without(document: Document, spans: Sequence[tuple[int, int]], *, keep_title: bool = True) -> Document:
+    """Leave out some spans of a document, and perhaps its title.
+
+    Differs from ``Document.prose``: headings, pages and lines are not carried over, since nobody looks for them here.
+    """
     pieces: list[str] = []
     place = 0
     for start, end in sorted(spans):
         pieces.append(document.text[place:start])
         place = end
     text = "".join([*pieces, document.text[place:]]).strip()
-    return replace(document, text=text, headings=(), code_spans=(), page_starts=(), line_marks=())
+    title = document.title if keep_title else ""
+    return replace(document, title=title, text=text, headings=(), code_spans=(), page_starts=(), line_marks=())
 
 
 def score_part(
