@@ -13,6 +13,7 @@ FRONT = {"selfsent.methods", "selfsent.cli", "selfsent.demo"}
 ROLES = [file for file in FILES if "/" in file and not file.startswith("methods/")]
 SHARED_BY_METHODS = {
     "recipe",
+    "run_data",
     "run_table",
     "settings",
     "starting_model",

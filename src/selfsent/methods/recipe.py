@@ -1,7 +1,7 @@
 """What a method hands to the trainer, and how recipes (TOML files) name methods, options and budgets."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import nn
 
 from selfsent.data.heldout import split_heldout
 from selfsent.data.sources import Source
+from selfsent.documents.document import Document
 from selfsent.errors import UserError
 
 _TYPES: Mapping[str, tuple[type, str]] = {
@@ -59,6 +60,7 @@ class Assembly:
 
     Args:
         source: The texts.
+        documents: The documents they are of, where the method reads documents.
         folder: A folder of the run, for the corpus file a training maps into memory.
         heldout_rows: Rows to keep out of training; 0 for none.
         base: ``--base``: path or name of a model to start from.
@@ -69,6 +71,7 @@ class Assembly:
 
     source: Source
     folder: Path
+    documents: Iterable[Document] | None = None
     heldout_rows: int = 0
     base: str | None = None
     teacher: str | None = None
@@ -95,6 +98,7 @@ class Method:
         build: Builds the ingredients.
         training: The paper's training arguments for a configuration, as fields of the host's training arguments.
         takes_teacher: Whether it learns from a ``--teacher``.
+        reads_documents: Whether, with a configuration, it learns from documents and not from texts.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Method:
     build: Callable[[Any, Assembly], Ingredients]
     training: Callable[[Any], dict[str, Any]]
     takes_teacher: bool = False
+    reads_documents: Callable[[Any], bool] = lambda _: False
 
 
 @dataclass(frozen=True, kw_only=True)

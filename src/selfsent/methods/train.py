@@ -1,7 +1,6 @@
 """From a method or recipe and a source to a trained model folder: what ``selfsent train`` does."""
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,22 +9,19 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.evaluation import BaseEvaluator
 
-from selfsent.data.sources import OnBadRow, open_source
+from selfsent.data.sources import OnBadRow
 from selfsent.errors import UserError
-from selfsent.evaluation.evaluator import PairsEvaluator
-from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
+from selfsent.methods.recipe import Assembly, Method, Recipe, find_recipe
+from selfsent.methods.run_data import Wanted, open_run_data
 from selfsent.methods.settings import as_options, configure, split_settings
 from selfsent.training.arguments import training_arguments
-from selfsent.training.heldout_loss import HeldoutLoss
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
 from selfsent.training.run_folder import RunFolder
 
 DEFAULT_SEED = 42
-_HELDOUT_ROWS = 1000
 _CORPUS_FOLDER = ".corpus"
 _NAMES = ("method", "data", "output", "base", "teacher", "data_dir", "device")
 
@@ -179,12 +175,22 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     output = Path(request.output).expanduser()
     max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
     seed = next(value for value in (request.seed, recipe.seed, DEFAULT_SEED) if value is not None)
-    source = open_source(request.data, columns=request.columns, on_bad_row=request.on_bad_row, max_rows=max_rows)
-    data_dir = _evaluation_data(request)
+    wanted = Wanted(
+        data=request.data,
+        columns=request.columns,
+        on_bad_row=request.on_bad_row,
+        max_rows=max_rows,
+        data_dir=request.data_dir,
+        folder=output / _CORPUS_FOLDER,
+        exclude=[output],
+    )
+    data = open_run_data(wanted, arguments, reads_documents=method.reads_documents(config))
+    source = data.source
     assembly = Assembly(
         source=source,
+        documents=data.documents,
         folder=output / _CORPUS_FOLDER,
-        heldout_rows=_HELDOUT_ROWS if data_dir is None else 0,
+        heldout_rows=data.heldout_rows,
         base=request.base,
         teacher=request.teacher,
         seed=seed,
@@ -209,34 +215,13 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
             "base": request.base,
             **({"teacher": request.teacher} if request.teacher else {}),
         },
-        evaluator=_evaluator(data_dir, ingredients, int(arguments.get("per_device_train_batch_size", 8))),
+        evaluator=data.evaluator_of(ingredients, batch_size=int(arguments.get("per_device_train_batch_size", 8))),
         arguments={**arguments, **({"use_cpu": True} if request.device == "cpu" else {})},
         seed=seed,
         resume=request.resume,
         overwrite=request.overwrite,
         data_hashes={str(request.data): source.sha256()},
         sources=notes,
-        max_seq_length=ingredients.max_seq_length,
-    )
-
-
-def _evaluation_data(request: Request) -> Path | None:
-    """The folder that holds STS-B dev: the one named, or the environment's where it has the file."""
-    if request.data_dir is not None:
-        return Path(request.data_dir)
-    folder = os.environ.get("SELFSENT_DATA")
-    return Path(folder) if folder and (Path(folder) / "sts" / "STSBenchmark" / "dev.jsonl").is_file() else None
-
-
-def _evaluator(data_dir: Path | None, ingredients: Ingredients, batch_size: int) -> BaseEvaluator | None:
-    if data_dir is not None:
-        return PairsEvaluator.of_sts_dev(data_dir)
-    if ingredients.heldout is None:
-        return None
-    return HeldoutLoss(
-        loss=ingredients.loss,
-        dataset=ingredients.heldout,
-        batch_size=batch_size,
         max_seq_length=ingredients.max_seq_length,
     )
 

@@ -19,13 +19,17 @@ _NUM_CHECKPOINTS_PER_RUN = 10
 _NUM_LOGS_PER_RUN = 100
 _MAX_STEPS_BETWEEN_CHECKPOINTS = 500
 _POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size")
+BEST = "best"
+"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.methods.train`."""
+
 _DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
 
 
 def argument_names() -> list[str]:
     """The fields of the host's training arguments that ``training.KEY=VALUE`` may set."""
     fields = dataclasses.fields(SentenceTransformerTrainingArguments)
-    return sorted(field.name for field in fields if field.init and field.name not in _DECIDED_BY_THE_RUN)
+    names = (field.name for field in fields if field.init and field.name not in _DECIDED_BY_THE_RUN)
+    return sorted([*names, BEST])
 
 
 def _check_names(overrides: Mapping[str, Any]) -> None:
@@ -124,7 +128,7 @@ def training_arguments(
     _check_names(overrides)
     _check_positive(overrides)
     chosen = _defaults(num_steps, has_evaluator=has_evaluator) | _following(overrides, has_evaluator=has_evaluator)
-    chosen |= dict(overrides)
+    chosen |= {name: value for name, value in overrides.items() if name != BEST}
     try:
         return SentenceTransformerTrainingArguments(output_dir=str(output_dir), seed=seed, data_seed=seed, **chosen)
     except (ValueError, TypeError) as error:

@@ -1,0 +1,68 @@
+"""The documents that a training learns from, written to disk once, and a source of their texts for what takes texts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selfsent.data.columns import Row
+from selfsent.data.sources import BadRows, Source
+from selfsent.documents.corpus_file import CorpusFile, is_corpus_file, write_corpus
+from selfsent.documents.document import Document
+from selfsent.documents.documents import Documents
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCorpus:
+    """Documents to learn from.
+
+    Args:
+        documents: Read as often as wanted.
+        num_documents: How many there are.
+        notes: What the user should be told about what was read.
+    """
+
+    documents: Iterable[Document]
+    num_documents: int
+    notes: list[str] = field(default_factory=list[str])
+
+    def source(self, spec: str) -> Source:
+        """Give titles and texts as a source: one text a document, without blocks of code.
+
+        Args:
+            spec: What the user named.
+        """
+
+        def read(_: BadRows) -> Iterator[Row]:
+            for document in self.documents:
+                text = "\n".join(part for part in (document.title, document.prose().text) if part)
+                if text:
+                    yield {"text": text, "file": document.file or "", "line": document.line or 0}
+
+        return Source(
+            spec=spec, columns=("text",), provenance_columns=("file", "line"), read=read, notes=list(self.notes)
+        )
+
+
+def training_corpus(documents: Documents, folder: Path) -> TrainingCorpus:
+    """Read documents once and keep them on disk, so that no file is parsed again for each pass over them.
+
+    Args:
+        documents: What to read; a corpus file is taken as it is.
+        folder: Where the corpus file goes.
+    """
+    path = Path(documents.spec).expanduser()
+    if is_corpus_file(path) and documents.max_rows is None:
+        corpus = CorpusFile(path)
+        return TrainingCorpus(documents=corpus, num_documents=len(corpus))
+    corpus = write_corpus(documents, folder / "documents.parquet")
+    return TrainingCorpus(documents=corpus, num_documents=len(corpus), notes=_notes(documents))
+
+
+def _notes(documents: Documents) -> list[str]:
+    notes = list(documents.notes)
+    if documents.num_bad_rows:
+        notes.append(f"{documents.num_bad_rows:,} bad rows left out, the first: {documents.first_bad_row}")
+    if documents.skipped:
+        first = documents.skipped[0]
+        notes.append(f"{len(documents.skipped):,} files not read, the first: {first.file} ({first.reason})")
+    return notes

@@ -1,0 +1,233 @@
+"""Document contrast: a table of token vectors learned from nothing but which sentences stand in the same document.
+
+No paper: the objective is the Inverse Cloze Task (Lee et al. 2019) without a network, from a start by latent semantic
+analysis (Deerwester et al. 1990), with the token weights of Arora, Liang and Ma (2017).
+
+====================================================  ==========================  ===================================
+what                                                  object                      file
+====================================================  ==========================  ===================================
+parts of a document against the rest, both ways       ``part_contrast``           ``losses/part_contrast.py``
+batches of token ids                                  ``PartBatches``             ``losses/part_contrast.py``
+words of one stem share a row                         ``stem_rows``               ``data/stem_rows.py``
+start: topics of whole documents                      ``semantics_of_counts``     ``data/latent_semantics.py``
+Adam on the rows a batch touches                      ``SparseAdam``              ``kernels/bags_of_rows.py``
+training, epoch by epoch                              ``TableLearner``            ``training/table_learner.py``
+====================================================  ==========================  ===================================
+
+The same objective runs in the host's trainer on any base as ``simcse`` with ``view=document``; over a table alone that
+takes many times as long, since it makes a dense gradient and a dense optimizer step of the whole table.
+
+``--base static`` (default) gives one of the host's ``StaticEmbedding``; ``--base tree`` a tree encoder over the same
+table, whose cell starts at the sum of the children: equal vectors, and a structure to look at.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from jaxtyping import Float
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from transformers import PreTrainedTokenizerBase
+
+from selfsent.data.latent_semantics import semantics_of_counts
+from selfsent.data.stem_rows import stem_rows
+from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
+from selfsent.documents.document import Document
+from selfsent.documents.stretches import Stretch, stretches, windows
+from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
+from selfsent.documents.training_rows import mostly_single
+from selfsent.errors import UserError
+from selfsent.losses.part_contrast import PartBatches
+from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.modules import TreeEncoder
+from selfsent.training.library_fit import Fitting, LibraryFit
+from selfsent.training.table_learner import LearnerSettings, TableLearner
+from selfsent.words import Analyser
+
+_BASES = ("static", "tree")
+_MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a corpus say no more about topics
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentContrastConfig:
+    """Options of ``document-contrast``; all were chosen without labels (docs/experiments.md).
+
+    Args:
+        width: Values of an embedding.
+        parts: What stands against the rest of a document, one drawn for each batch: ``first`` sentence, a ``random``
+            part, the ``lead`` (title or first sentence), ``crops``; several with commas between them.
+        temperature: Divides cosines.
+        token_dropout: Share of tokens left out of a text, drawn anew for each batch.
+        frequency_weight: a; a token of share p of the corpus weighs ``a / (a + p)``.
+        stems: Whether words of one stem share a vector.
+        language: Two-letter code of the corpus' language, for stems; ``none`` finds it out.
+        topics: Whether the table starts at topics of the documents; else at random.
+        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
+        vocab_size: Pieces of a trained tokenizer, at most.
+        lowercase: Whether a trained tokenizer lower-cases.
+    """
+
+    width: int = 256
+    parts: str = "random"
+    temperature: float = 0.1
+    token_dropout: float = 0.2
+    frequency_weight: float = 1e-3
+    stems: bool = True
+    language: str | None = None
+    topics: bool = True
+    tokenizer: str | None = None
+    vocab_size: int = 25_000
+    lowercase: bool = True
+
+
+def training(config: DocumentContrastConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
+    """The training arguments it follows."""
+    return {"num_train_epochs": 6, "per_device_train_batch_size": 256, "learning_rate": 3e-3}
+
+
+def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
+    """Train or open the tokenizer, write token ids to disk, and start the table at the topics of the documents.
+
+    Raises:
+        UserError: An option is out of range, the base is neither ``static`` nor ``tree``, or no document has two parts.
+    """
+    base = assembly.base or "static"
+    if base not in _BASES:
+        raise UserError(f"--base must be {' or '.join(_BASES)} for document-contrast, got {base}")
+    if config.width < 1 or not config.frequency_weight > 0:
+        raise UserError(
+            f"width must be 1 or more and frequency_weight above 0, got {config.width} and {config.frequency_weight}"
+        )
+    assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
+    found = _Stretches(assembly.documents)
+    tokenizer = (
+        load_tokenizer(config.tokenizer)
+        if config.tokenizer
+        else train_tokenizer(found.texts(), vocab_size=config.vocab_size, lowercase=config.lowercase)
+    )
+    backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
+    corpus = write_token_corpus(found, backend, assembly.folder / "tokens")
+    analyser = Analyser(config.language) if config.language else Analyser.of_corpus(found.texts())
+    rows_of = stem_rows(backend, analyser if config.stems else Analyser())
+    fit = _Fit(config, corpus, rows_of, seed=assembly.seed)
+    model = _model(base, tokenizer, fit.token_table(), assembly.device)
+    fit.attach(model)
+    notes = [
+        f"{len(corpus):,} stretches of documents, {len(corpus.tokens):,} tokens"
+        + (", single sentences cut into windows" if found.are_windows else ""),
+        f"vocabulary of {len(rows_of):,} pieces, {int(rows_of.max()) + 1:,} rows"
+        + (f" (words of one stem share a row; language {analyser.language})" if analyser.language else ""),
+    ]
+    dataset = Dataset.from_dict({"stretch": fit.batches.usable})
+    return Ingredients(model=model, loss=fit, dataset=dataset, notes=notes)
+
+
+class _Stretches:
+    """The stretches of documents, read anew at every iteration; single sentences in windows where most are such."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents = documents
+        self.are_windows = mostly_single(stretches(documents))
+
+    def __iter__(self) -> Iterator[Stretch]:
+        found = stretches(self._documents)
+        return map(windows, found) if self.are_windows else found
+
+    def texts(self) -> Iterator[str]:
+        """Yield title and sentences of each stretch as one text."""
+        return (" ".join(stretch.parts) for stretch in self)
+
+
+def _model(
+    base: str, tokenizer: PreTrainedTokenizerBase, table: Float[np.ndarray, "V D"], device: str | None
+) -> SentenceTransformer:
+    if base == "static":
+        backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] a compiled one
+        module: Any = StaticEmbedding(backend, embedding_weights=table.copy())
+    else:
+        module = TreeEncoder(tokenizer=tokenizer, channels=table.shape[1], channel_size=1, composition_init="sum")
+    return SentenceTransformer(modules=[module], device=device)
+
+
+class _Fit(LibraryFit):
+    """Learns the table, and writes it into the model."""
+
+    arguments = frozenset({"num_train_epochs", "learning_rate", "per_device_train_batch_size", "best"})
+
+    def __init__(self, config: DocumentContrastConfig, corpus: TokenCorpus, rows_of: Any, *, seed: int) -> None:
+        super().__init__()
+        self.config, self.corpus, self.rows_of, self.seed = config, corpus, rows_of, seed
+        counted = corpus.counts(rows_of)
+        of_row = np.asarray(counted.sum(axis=0)).ravel()
+        shares = of_row / max(float(of_row.sum()), 1.0)
+        self.row_weights = (config.frequency_weight / (config.frequency_weight + shares)).astype(np.float32)
+        self.table = self._start(counted)
+        self.batches = PartBatches(
+            corpus,
+            rows_of=rows_of,
+            row_weights=self.row_weights,
+            parts=[part.strip() for part in config.parts.split(",")],
+            token_dropout=config.token_dropout,
+            seed=seed,
+        )
+
+    def _start(self, counted: Any) -> Float[np.ndarray, "R D"]:
+        if not self.config.topics:
+            random = np.random.default_rng(self.seed)
+            table = random.normal(size=(counted.shape[1], self.config.width)).astype(np.float32)
+            return table / np.linalg.norm(table, axis=1, keepdims=True)
+        step = -(-counted.shape[0] // _MOST_COUNTED)
+        return semantics_of_counts(counted[::step], dimension=self.config.width, seed=self.seed)
+
+    def token_table(self) -> Float[np.ndarray, "V D"]:
+        """Write the table out by tokens, their weights in it."""
+        return (self.table * self.row_weights[:, None])[self.rows_of]
+
+    def attach(self, model: SentenceTransformer) -> None:
+        """Name the model that the table is written into."""
+        self.model = model
+        self._write()
+
+    def _write(self) -> None:
+        embedding: Any = self.model[0].embedding
+        with torch.no_grad():
+            embedding.weight.copy_(torch.from_numpy(self.token_table()))
+
+    def fit(self, fitting: Fitting) -> int:
+        """Learn for some epochs and keep the best by the evaluator, the start among them."""
+        arguments: Mapping[str, Any] = fitting.arguments
+        epochs = float(arguments["num_train_epochs"])
+        if not epochs.is_integer():
+            raise UserError(f"training.num_train_epochs must be a whole number for document-contrast, got {epochs:g}")
+        settings = LearnerSettings(
+            temperature=self.config.temperature,
+            batch_size=int(arguments["per_device_train_batch_size"]),
+            learning_rate=float(arguments["learning_rate"]),
+            num_epochs=int(epochs),
+        )
+        learner = TableLearner(self.table, self.batches, settings)
+        best = fitting.resume(learner.load)
+        if best is None:
+            best = fitting.measure(0, {}, self._write)
+        for epoch in range(learner.epoch, settings.num_epochs):
+            loss = learner.learn_epoch()
+            fitting.measure(epoch + 1, {"loss": loss}, self._write)
+            fitting.save(epoch + 1, learner.save)
+        fitting.restore_best(learner.load)
+        self._write()
+        return len(self.corpus.tokens) * settings.num_epochs
+
+
+DOCUMENT_CONTRAST = Method(
+    name="document-contrast",
+    summary="token vectors from which sentences stand in the same document, on raw documents (ours)",
+    config=DocumentContrastConfig,
+    build=build,
+    training=training,
+    reads_documents=lambda _: True,
+)
+"""A table learned from documents."""
