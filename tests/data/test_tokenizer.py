@@ -75,6 +75,10 @@ def test_the_vocabulary_is_as_small_as_the_corpus() -> None:
     )
 
 
+def test_no_room_is_made_for_more_pieces_than_there_can_be() -> None:
+    assert len(train_tokenizer(["some words", "some more"], vocab_size=10**17)) < 40
+
+
 def test_the_rarest_characters_of_a_large_alphabet_become_unknown() -> None:
     common = "".join(chr(0x4E00 + number) for number in range(400))
     tokenizer = train_tokenizer([common] * 200 + ["\u9fa0"], vocab_size=2000)

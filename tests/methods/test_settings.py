@@ -75,6 +75,11 @@ def test_an_optional_value_may_be_none(value: str | None):
         ("channels", 2.5, "a whole number"),
         ("channels", "ten", "a whole number"),
         ("channels", float("inf"), "a whole number"),
+        ("channels", 10**30, "a whole number of at most"),
+        pytest.param("channels", 10**5000, "a number of over 40 digits is not a whole number", id="digits"),
+        pytest.param("channels", "9" * 5000, "…' is not a whole number", id="characters"),
+        ("temperature", float("nan"), "a number"),
+        pytest.param("temperature", 10**400, "a number", id="overflow"),
         ("tied", 1, "true or false"),
         ("tied", "yes", "true or false"),
         ("structure", "forest", "one of induced, balanced"),
@@ -85,6 +90,10 @@ def test_an_optional_value_may_be_none(value: str | None):
 def test_a_value_of_another_type_is_refused_with_what_is_needed(name: str, value: Any, needed: str):
     with pytest.raises(UserError, match=f"{name}=.*{needed}"):
         configure(Options, {name: value}, method="m")
+
+
+def test_what_json_cannot_read_is_a_text():
+    assert parse_assignments(["a=" + "9" * 5000, "b=" + "[" * 100_000]) == {"a": "9" * 5000, "b": "[" * 100_000}
 
 
 def test_an_unknown_option_is_refused_with_the_nearest_known_ones():

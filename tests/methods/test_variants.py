@@ -15,6 +15,10 @@ def written(folder: Path, text: str) -> Recipe:
     return read_recipe(path)
 
 
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert written(tmp_path, '\ufeffmethod = "strae"\n').method == "strae"
+
+
 def test_a_recipe_without_many_runs_stays_one_run(tmp_path: Path) -> None:
     recipe = written(tmp_path, 'method = "strae"\nseed = 3\n[options]\nstructure = "right"\n')
     assert not recipe.has_many_runs
@@ -79,6 +83,7 @@ def test_a_value_that_is_no_file_name_still_names_a_folder(tmp_path: Path) -> No
         ('method = "strae"\nseed = 1\nseeds = [1]\n', "has both seed and seeds"),
         ('method = "strae"\nevaluate = "sts"\n', "has evaluate, which is for many runs"),
         ('method = "strae\n', "is not valid TOML"),
+        (f'method = "strae"\nseed = {"9" * 5000}\n', "is not valid TOML"),
     ],
 )
 def test_a_recipe_that_cannot_be_meant_is_refused_with_the_reason(text: str, message: str, tmp_path: Path) -> None:
@@ -93,6 +98,7 @@ def test_a_recipe_that_cannot_be_meant_is_refused_with_the_reason(text: str, mes
     [
         ("seeds = [1, 1]\n", "names a seed twice"),
         ("seeds = [1, 0.5]\n", "needs whole numbers"),
+        ("seeds = [4294967296]\n", "needs whole numbers between 0 and 4,294,967,295"),
         ("[grid]\ntemperature = []\n", "temperature = .* needs a list with at least one value"),
         ("[grid]\ntemperature = 0.5\n", "temperature = 0.5 and needs a list"),
         ("[grid]\ntemperature = [1, 1.0]\n", "has a value twice"),

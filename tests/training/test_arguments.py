@@ -1,5 +1,6 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,6 +37,41 @@ def test_a_value_the_host_refuses_becomes_one_line(tmp_path: Path) -> None:
             {"save_strategy": "sometimes"}, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=False
         )
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("learning_rate", math.nan, "a finite number above 0"),
+        pytest.param("learning_rate", 10**400, "a finite number above 0", id="overflow"),
+        ("num_train_epochs", math.inf, "a finite number above 0"),  # 1e400
+        ("per_device_train_batch_size", 10**30, "a whole number of at most"),
+        ("per_device_train_batch_size", 2.5, "a whole number of at most"),
+        ("max_steps", math.nan, "a whole number of at most"),
+        ("max_steps", "many", "a whole number of at most"),
+        ("gradient_accumulation_steps", 0, "a finite number above 0"),
+        ("warmup_steps", math.inf, "a finite number of 0 or more"),
+        ("weight_decay", -1, "a finite number of 0 or more"),
+        ("max_grad_norm", math.nan, "a finite number"),
+        ("adam_epsilon", math.nan, "a finite number of 0 or more"),
+        ("adam_beta1", 2, "a number from 0 to below 1"),
+        ("eval_steps", math.nan, "a finite number"),
+        pytest.param("save_total_limit", 10**5000, "a whole number of at most", id="digits"),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_refused_with_what_is_needed(
+    name: str, value: Any, needed: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=rf"training\.{name} is .*; needed is {needed}") as caught:
+        training_arguments({name: value}, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=True)
+    assert len(str(caught.value)) < 200
+
+
+def test_numbers_that_the_host_takes_are_taken(tmp_path: Path) -> None:
+    taken = {"max_steps": -1, "save_total_limit": None, "eval_steps": 0.5, "save_steps": 0.5, "warmup_steps": 0.1}
+    taken |= {"max_grad_norm": -1, "weight_decay": 0.0, "neftune_noise_alpha": None, "per_device_train_batch_size": 4}
+    built = training_arguments(taken, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=True)
+    assert {name: getattr(built, name) for name in taken} == taken
 
 
 def test_checkpoints_follow_evaluations_that_are_set_and_the_other_way_round(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int | N
 def _within(window: int, ids: Ids, document: Ids, known: NDArray[np.bool_], num_words: int) -> Counts:
     """Count the pairs of all distances up to ``window``, both ways round."""
     total = csr_array((num_words, num_words), dtype=np.float64)
-    for distance in range(1, window + 1):
+    longest = int(np.bincount(document).max(initial=0))
+    for distance in range(1, min(window + 1, longest)):
         together = (document[:-distance] == document[distance:]) & known[:-distance] & known[distance:]
         one, other = ids[:-distance][together], ids[distance:][together]
         total = total + csr_array((np.ones(len(one)), (one, other)), shape=total.shape)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
+from selfsent.data.tokenizer import MOST_PIECES, load_tokenizer, train_tokenizer
 from selfsent.errors import UserError
 
 BERT_TOKENS = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
@@ -71,7 +71,7 @@ def train_roberta_tokenizer(
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=min(vocab_size, MOST_PIECES),
         min_frequency=_MIN_FREQUENCY,
         special_tokens=special,
         initial_alphabet=alphabet,

@@ -19,6 +19,9 @@ from selfsent.errors import UserError
 PAD_TOKEN = "[PAD]"  # noqa: S105 a token of a vocabulary, no secret
 UNKNOWN_TOKEN = "[UNK]"  # noqa: S105 a token of a vocabulary, no secret
 DEFAULT_VOCAB_SIZE = 25_000
+MOST_PIECES = 10_000_000
+"""Room is made for as many pieces as are asked for, however few there are; more than this cannot be meant."""
+
 CHARACTER_COVERAGE = 0.9995
 """Share of the corpus' characters that the alphabet holds; the rarest become unknown. SentencePiece's default."""
 
@@ -69,7 +72,7 @@ def train_tokenizer(
                 f"for its {len(alphabet)} characters and two special tokens"
             )
         trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
+            vocab_size=min(vocab_size, MOST_PIECES),
             min_frequency=min_frequency,
             special_tokens=[PAD_TOKEN, UNKNOWN_TOKEN],
             initial_alphabet=sorted(alphabet),

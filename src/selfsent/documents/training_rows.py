@@ -9,6 +9,9 @@ from selfsent.errors import UserError
 from selfsent.views.document_views import SENTENCE_END
 
 
+_MOSTLY = 0.8
+
+
 class DocumentRows:
     """Rows of documents: ``title``, ``text`` (sentences separated by ``SENTENCE_END``) and ``label``, the document.
 
@@ -69,9 +72,9 @@ class DocumentRows:
 
 
 def mostly_single(found: Iterable[Stretch]) -> bool:
-    """Tell whether more than half of the stretches have a single part."""
+    """Tell whether more than four of five stretches have a single part."""
     num_single = num_stretches = 0
     for stretch in found:
         num_stretches += 1
         num_single += len(stretch.parts) == 1
-    return 2 * num_single > num_stretches
+    return num_single > _MOSTLY * num_stretches

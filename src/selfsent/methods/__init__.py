@@ -5,6 +5,7 @@
 
 from selfsent.methods.banyan import BANYAN
 from selfsent.methods.bi_lstm import BI_LSTM
+from selfsent.methods.document_contrast import DOCUMENT_CONTRAST
 from selfsent.methods.fasttext import FASTTEXT
 from selfsent.methods.mlm import MLM
 from selfsent.methods.multilingual import MULTILINGUAL
@@ -29,6 +30,7 @@ METHODS: dict[str, Method] = {
         IORNN,
         BI_LSTM,
         FASTTEXT,
+        DOCUMENT_CONTRAST,
         SIMCSE,
         SIMCSE_SUP,
         SBERT_CLASSIFICATION,

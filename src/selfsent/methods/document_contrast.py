@@ -44,11 +44,13 @@ from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
 from selfsent.methods.recipe import Assembly, Ingredients, Method
 from selfsent.modules import TreeEncoder
-from selfsent.training.library_fit import Fitting, LibraryFit
+from selfsent.training.fitting import Fitting
+from selfsent.training.library_fit import LibraryFit
 from selfsent.training.table_learner import LearnerSettings, TableLearner
 from selfsent.words import Analyser
 
 _BASES = ("static", "tree")
+_PATIENCE = 2  # epochs without a better measure, after which training stops
 _MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a corpus say no more about topics
 
 
@@ -197,29 +199,33 @@ class _Fit(LibraryFit):
         with torch.no_grad():
             embedding.weight.copy_(torch.from_numpy(self.token_table()))
 
-    def fit(self, fitting: Fitting) -> int:
-        """Learn for some epochs and keep the best by the evaluator, the start among them."""
-        arguments: Mapping[str, Any] = fitting.arguments
+    def fit(self, dataset: Dataset, fitting: Fitting) -> int:  # noqa: ARG002 its rows are in the token corpus
+        """Learn epoch by epoch; keep the best by the evaluator, the start among them, and stop two behind it."""
+        learner = TableLearner(self.table, self.batches, self._settings(fitting.arguments))
+        if not fitting.resume(learner.load):
+            self._write()
+            fitting.measure(0, {})
+            fitting.save(0, learner.save)
+        while learner.epoch < learner.settings.num_epochs and not fitting.has_stalled(learner.epoch, patience=_PATIENCE):
+            loss = learner.learn_epoch()
+            self._write()
+            fitting.measure(learner.epoch, {"loss": loss})
+            fitting.save(learner.epoch, learner.save)
+        num_epochs = learner.epoch
+        fitting.restore_best(learner.load)
+        self._write()
+        return len(self.corpus.tokens) * num_epochs
+
+    def _settings(self, arguments: Mapping[str, Any]) -> LearnerSettings:
         epochs = float(arguments["num_train_epochs"])
         if not epochs.is_integer():
             raise UserError(f"training.num_train_epochs must be a whole number for document-contrast, got {epochs:g}")
-        settings = LearnerSettings(
+        return LearnerSettings(
             temperature=self.config.temperature,
             batch_size=int(arguments["per_device_train_batch_size"]),
             learning_rate=float(arguments["learning_rate"]),
             num_epochs=int(epochs),
         )
-        learner = TableLearner(self.table, self.batches, settings)
-        best = fitting.resume(learner.load)
-        if best is None:
-            best = fitting.measure(0, {}, self._write)
-        for epoch in range(learner.epoch, settings.num_epochs):
-            loss = learner.learn_epoch()
-            fitting.measure(epoch + 1, {"loss": loss}, self._write)
-            fitting.save(epoch + 1, learner.save)
-        fitting.restore_best(learner.load)
-        self._write()
-        return len(self.corpus.tokens) * settings.num_epochs
 
 
 DOCUMENT_CONTRAST = Method(

@@ -33,6 +33,7 @@ from selfsent.errors import UserError
 from selfsent.methods.recipe import Assembly, Ingredients, Method
 from selfsent.modules import FastTextEncoder
 from selfsent.modules.fasttext_encoder import word_tokenizer
+from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
 
 _TEXTS_AT_ONCE = 1000
@@ -149,9 +150,9 @@ class FastTextFit(LibraryFit):
         super().__init__()
         self.encoder, self.config = encoder, config
 
-    def fit(self, dataset: Dataset, arguments: Mapping[str, Any], *, seed: int) -> int:
+    def fit(self, dataset: Dataset, fitting: Fitting) -> int:
         """Train, and return the words seen over all epochs."""
-        epochs = float(arguments["num_train_epochs"])
+        epochs = float(fitting.arguments["num_train_epochs"])
         if epochs < 1 or not epochs.is_integer():
             raise UserError(f"fasttext trains whole epochs, at least one (received {epochs:g})")
         config = self.config
@@ -165,8 +166,8 @@ class FastTextFit(LibraryFit):
             max_n=config.max_n,
             bucket=config.buckets,
             sample=1e-4,
-            alpha=float(arguments["learning_rate"]),
-            seed=seed,
+            alpha=float(fitting.arguments["learning_rate"]),
+            seed=fitting.seed,
             workers=1,
         )
         sentences = _Sentences(dataset)

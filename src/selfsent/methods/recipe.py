@@ -158,10 +158,10 @@ def read_recipe(path: Path) -> Recipe:
             or keys that exclude each other. All problems are named together.
     """
     try:
-        table = tomllib.loads(path.read_text("utf8"))
+        table = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read the recipe {path}: {error.strerror}; see `selfsent recipes`") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise UserError(f"the recipe {path} is not valid TOML: {error}") from error
     problems = _problems(table)
     if problems:

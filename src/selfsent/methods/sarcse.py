@@ -46,6 +46,7 @@ from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionL
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
+from selfsent.training.numbers import shortened
 
 PAPER_BASE = "roberta-base"
 FREQUENCIES_FILE = "token-frequencies.json"
@@ -55,6 +56,8 @@ SentenceEncoder = Literal["text-cnn", "mean", "weighted-mean"]
 
 _TEXTS_A_BATCH = 1000
 _NUM_COMMONEST = 3
+_MOST_DIGITS = 4
+"""Of the width of a kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,12 +177,13 @@ def _check(config: SarcseConfig, assembly: Assembly) -> None:
 
 
 def _kernel_sizes(config: SarcseConfig) -> list[int]:
-    try:
-        return [int(width) for width in config.kernel_sizes.split(",")]
-    except ValueError as error:
+    widths = [width.strip() for width in config.kernel_sizes.split(",")]
+    if not all(width.isdecimal() and len(width) <= _MOST_DIGITS for width in widths):
         raise UserError(
-            f"kernel_sizes={config.kernel_sizes!r} is no list of widths; give whole numbers with commas, such as 3,4,5"
-        ) from error
+            f"kernel_sizes={shortened(config.kernel_sizes)} is no list of widths; give whole numbers with commas, such"
+            " as 3,4,5"
+        )
+    return list(map(int, widths))
 
 
 def _frequencies(

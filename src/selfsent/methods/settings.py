@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from selfsent.errors import UserError
+from selfsent.training.numbers import WHOLE_RANGE, is_number, is_whole_number, shortened
 
 Config = TypeVar("Config")
 
@@ -35,7 +36,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also a number of thousands of digits, or brackets without an end
         return text
 
 
@@ -68,7 +69,7 @@ def configure(config_type: type[Config], options: Mapping[str, Any], *, method: 
         try:
             values[name] = _coerced(value, hints[name])
         except ValueError as error:
-            problems.append(f"{name}={value!r} is not {error}")
+            problems.append(f"{name}={shortened(value)} is not {error}")
     if problems:
         raise UserError("; ".join(problems))
     return config_type(**values)
@@ -90,15 +91,15 @@ def _coerced(value: Any, hint: Any) -> Any:
         if value is None or value == "none":
             return None
         return _coerced(value, next(part for part in get_args(hint) if part is not NoneType))
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     accepted = {
-        float: is_number,
-        int: is_number and float(value).is_integer() if is_number else False,
+        float: is_number(value),
+        int: is_whole_number(value),
         bool: isinstance(value, bool),
         str: isinstance(value, str | int | float),
     }
     if not accepted[hint]:
-        raise ValueError({float: "a number", int: "a whole number", bool: "true or false", str: "a text"}[hint])
+        needed = {float: "a number", int: f"a whole number {WHOLE_RANGE}", bool: "true or false", str: "a text"}
+        raise ValueError(needed[hint])
     return hint(value)
 
 

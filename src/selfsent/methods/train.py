@@ -1,8 +1,9 @@
 """From a method or recipe and a source to a trained model folder: what ``selfsent train`` does."""
 
+import contextlib
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,17 @@ from selfsent.methods.run_data import Wanted, open_run_data
 from selfsent.methods.settings import as_options, configure, split_settings
 from selfsent.training.arguments import training_arguments
 from selfsent.training.library_fit import LibraryFit, train_by_library
+from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
 from selfsent.training.run_folder import RunFolder
 
 DEFAULT_SEED = 42
 _CORPUS_FOLDER = ".corpus"
+_OUT_OF_MEMORY = (
+    *("can't allocate memory", "out of memory", "storage size calculation overflowed", "bad_alloc"),
+    "array is too big",
+)
 _NAMES = ("method", "data", "output", "base", "teacher", "data_dir", "device")
 
 logger = logging.getLogger(__name__)
@@ -131,16 +137,41 @@ def settle(recipe: Recipe, request: Request) -> tuple[Method, Any, dict[str, Any
         The method, its configuration, and the fields of the host's training arguments.
 
     Raises:
-        UserError: There is no such method, or an option or an argument of the trainer is not known or not of its type.
+        UserError: There is no such method, an option or an argument of the trainer is not known or not of its type, or
+            the seed is none.
     """
     from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
 
+    seed = seed_of(recipe, request)
+    if not is_seed(seed):
+        raise UserError(f"the seed must be a whole number {SEED_RANGE}, got {shortened(seed)}")
     method = _method(recipe, METHODS, request)
     options, arguments = split_settings(request.settings)
     config = configure(method.config, {**recipe.options, **options}, method=method.name)
     arguments = {**method.training(config), **recipe.training, **arguments}
     training_arguments(arguments, output_dir=Path(request.output), seed=DEFAULT_SEED, num_steps=1, has_evaluator=True)
     return method, config, arguments
+
+
+def seed_of(recipe: Recipe, request: Request) -> int:
+    """The seed of a run: that of the request, else of the recipe, else the default."""
+    return next(seed for seed in (request.seed, recipe.seed, DEFAULT_SEED) if seed is not None)
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Generator[None]:
+    """Say in one line that a model or a batch does not fit into memory."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
+        text = str(error).lower()
+        if isinstance(error, RuntimeError | ValueError) and not any(words in text for words in _OUT_OF_MEMORY):
+            raise
+        reason = " ".join(str(error).split())[:160] or "out of memory"
+        raise UserError(
+            f"model or batch do not fit into memory ({reason}); give a smaller --batch-size, smaller sizes, or another"
+            " --base"
+        ) from error
 
 
 def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
@@ -153,8 +184,9 @@ def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
         if not (request.resume or request.overwrite):
             folder.begin({}, resume=False, overwrite=False)
         try:
-            plan = _plan(request, recipe, method, config, arguments)
-            return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
+            with _enough_memory():
+                plan = _plan(request, recipe, method, config, arguments)
+                return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
         finally:
             shutil.rmtree(output / _CORPUS_FOLDER, ignore_errors=True)
 
@@ -174,7 +206,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     """Read the data, build model and loss, and say how they are to be trained."""
     output = Path(request.output).expanduser()
     max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
-    seed = next(value for value in (request.seed, recipe.seed, DEFAULT_SEED) if value is not None)
+    seed = seed_of(recipe, request)
     wanted = Wanted(
         data=request.data,
         columns=request.columns,

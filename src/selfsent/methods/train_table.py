@@ -18,7 +18,7 @@ from selfsent.evaluation.suites import suite_names
 from selfsent.methods.recipe import EVALUATE_DEV, Recipe
 from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.methods.settings import as_options
-from selfsent.methods.train import DEFAULT_SEED, Request, named_recipe, request_of, settle, train_recipe
+from selfsent.methods.train import Request, named_recipe, request_of, seed_of, settle, train_recipe
 from selfsent.methods.variants import Variant, variants_of
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
 from selfsent.training.run_identity import differences
@@ -130,7 +130,7 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
     clashes = sorted({key for variant in variants for key in variant.settings if key in request.settings})
     if clashes:
         raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
-    seeds = recipe.seeds or [next(seed for seed in (request.seed, recipe.seed, DEFAULT_SEED) if seed is not None)]
+    seeds = recipe.seeds or [seed_of(recipe, request)]
     return [_run(variant, seed, request) for variant in variants for seed in seeds]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from selfsent.errors import UserError
 from selfsent.methods.recipe import Recipe
 from selfsent.methods.settings import split_settings
+from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 
 _RUN_KEYS: Mapping[str, type] = {"name": str, "method": str, "options": dict, "training": dict, "max_rows": int}
 _NOT_IN_A_NAME = re.compile(r"[^\w.=,+-]+")
@@ -64,8 +65,8 @@ def variants_of(recipe: Recipe) -> list[Variant]:
 
 
 def _seed_problems(seeds: Sequence[Any]) -> list[str]:
-    if any(not isinstance(seed, int) or isinstance(seed, bool) or seed < 0 for seed in seeds):
-        return [f"seeds = {list(seeds)} and needs whole numbers, 0 or more"]
+    if not all(map(is_seed, seeds)):
+        return [f"seeds = [{', '.join(map(shortened, seeds))}] and needs whole numbers {SEED_RANGE}"]
     if len(set(seeds)) < len(seeds):
         return [f"seeds = {list(seeds)} names a seed twice; name each once"]
     return []

@@ -7,20 +7,24 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import torch
 from sentence_transformers import SentenceTransformerTrainingArguments
 from torch import nn
 
 from selfsent.errors import UserError
+from selfsent.training.numbers import WHOLE_RANGE, is_number, is_whole_number, shortened
 
 _NUM_CHECKPOINTS_PER_RUN = 10
 _NUM_LOGS_PER_RUN = 100
 _MAX_STEPS_BETWEEN_CHECKPOINTS = 500
-_POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size")
+_POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps")
+_NOT_NEGATIVE = ("weight_decay", "adam_epsilon", "warmup_steps", "warmup_ratio")
+_BELOW_ONE = ("adam_beta1", "adam_beta2")
 BEST = "best"
-"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.methods.train`."""
+"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.methods.run_data`."""
 
 _DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
 
@@ -43,11 +47,29 @@ def _check_names(overrides: Mapping[str, Any]) -> None:
             raise UserError(f"training.{name} is not a field of the host's training arguments; {hint}")
 
 
-def _check_positive(overrides: Mapping[str, Any]) -> None:
-    for name in _POSITIVE:
-        value = overrides.get(name, 1)
-        if not (isinstance(value, int | float) and 0 < value < math.inf):
-            raise UserError(f"training.{name} is {value!r}; needed is a finite number above 0")
+def _check_numbers(overrides: Mapping[str, Any]) -> None:
+    hints = get_type_hints(SentenceTransformerTrainingArguments)
+    for name, value in overrides.items():
+        needed = _needed(name, value, hints[name])
+        if needed:
+            raise UserError(f"training.{name} is {shortened(value)}; needed is {needed}")
+
+
+def _needed(name: str, value: Any, hint: Any) -> str:
+    """What kind of number an argument needs to be; nothing where it is one, or need not be a number."""
+    kinds = set(get_args(hint)) or {hint}
+    if not kinds <= {int, float, NoneType} or (value is None and NoneType in kinds):
+        return ""
+    is_finite = is_number(value) and abs(value) < math.inf
+    if name in _POSITIVE and not (is_finite and value > 0):
+        return "a finite number above 0"
+    if name in _NOT_NEGATIVE and not (is_finite and value >= 0):
+        return "a finite number of 0 or more"
+    if name in _BELOW_ONE and not (is_finite and 0 <= value < 1):
+        return "a number from 0 to below 1"
+    if int in kinds and not is_whole_number(value):
+        return f"a whole number {WHOLE_RANGE}"
+    return "" if is_finite else "a finite number"
 
 
 def num_training_steps(overrides: Mapping[str, Any], num_rows: int | None, num_ranks: int = 1) -> int | None:
@@ -126,7 +148,7 @@ def training_arguments(
         UserError: An unknown field (with the nearest known ones), or a value the host refuses.
     """
     _check_names(overrides)
-    _check_positive(overrides)
+    _check_numbers(overrides)
     chosen = _defaults(num_steps, has_evaluator=has_evaluator) | _following(overrides, has_evaluator=has_evaluator)
     chosen |= {name: value for name, value in overrides.items() if name != BEST}
     try:
@@ -140,10 +162,16 @@ def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -
     """Refuse a rate of its own for weights that are not there; the host would stop with its first step.
 
     Raises:
-        UserError: A pattern is no regular expression, or matches the name of no weight of model or loss.
+        UserError: A pattern is no regular expression, or matches the name of no weight of model or loss; or a rate is
+            no finite number of 0 or more.
     """
     names = [name for name, _ in loss.named_parameters()]
-    for pattern in mapping:
+    for pattern, rate in mapping.items():
+        if not (is_number(rate) and 0 <= rate < math.inf):
+            raise UserError(
+                f"training.learning_rate_mapping: the rate of {pattern!r} is {shortened(rate)}; needed is a finite"
+                " number of 0 or more"
+            )
         try:
             is_met = any(re.search(pattern, name) for name in names)
         except re.error as error:

@@ -11,6 +11,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_N
 from transformers.trainer_utils import get_last_checkpoint
 
 from selfsent.errors import UserError
+from selfsent.training.fitting import STATE_FILE as FITTING_FILE
 
 _MODULES_FILE = "modules.json"
 
@@ -49,6 +50,9 @@ def last_whole_checkpoint(folder: Path, *, is_model_only: bool = False) -> tuple
 
 def damage(checkpoint: Path, *, is_model_only: bool = False) -> str | None:
     """Say which file of a checkpoint, or of the best one that it goes back to, is missing or cut; nothing if none."""
+    if (checkpoint / FITTING_FILE).is_file():  # of a loop of ours, see `selfsent.training.fitting`
+        cut = next((file for file in sorted(checkpoint.iterdir()) if not _is_whole(file)), None)
+        return cut and f"{cut.name} is cut or damaged"
     needed = [TRAINER_STATE_NAME, *([] if is_model_only else [OPTIMIZER_NAME, SCHEDULER_NAME])]
     problem = _first_damage(checkpoint, needed, checkpoint.rglob("*"))
     if problem is not None:

@@ -1,10 +1,11 @@
-"""Runs whose training is a library's own: the same folder, record and measures, without the host's trainer."""
+"""Runs whose training is a loop of its own or of a library: the same folder, record and measures as the host's."""
 
 import datetime as dt
 import logging
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
@@ -13,6 +14,8 @@ from torch import nn
 
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
+from selfsent.training.arguments import BEST
+from selfsent.training.fitting import Fitting
 from selfsent.training.metrics_log import MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
 from selfsent.training.provenance import provenance
@@ -24,18 +27,17 @@ logger = logging.getLogger(__name__)
 
 
 class LibraryFit(nn.Module):
-    """What a method gives for its loss where a library trains the model by itself, in one go."""
+    """What a method gives for its loss where it, or a library, trains the model without the host's trainer."""
 
     arguments: frozenset[str] = frozenset()
     """The fields of the host's training arguments that it follows."""
 
-    def fit(self, dataset: Dataset, arguments: Mapping[str, Any], *, seed: int) -> int:
+    def fit(self, dataset: Dataset, fitting: Fitting) -> int:
         """Train the model.
 
         Args:
             dataset: The rows to train on.
-            arguments: Fields of the host's training arguments.
-            seed: Of the run.
+            fitting: Arguments and seed, and what measures and saves along the way, where it does.
 
         Returns:
             Tokens seen, over all epochs.
@@ -46,7 +48,8 @@ class LibraryFit(nn.Module):
 def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
     """Train as planned and leave a model folder, as `selfsent.training.run.train` does: model, metrics, ``run.json``.
 
-    It is measured once, at the end. A run that was killed starts anew: there are no checkpoints.
+    It is measured once, at the end, and a run that was killed starts anew, unless ``fit`` measures and saves along the
+    way.
 
     Args:
         plan: What to train, on what, and where to.
@@ -72,30 +75,37 @@ def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
         record = {"status": "running", "started_at": now, **this_run, "sources": list(plan.sources), **provenance()}
         folder.write_record(record)
         with resumable(folder):
-            _finish(plan, folder, record, _fitted(plan, fit, folder))
+            _finish(plan, folder, record, _fitted(plan, fit, folder, start.checkpoint))
     return plan.model
 
 
-def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder) -> dict[str, Any]:
+def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path | None) -> dict[str, Any]:
     """Train and measure; return what ``run.json`` says of it."""
-    unused = sorted(plan.arguments.keys() - fit.arguments - {"use_cpu"})
+    unused = sorted(plan.arguments.keys() - fit.arguments - {"use_cpu", BEST})
     if unused:
         logger.info("of the trainer's arguments %s are not used here", ", ".join(unused))
     if not isinstance(plan.train_dataset, Dataset):
         raise UserError("this method reads its data several times and takes no stream")
+    fitting = Fitting(
+        model=plan.model,
+        arguments=plan.arguments,
+        seed=plan.seed,
+        evaluator=plan.evaluator,
+        log=MetricsLog(folder.metrics_path),
+        checkpoints=folder.checkpoints,
+        checkpoint=checkpoint,
+    )
     began = time.monotonic()
-    num_tokens = fit.fit(plan.train_dataset, plan.arguments, seed=plan.seed)
+    num_tokens = fit.fit(plan.train_dataset, fitting)
     training_seconds = time.monotonic() - began
     plan.model.eval()
-    measured: Any = {} if plan.evaluator is None else plan.evaluator(plan.model)
-    metrics = {f"eval_{name}": value for name, value in measured.items()}
-    log = MetricsLog(folder.metrics_path)
-    log.begin(0)
-    log.write(0, None, metrics)
-    results: dict[str, Any] = {"num_tokens_seen": num_tokens, "metrics": metrics}
-    if plan.evaluator is not None and plan.evaluator.primary_metric:
+    if not fitting.has_measured:
+        fitting.begin()
+        fitting.measure(0, {})
+    results: dict[str, Any] = {"num_tokens_seen": num_tokens, "metrics": fitting.metrics}
+    if plan.evaluator is not None and fitting.best_step is not None:
         name = f"eval_{plan.evaluator.primary_metric}"
-        results["best"] = {"metric": name, "value": float(metrics[name]), "step": 0}
+        results["best"] = {"metric": name, "value": fitting.values[fitting.best_step], "step": fitting.best_step}
     return results | {
         "seconds": round(time.monotonic() - began, 3),
         "training_seconds": round(training_seconds, 3),

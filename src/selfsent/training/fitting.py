@@ -1,0 +1,131 @@
+"""What a training by its own loop shares with the host's: measures along the way, checkpoints, the best one kept."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from selfsent.training.metrics_log import MetricsLog
+
+STATE_FILE = "fitting.json"
+"""What a checkpoint of a loop of ours holds beside what the loop saves."""
+_PREFIX = "checkpoint-"
+_WRITING_FOLDER = ".writing"
+
+logger = logging.getLogger(__name__)
+
+
+class Fitting:
+    """One training: its arguments, and where it measures and saves.
+
+    Args:
+        model: The model in training.
+        arguments: Fields of the host's training arguments.
+        seed: Of the run.
+        evaluator: Measures the model; ``None`` keeps the last state.
+        log: Where metrics go.
+        checkpoints: Folder of checkpoints.
+        checkpoint: The one to go on from; ``None`` begins anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: SentenceTransformer,
+        arguments: Mapping[str, Any],
+        seed: int,
+        evaluator: BaseEvaluator | None,
+        log: MetricsLog,
+        checkpoints: Path,
+        checkpoint: Path | None,
+    ) -> None:
+        self.model = model
+        self.arguments = arguments
+        self.seed = seed
+        self.values: dict[int, float] = {}
+        self.metrics: dict[str, float] = {}
+        self._evaluator = evaluator
+        self._log = log
+        self._checkpoints = checkpoints
+        self._checkpoint = checkpoint
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the best measure; ``None`` where nothing was measured."""
+        if not self.values or self._evaluator is None:
+            return None
+        sign = 1 if self._evaluator.greater_is_better else -1
+        return max(self.values, key=lambda step: (sign * self.values[step], step))
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether anything was logged."""
+        return bool(self._log.latest)
+
+    def begin(self) -> None:
+        """Forget what an earlier run has logged."""
+        self._log.begin(0)
+
+    def resume(self, load: Callable[[Path], None]) -> bool:
+        """Load the checkpoint to go on from; tell whether there was one."""
+        if self._checkpoint is None:
+            self.begin()
+            return False
+        load(self._checkpoint)
+        state = json.loads((self._checkpoint / STATE_FILE).read_text("utf8"))
+        self.values = {int(step): value for step, value in state["values"].items()}
+        self.metrics = state["metrics"]
+        self._log.begin(max(self.values, default=0))
+        return True
+
+    def measure(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Measure the model as it is now, and log that with other metrics.
+
+        Args:
+            step: How far the training is, in its own unit.
+            metrics: What else is known, such as the loss.
+        """
+        found = dict(metrics)
+        if self._evaluator is not None:
+            measured: Any = self._evaluator(self.model)
+            self.metrics = {f"eval_{name}": float(value) for name, value in measured.items()}
+            self.values[step] = float(measured[self._evaluator.primary_metric])
+            found |= self.metrics
+        self._log.write(step, float(step), found)
+        logger.info("epoch %d: %s", step, ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+
+    def has_stalled(self, step: int, *, patience: int) -> bool:
+        """Tell whether the last ``patience`` measures, the one at ``step`` included, were all below the best."""
+        return self.best_step is not None and step - self.best_step >= patience
+
+    def save(self, step: int, save: Callable[[Path], None]) -> None:
+        """Write a checkpoint aside and rename it; only it and the best one are kept.
+
+        Args:
+            step: Its step.
+            save: Writes the state into a folder.
+        """
+        aside = self._checkpoints / _WRITING_FOLDER
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        save(aside)
+        (aside / STATE_FILE).write_text(json.dumps({"values": self.values, "metrics": self.metrics}), "utf8")
+        final = self._checkpoints / f"{_PREFIX}{step}"
+        shutil.rmtree(final, ignore_errors=True)
+        aside.replace(final)
+        kept = {final.name, f"{_PREFIX}{self.best_step}"}
+        for folder in self._checkpoints.glob(f"{_PREFIX}*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder)
+
+    def restore_best(self, load: Callable[[Path], None]) -> None:
+        """Load the best checkpoint, where something was measured, and give its metrics for the model's."""
+        if self.best_step is not None:
+            folder = self._checkpoints / f"{_PREFIX}{self.best_step}"
+            load(folder)
+            self.metrics = json.loads((folder / STATE_FILE).read_text("utf8"))["metrics"]
