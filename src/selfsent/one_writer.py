@@ -1,0 +1,70 @@
+"""One writer a folder: a lock that ends with the process that holds it, however that process ends."""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from selfsent.errors import UserError
+
+LOCK_FILE = ".writer.lock"
+"""Name of the file in the folder that is locked; it stays there, empty, when nobody holds it."""
+
+_NO_LOCKS_HERE = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+_LOG = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def one_writer(folder: str | Path, what: str) -> Generator[None]:
+    """Hold a folder for writing while the block runs; refuse it if another process (or this one) holds it already.
+
+    The operating system lets go of the lock when its process ends, also by SIGKILL, so there is nothing to clean up.
+    Object storage has no such lock: call this for local folders only.
+
+    Args:
+        folder: The folder; made if missing.
+        what: Noun for the error text, such as ``store``.
+
+    Raises:
+        UserError: Another process holds the folder (it is named), or the folder cannot be written to.
+    """
+    path = Path(folder, LOCK_FILE)
+    holder = _holder(path)
+    lock = FileLock(path, blocking=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"the {what} {folder} is being written by {holder}; wait until it has ended, or name another {what}"
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS_HERE:
+            reason = error.strerror or error
+            raise UserError(f"cannot write the {what} {folder}: {reason}; name another place") from error
+        _LOG.warning("the disk of %s knows no locks: nothing keeps a second process from writing there", folder)
+    try:
+        _sign(path, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        yield
+    finally:
+        _sign(path, "")
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    """Who signed the lock; on Windows nobody may read a locked file."""
+    with contextlib.suppress(OSError):
+        return path.read_text("utf8").strip() or "another process"
+    return "another process"
+
+
+def _sign(path: Path, text: str) -> None:
+    """Say in the file who holds it; a full disk or a folder that was moved meanwhile is no reason to stop."""
+    with contextlib.suppress(OSError):
+        path.write_text(text, "utf8")
