@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from tqdm.auto import tqdm
 from selfsent.atomic import atomic_path, write_text
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
+from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.stored_model import content_hash
 from selfsent.search.text_id import TextIds
 
 ROWS_PER_PART = 8192
 SUFFIXES = (".parquet", ".npy")
+_LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Vectors = NDArray[np.float32]
@@ -35,12 +38,14 @@ class EncodingReport:
         num_texts: Rows of the file.
         num_encoded: Those encoded by this run; the others were found from an earlier run that was killed.
         dimension: Length of a vector.
+        num_cut: Texts encoded by this run that are longer than what the model reads.
     """
 
     output: Path
     num_texts: int
     num_encoded: int
     dimension: int
+    num_cut: int = 0
 
 
 def encode(
@@ -80,13 +85,14 @@ def encode(
         raise UserError(f"got a batch of {batch_size} and {rows_per_part} rows a part; both need to be at least 1")
     owner = f"{content_hash(model_path)} {source.sha256()} {rows_per_part}"
     parts = _Parts(output.with_name(f".{output.name}.parts"), hashlib.sha256(owner.encode()).hexdigest())
-    num_texts = num_encoded = 0
+    num_texts = num_encoded = num_cut = 0
     with tqdm(desc="encoding", unit=" texts", disable=None) as progress:
         for number, rows in enumerate(chunked(_identified(source), rows_per_part)):
             if not parts.path(number).is_file():
-                vectors = encode_texts(model.encode, [text for _, text in rows], batch_size=batch_size)
-                parts.write(number, rows, vectors)
+                texts = [text for _, text in rows]
+                parts.write(number, rows, encode_texts(model.encode, texts, batch_size=batch_size))
                 num_encoded += len(rows)
+                num_cut += count_cut(model, texts, prompt=default_prompt(model))
             num_texts += len(rows)
             progress.update(len(rows))
     if not num_texts:
@@ -95,7 +101,11 @@ def encode(
     with atomic_path(output) as aside:
         dimension = (_join_parquet if output.suffix == ".parquet" else _join_npy)(files, aside, num_texts)
     shutil.rmtree(parts.folder)
-    return EncodingReport(output=output, num_texts=num_texts, num_encoded=num_encoded, dimension=dimension)
+    if num_cut:
+        _LOG.warning(cut_note(model, num_cut, num_encoded))
+    return EncodingReport(
+        output=output, num_texts=num_texts, num_encoded=num_encoded, dimension=dimension, num_cut=num_cut
+    )
 
 
 def encode_texts(encode_batch: Callable[..., Any], texts: Sequence[str], *, batch_size: int) -> Vectors:
