@@ -106,6 +106,14 @@ def test_another_model_is_refused_with_one_line(teacher, sentences, tmp_path):
         vectors_of(sentences, tmp_path, teacher, teacher_hash="b" * 64)
 
 
+def test_vectors_of_the_same_teacher_under_its_former_hash_are_taken(teacher, sentences, tmp_path):
+    vectors_of(sentences, tmp_path, teacher)
+    former = {"teacher_hash": "b" * 64, "former_teacher_hashes": lambda: {"a" * 64}}
+    assert vectors_of(sentences, tmp_path, teacher, **former).num_encoded == 0
+    with pytest.raises(UserError, match="from other texts"):
+        vectors_of(sentences[1:], tmp_path, teacher, **former)
+
+
 @pytest.mark.parametrize("change", [lambda texts: texts[:-1], lambda texts: texts[::-1], lambda texts: [*texts, "x"]])
 def test_other_texts_are_refused_with_one_line(teacher, sentences, tmp_path, change):
     vectors_of(sentences, tmp_path, teacher)
