@@ -1,7 +1,6 @@
 """Writing to a store: one writer, every id once, old stores brought up to date, nothing lost on a full disk."""
 
 import contextlib
-import resource
 import shutil
 import subprocess
 import sys
@@ -156,7 +155,7 @@ def test_a_second_indexing_is_refused_while_one_writes_and_adds_nothing(tmp_path
 
 
 def test_texts_that_another_writer_added_meanwhile_are_not_added_again(tmp_path, model, model_path, monkeypatch):
-    monkeypatch.setattr(store_writer, "one_writer", lambda *_: contextlib.nullcontext())  # as on object storage
+    monkeypatch.setattr(store_writer, "one_writer", lambda *_, **__: contextlib.nullcontext())  # as on object storage
     record = describe(model, model_path, str(tmp_path / "store"))
     ones = np.ones((3, record.dimension), dtype=np.float32)
     with writing(tmp_path / "store", record) as first, writing(tmp_path / "store", record) as second:
@@ -266,6 +265,7 @@ def test_a_reader_whose_version_is_removed_in_the_middle_reads_the_next(tmp_path
 @pytest.fixture
 def full_disk():
     """Let no file of this process grow beyond some bytes, which LanceDB meets as it meets a full disk."""
+    resource = pytest.importorskip("resource")
 
     @contextlib.contextmanager
     def full():

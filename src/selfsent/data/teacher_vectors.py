@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -19,12 +20,14 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.encoding import chunked, encode_texts
 
 _VECTORS_FILE = "vectors.npy"
 _RECORD_FILE = "record.json"
 _LOCK_FILE = ".lock"
 _BYTES_A_VALUE = 4
+_LOG = logging.getLogger(__name__)
 
 VectorFile = np.memmap[Any, np.dtype[np.float32]]
 Texts = Callable[[], Iterable[str]]
@@ -175,6 +178,7 @@ def _compute(
 ) -> None:
     """Encode the texts behind those that are done, a part at a time."""
     vectors = _opened(folder, owner.num_texts, mode="r+") if num_done else None
+    num_cut = 0
     with tqdm(total=owner.num_texts, initial=num_done, desc="teacher", unit=" texts", disable=None) as progress:
         for part in chunked(islice(texts(), num_done, None), texts_per_part):
             found = _unit(encode_texts(teacher.encode, part, batch_size=batch_size))
@@ -184,8 +188,11 @@ def _compute(
             vectors[num_done : num_done + len(part)] = found
             vectors.flush()
             num_done += len(part)
+            num_cut += count_cut(teacher, part, prompt=default_prompt(teacher))
             _write_record(folder, owner, num_done)
             progress.update(len(part))
+    if num_cut:
+        _LOG.warning("of the teacher: %s", cut_note(teacher, num_cut, owner.num_texts))
 
 
 def _write_record(folder: Path, owner: _Owner, num_done: int) -> None:

@@ -41,7 +41,7 @@ def writing(uri: str | Path, model: StoredModel) -> Generator["StoreWriter"]:
     """
     name = str(uri)
     _existing(name, model)  # refuses before anything is touched
-    with one_writer(local_folder(name), "store") if not is_remote(name) else contextlib.nullcontext():
+    with one_writer(local_folder(name), "store", shown=name) if not is_remote(name) else contextlib.nullcontext():
         with _written(name):
             store = _existing(name, model)  # an empty one is one
             writer = StoreWriter(_created(name, model) if store is None else store, model)
