@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from selfsent import loading
 from selfsent.errors import UserError
-from selfsent.loading import load, model_content_hash, require_safetensors, require_tokenizer
+from selfsent.loading import load, require_safetensors, require_tokenizer
 from selfsent.methods.starting_model import open_transformer
 from selfsent.modules import TreeEncoder
 
@@ -182,38 +182,3 @@ def test_a_relative_path_that_does_not_exist_is_told_as_such(tmp_path: Path, mon
         with pytest.raises(UserError, match=r"no model at|cannot open a model at") as caught:
             load(path, device="cpu")
         assert "\n" not in str(caught.value)
-
-
-def test_the_hash_is_of_the_content_and_not_of_the_place(folder: Path, tmp_path: Path):
-    expected = model_content_hash(folder)
-    assert len(expected) == 64
-    shutil.copytree(folder, tmp_path / "elsewhere")
-    assert model_content_hash(tmp_path / "elsewhere") == expected == model_content_hash(str(folder))
-
-
-def test_the_hash_changes_with_any_weight_setting_or_piece(folder: Path):
-    seen = {model_content_hash(folder)}
-    model = load(folder, device="cpu")
-    with torch.no_grad():
-        model[0].composition.linear.bias[0] += 1e-6
-    model.save_pretrained(str(folder))
-    seen.add(model_content_hash(folder))
-    for name in ("config.json", "tokenizer.json", "modules.json"):
-        (folder / name).write_text((folder / name).read_text("utf8") + "\n")
-        seen.add(model_content_hash(folder))
-    assert len(seen) == 5
-
-
-def test_the_hash_does_not_see_cards_logs_and_checkpoints(folder: Path):
-    expected = model_content_hash(folder)
-    for name in ("README.md", "run.json", "metrics.jsonl"):
-        (folder / name).write_text("something")
-    (folder / "checkpoints" / "checkpoint-1").mkdir(parents=True)
-    (folder / "checkpoints" / "checkpoint-1" / "model.safetensors").write_text("something")
-    assert model_content_hash(folder) == expected
-
-
-@pytest.mark.parametrize("name", ["nowhere", "model/modules.json"])
-def test_only_a_folder_has_a_hash(folder: Path, name: str):
-    with pytest.raises(UserError, match="not a local folder"):
-        model_content_hash(folder.parent / name)

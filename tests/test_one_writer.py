@@ -82,7 +82,7 @@ def test_a_folder_that_is_moved_while_it_is_held_is_no_error(tmp_path):
 @pytest.mark.parametrize("place", ["file", "file/folder"])
 def test_a_place_that_cannot_be_a_folder_is_refused_in_one_line(tmp_path, place):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError, match="cannot write the store") as caught, one_writer(tmp_path / place, "store"):
+    with pytest.raises(UserError, match=r"cannot write the store") as caught, one_writer(tmp_path / place, "store"):
         pytest.fail("held a file")
     assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_text() == "mine"

@@ -1,6 +1,5 @@
 """Opening a saved model by path or hub name, and naming its content by a hash."""
 
-import hashlib
 import importlib
 import json
 from pathlib import Path
@@ -11,10 +10,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import load_file_path
 
 from selfsent.errors import UserError
+from selfsent.model_content import model_content_hash
+
+__all__ = ["load", "model_content_hash"]
 
 _OWN_NAMESPACE = "selfsent."
-_WEIGHT_AND_CONFIG_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".spm"}
-_NOT_CONTENT = {"run.json"}
 _SAFE_STEMS = {"pytorch_model": "model", "adapter_model": "adapter_model"}
 """How files of pickled weights begin, and how those of the same weights in safetensors do."""
 
@@ -146,30 +146,3 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
         require_tokenizer(getattr(module, "tokenizer", None), name)
     return model
 
-
-def model_content_hash(path: str | Path) -> str:
-    """Hash what a local model folder computes with: weights, configuration, tokenizer; not cards, logs or checkpoints.
-
-    Args:
-        path: A model folder.
-
-    Returns:
-        64 hexadecimal digits (SHA-256), equal for equal content wherever the folder stands.
-
-    Raises:
-        UserError: ``path`` is not a folder.
-    """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise UserError(
-            f"cannot hash the model {path}: it is not a local folder; save the model first and name its folder"
-        )
-    modules = json.loads((folder / "modules.json").read_text("utf8")) if (folder / "modules.json").is_file() else []
-    own_folders = {folder, *(folder / module["path"] for module in modules)}
-    digest = hashlib.sha256()
-    for file in sorted(file for own in own_folders if own.is_dir() for file in own.iterdir() if file.is_file()):
-        if file.suffix in _WEIGHT_AND_CONFIG_SUFFIXES and file.name not in _NOT_CONTENT:
-            digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()

@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def one_writer(folder: str | Path, what: str) -> Generator[None]:
+def one_writer(folder: str | Path, what: str, *, shown: str | Path | None = None) -> Generator[None]:
     """Hold a folder for writing while the block runs; refuse it if another process (or this one) holds it already.
 
     The operating system lets go of the lock when its process ends, also by SIGKILL, so there is nothing to clean up.
@@ -30,11 +30,13 @@ def one_writer(folder: str | Path, what: str) -> Generator[None]:
     Args:
         folder: The folder; made if missing.
         what: Noun for the error text, such as ``store``.
+        shown: What the error text calls the folder; default: its path.
 
     Raises:
         UserError: Another process holds the folder (it is named), or the folder cannot be written to.
     """
     path = Path(folder, LOCK_FILE)
+    named = f"the {what} {shown or folder}"
     holder = _holder(path)
     lock = FileLock(path, blocking=False)
     try:
@@ -42,13 +44,15 @@ def one_writer(folder: str | Path, what: str) -> Generator[None]:
         lock.acquire()
     except Timeout as error:
         raise UserError(
-            f"the {what} {folder} is being written by {holder}; wait until it has ended, or name another {what}"
+            f"{named} is being written by {holder}; wait until it has ended, or name another {what}"
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS_HERE:
             reason = error.strerror or error
-            raise UserError(f"cannot write the {what} {folder}: {reason}; name another place") from error
-        _LOG.warning("the disk of %s knows no locks: nothing keeps a second process from writing there", folder)
+            raise UserError(f"cannot write {named}: {reason}; name another place") from error
+        _LOG.warning(
+            "the disk of %s knows no locks: nothing keeps a second process from writing there", shown or folder
+        )
     try:
         _sign(path, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         yield

@@ -2,12 +2,14 @@
 
 import json
 import threading
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from selfsent.data import teacher_vectors as cache
 from selfsent.data.teacher_vectors import teacher_vectors, texts_of_columns
@@ -30,6 +32,12 @@ class Teacher:
 
     def __call__(self) -> Any:
         return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.model[place]
 
 
 @pytest.fixture
@@ -104,6 +112,23 @@ def test_another_model_is_refused_with_one_line(teacher, sentences, tmp_path):
     vectors_of(sentences, tmp_path, teacher)
     with pytest.raises(UserError, match=r"another model \(aaaaaaaaaaaa, and this teacher is bbbbbbbbbbbb\).*teacher_"):
         vectors_of(sentences, tmp_path, teacher, teacher_hash="b" * 64)
+
+
+def test_what_a_teacher_cuts_is_told_once(sentences, tmp_path, caplog, tiny_tokenizer):
+    tokenizer = deepcopy(tiny_tokenizer.backend_tokenizer)
+    tokenizer.enable_truncation(4)
+    teacher = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=4)], device="cpu")
+    options = {"folder": tmp_path, "teacher_hash": "a" * 64, "texts_per_part": 5}
+    teacher_vectors(lambda: iter(["the cat", *sentences]), teacher=lambda: teacher, **options)
+    assert caplog.messages == ["of the teacher: 12 of 13 texts are longer than the 4 tokens the model reads: cut"]
+
+
+def test_vectors_of_the_same_teacher_under_its_former_hash_are_taken(teacher, sentences, tmp_path):
+    vectors_of(sentences, tmp_path, teacher)
+    former = {"teacher_hash": "b" * 64, "former_teacher_hashes": lambda: {"a" * 64}}
+    assert vectors_of(sentences, tmp_path, teacher, **former).num_encoded == 0
+    with pytest.raises(UserError, match="from other texts"):
+        vectors_of(sentences[1:], tmp_path, teacher, **former)
 
 
 @pytest.mark.parametrize("change", [lambda texts: texts[:-1], lambda texts: texts[::-1], lambda texts: [*texts, "x"]])

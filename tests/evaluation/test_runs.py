@@ -14,6 +14,7 @@ from selfsent.evaluation.compare import compare
 from selfsent.evaluation.report import load_report
 from selfsent.evaluation.runs import brief_names, read_curve
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.model_content import former_content_hashes, model_content_hash
 
 OPTIONS = SuiteOptions(num_resamples=50)
 
@@ -51,6 +52,19 @@ def test_a_changed_model_is_named_and_refused_with_both_dimensions(runs: Runs, t
     for changed in (paths[0], saved):
         with pytest.raises(UserError, match=r"width8 changed since it was evaluated: then 8 dimensions.*now 16"):
             compare([changed, paths[1]], suites="geometry", options=OPTIONS)
+
+
+def test_a_report_with_the_former_hash_of_its_model_is_taken_as_before(runs: Runs, tmp_path: Path):
+    paths, data = [runs.narrow, runs.wide], runs.data
+    (runs.narrow / "texts.txt").write_text("counted by the former hash, and no part of the model")
+    compare(paths, suites="geometry", data_dir=data, options=OPTIONS)
+    remembered = runs.narrow / "evaluation/geometry.json"
+    (former,) = former_content_hashes(runs.narrow) - {model_content_hash(runs.narrow)}
+    formerly = replace(load_report(remembered), model_hash=former)
+    for path in (remembered, tmp_path / "report.json"):
+        formerly.save(path)
+        first = compare([path, runs.wide] if path != remembered else paths, suites="geometry", options=OPTIONS)
+        assert first.runs[0].report.dimension == 8
 
 
 def test_a_saved_report_is_a_run(runs: Runs, tmp_path: Path):

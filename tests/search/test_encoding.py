@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
+from selfsent.one_writer import one_writer
 from selfsent.search.encoding import encode
 
 SLOW_ENCODING = """
@@ -170,3 +171,53 @@ def test_a_model_that_gives_infinity_is_refused_and_leaves_no_output(
     with pytest.raises(UserError, match=r"'A man is playing a guitar on the stage\.' a vector with NaN or infinity"):
         encode(tiny_static_model, open_source(texts_path), tmp_path / "out.npy", model_path=model_path)
     assert not (tmp_path / "out.npy").exists()
+
+
+def test_a_second_encoding_into_the_same_file_is_refused_while_one_writes(
+    tmp_path, tiny_static_model, model_path, texts_path
+):
+    output = tmp_path / "out.npy"
+    with (
+        one_writer(tmp_path / ".out.npy.parts", "file"),
+        pytest.raises(UserError, match=r"out\.npy is being written by"),
+    ):
+        encode(tiny_static_model, open_source(texts_path), output, model_path=model_path)
+    assert encode(tiny_static_model, open_source(texts_path), output, model_path=model_path).num_texts == 13
+    assert not (tmp_path / ".out.npy.parts").exists()
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.parquet"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_no_output(tmp_path, tiny_static_model, model_path, name):
+    resource = pytest.importorskip("resource")
+    source = tmp_path / "many.txt"
+    source.write_text("\n".join(f"the cat number {i} sleeps" for i in range(400)))
+    options = {"model_path": model_path, "rows_per_part": 8}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, hard))  # parts fit, the file does not
+    try:
+        with pytest.raises(UserError, match=r"cannot write .*out") as caught:
+            encode(tiny_static_model, open_source(source), tmp_path / name, **options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / name).exists()
+    assert encode(tiny_static_model, open_source(source), tmp_path / name, **options).num_encoded == 0
+
+
+def test_a_tilde_in_the_output_is_the_home_of_the_person(
+    tmp_path, tiny_static_model, model_path, texts_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    report = encode(tiny_static_model, open_source(texts_path), "~/out.npy", model_path=model_path)
+    assert report.output == tmp_path / "home" / "out.npy"
+    assert np.load(report.output).shape == (13, 16)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="all names are Unicode there")
+@pytest.mark.parametrize("name", [b"out\xff.npy", b"out\xff.parquet"])
+def test_an_output_whose_name_is_not_utf8_is_written(tmp_path, tiny_static_model, model_path, texts_path, name):
+    output = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    encode(tiny_static_model, open_source(texts_path), output, model_path=model_path, rows_per_part=5)
+    with output.open("rb") as stream:
+        assert len(np.load(stream) if name.endswith(b"npy") else parquet.read_table(stream)) == 13

@@ -75,7 +75,7 @@ def model(model_path: Path) -> SentenceTransformer:
 
 
 def rows_of(store: Path) -> list[dict]:
-    return Store.open(store)._table.search().to_arrow().to_pylist()
+    return Store.open(store).table.search().to_arrow().to_pylist()
 
 
 def test_rows_hold_text_vector_and_place_for_every_text(tmp_path, model, model_path, sentences):
@@ -107,13 +107,13 @@ def test_indexing_the_same_input_again_changes_nothing(tmp_path, model, model_pa
     source = write_lines(tmp_path / "a.txt", [*sentences, sentences[0]])
     store = tmp_path / "store"
     index(model, open_source(source), store, model_path=model_path)
-    files = {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file()}
+    files = {path: path.stat().st_mtime_ns for path in (store / "texts.lance").rglob("*") if path.is_file()}
     version = Store.open(store).version
     model.encode_document = None  # nothing may be encoded again
     report = index(model, open_source(source), store, model_path=model_path)
     assert (report.num_texts, report.num_added, report.num_rows) == (13, 0, 13)
     assert Store.open(store).version == version
-    assert {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file()} == files
+    assert {path: path.stat().st_mtime_ns for path in (store / "texts.lance").rglob("*") if path.is_file()} == files
 
 
 def test_a_grown_input_adds_what_is_new_and_vanished_texts_stay(tmp_path, model, model_path, sentences):
@@ -163,7 +163,7 @@ def test_a_large_store_gets_an_approximate_index_and_still_finds_an_exact_text(t
     source = write_lines(tmp_path / "a.txt", lines)
     store = tmp_path / "store"
     index(model, open_source(source), store, model_path=model_path, max_exact_rows=1000)
-    assert {stored.columns[0] for stored in Store.open(store)._table.list_indices()} == {"text", "vector"}
+    assert {stored.columns[0] for stored in Store.open(store).table.list_indices()} == {"text", "vector"}
     hit = SemanticSearch(store).search(lines[500], k=1)[0]
     assert hit.score == pytest.approx(1, abs=1e-5)
     assert sorted(hit.text.split()) == sorted(lines[500].split())

@@ -63,6 +63,9 @@ def test_a_hit_says_where_it_came_from(search, sentences):
 def test_more_answers_than_rows_gives_all_rows(search, texts):
     assert len(search.search("cat", k=10_000)) == len(texts)
     assert len(search.search("cat", k=10_000, mode="hybrid")) == len(texts)
+    for k in (2**31, 2**32, 10**30):
+        assert len(search.search("cat", k=k)) == len(search.search("cat", k=k, mode="hybrid")) == len(texts)
+        assert len(search.search("cat", k=k, mode="text")) == 2
 
 
 @pytest.mark.parametrize(

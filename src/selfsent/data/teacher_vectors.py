@@ -3,9 +3,10 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,12 +20,14 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.encoding import chunked, encode_texts
 
 _VECTORS_FILE = "vectors.npy"
 _RECORD_FILE = "record.json"
 _LOCK_FILE = ".lock"
 _BYTES_A_VALUE = 4
+_LOG = logging.getLogger(__name__)
 
 VectorFile = np.memmap[Any, np.dtype[np.float32]]
 Texts = Callable[[], Iterable[str]]
@@ -60,6 +63,7 @@ def teacher_vectors(
     *,
     teacher: Callable[[], SentenceTransformer],
     teacher_hash: str,
+    former_teacher_hashes: Callable[[], Collection[str]] = tuple,
     folder: Path | None = None,
     batch_size: int = 64,
     texts_per_part: int = 4096,
@@ -72,7 +76,9 @@ def teacher_vectors(
     Args:
         texts: The corpus.
         teacher: Opens the teacher; called only if a vector is missing.
-        teacher_hash: Names the teacher's content (`selfsent.loading.model_content_hash`).
+        teacher_hash: Names the teacher's content (`selfsent.search.stored_model.content_hash`).
+        former_teacher_hashes: Further names of it, in caches of earlier versions; called only if the name there is
+            another.
         folder: The cache of this corpus and teacher, made if missing; default: a folder of the user's cache
             (``$XDG_CACHE_HOME`` or ``~/.cache``) named after the content of both.
         batch_size: Texts encoded at once.
@@ -88,7 +94,7 @@ def teacher_vectors(
     owner = _owner(texts(), teacher_hash)
     folder = folder or _default_folder(owner)
     with _locked(folder):
-        num_done = _num_done(folder, owner)
+        num_done = _num_done(folder, owner, former_teacher_hashes)
         if num_done < owner.num_texts:
             _compute(texts, folder, teacher(), owner, num_done, batch_size=batch_size, texts_per_part=texts_per_part)
         vectors = _opened(folder, owner.num_texts, mode="r")
@@ -130,7 +136,7 @@ def _locked(folder: Path) -> Generator[None]:
         lock.release()
 
 
-def _num_done(folder: Path, owner: _Owner) -> int:
+def _num_done(folder: Path, owner: _Owner, former_teacher_hashes: Callable[[], Collection[str]]) -> int:
     """How many vectors the folder holds.
 
     Raises:
@@ -147,12 +153,12 @@ def _num_done(folder: Path, owner: _Owner) -> int:
         found = _Owner(**record)
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} is damaged; delete {folder}, and the teacher's vectors are computed anew") from error
-    if found.teacher != owner.teacher:
+    if found.teacher != owner.teacher and found.teacher not in former_teacher_hashes():
         raise UserError(
             f"the teacher cache {folder} was made by another model ({found.teacher[:12]}, and this teacher is"
             f" {owner.teacher[:12]}); name another folder with teacher_cache"
         )
-    if found != owner:
+    if (found.texts, found.num_texts) != (owner.texts, owner.num_texts):
         raise UserError(
             f"the teacher cache {folder} was made from other texts ({found.num_texts:,} of hash {found.texts[:12]}, and"
             f" here are {owner.num_texts:,} of {owner.texts[:12]}); name another folder with teacher_cache"
@@ -172,6 +178,7 @@ def _compute(
 ) -> None:
     """Encode the texts behind those that are done, a part at a time."""
     vectors = _opened(folder, owner.num_texts, mode="r+") if num_done else None
+    num_cut = 0
     with tqdm(total=owner.num_texts, initial=num_done, desc="teacher", unit=" texts", disable=None) as progress:
         for part in chunked(islice(texts(), num_done, None), texts_per_part):
             found = _unit(encode_texts(teacher.encode, part, batch_size=batch_size))
@@ -181,8 +188,11 @@ def _compute(
             vectors[num_done : num_done + len(part)] = found
             vectors.flush()
             num_done += len(part)
+            num_cut += count_cut(teacher, part, prompt=default_prompt(teacher))
             _write_record(folder, owner, num_done)
             progress.update(len(part))
+    if num_cut:
+        _LOG.warning("of the teacher: %s", cut_note(teacher, num_cut, owner.num_texts))
 
 
 def _write_record(folder: Path, owner: _Owner, num_done: int) -> None:

@@ -11,6 +11,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.report import Report, load_report
 from selfsent.evaluation.suites import SuiteOptions, embedding_dimension, evaluate, suite_names
 from selfsent.loading import load, model_content_hash
+from selfsent.model_content import has_content_hash
 
 CACHE_FOLDER = "evaluation"
 _LOG = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _saved(path: Path) -> Report:
     """Read a report; refuse it where the model it names has changed since."""
     report = load_report(path)
     folder = Path(report.model)
-    if report.model_hash is not None and folder.is_dir() and model_content_hash(folder) != report.model_hash:
+    if report.model_hash is not None and folder.is_dir() and not has_content_hash(folder, report.model_hash):
         raise _changed(folder, report, f"run `selfsent evaluate {folder} --json {path}` again")
     return report
 
@@ -123,10 +124,7 @@ def _evaluated(folder: Path, suites: Sequence[str], data_dir: str | Path | None,
         raise UserError(f"no run at {folder}: there is neither a model folder nor a report; check the path")
     nested = folder / "model"
     model = nested if not (folder / "modules.json").is_file() and (nested / "modules.json").is_file() else folder
-    model_hash = model_content_hash(model)
-    reports = [
-        _suite_report(model, folder / CACHE_FOLDER / f"{suite}.json", model_hash, data_dir, options) for suite in suites
-    ]
+    reports = [_suite_report(model, folder / CACHE_FOLDER / f"{suite}.json", data_dir, options) for suite in suites]
     return replace(
         reports[0],
         scores=tuple(score for report in reports for score in report.scores),
@@ -134,9 +132,7 @@ def _evaluated(folder: Path, suites: Sequence[str], data_dir: str | Path | None,
     )
 
 
-def _suite_report(
-    model: Path, cache: Path, model_hash: str, data_dir: str | Path | None, options: SuiteOptions
-) -> Report:
+def _suite_report(model: Path, cache: Path, data_dir: str | Path | None, options: SuiteOptions) -> Report:
     """Take what ``cache`` remembers of the suite it is named after, or evaluate and write it there."""
     suite = cache.stem
     wanted = json.loads(json.dumps(asdict(options)))
@@ -144,11 +140,11 @@ def _suite_report(
     if data_dir is None:
         if remembered is None:
             raise UserError(f"{model} has not been evaluated on {suite}; name the evaluation data with --data-dir")
-        if remembered.model_hash != model_hash:
+        if not has_content_hash(model, remembered.model_hash):
             raise _changed(model, remembered, "evaluate it anew with --data-dir")
         return remembered
     wanted["data_dir"] = str(Path(data_dir).resolve())
-    if remembered is not None and remembered.model_hash == model_hash:
+    if remembered is not None and has_content_hash(model, remembered.model_hash):
         settings = {name: remembered.settings.get(name) for name in wanted}
         if settings == wanted:
             return remembered

@@ -55,7 +55,7 @@ from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import PoolingName, open_transformer, tokenizer_of, training_limit, width_of
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
-from selfsent.search.stored_model import content_hash
+from selfsent.search.stored_model import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 
 Objective = Literal["mse", "cosine", "distribution"]
@@ -150,6 +150,7 @@ def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
             pool.sources,
             teacher=lambda: teacher,
             teacher_hash=content_hash(assembly.teacher or config.teacher),
+            former_teacher_hashes=lambda: former_hashes(assembly.teacher or config.teacher),
             folder=None if config.teacher_cache is None else Path(config.teacher_cache).expanduser(),
         )
     epoch = drawn_rows(

@@ -68,7 +68,7 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
-from selfsent.search.stored_model import content_hash
+from selfsent.search.stored_model import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 from selfsent.views import VIEWS, Alternatives, make_view, pair_transform
 
@@ -326,6 +326,7 @@ def _teacher_vectors(
         all_texts,
         teacher=lambda: teacher,
         teacher_hash=content_hash(assembly.teacher or config.teacher),
+        former_teacher_hashes=lambda: former_hashes(assembly.teacher or config.teacher),
         folder=None if config.teacher_cache is None else Path(config.teacher_cache).expanduser(),
     )
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,14 @@ from tqdm.auto import tqdm
 from selfsent.atomic import atomic_path, write_text
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
+from selfsent.one_writer import LOCK_FILE, one_writer
+from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.stored_model import content_hash
 from selfsent.search.text_id import TextIds
 
 ROWS_PER_PART = 8192
 SUFFIXES = (".parquet", ".npy")
+_LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Vectors = NDArray[np.float32]
@@ -35,12 +39,14 @@ class EncodingReport:
         num_texts: Rows of the file.
         num_encoded: Those encoded by this run; the others were found from an earlier run that was killed.
         dimension: Length of a vector.
+        num_cut: Texts encoded by this run that are longer than what the model reads.
     """
 
     output: Path
     num_texts: int
     num_encoded: int
     dimension: int
+    num_cut: int = 0
 
 
 def encode(
@@ -74,28 +80,43 @@ def encode(
         UserError: The output's suffix is another, it exists, it cannot be written, or the model gives vectors that are
             not finite.
     """
-    output = Path(output)
+    output = Path(output).expanduser()
     _refuse_output(output, overwrite=overwrite)
     if batch_size < 1 or rows_per_part < 1:
         raise UserError(f"got a batch of {batch_size} and {rows_per_part} rows a part; both need to be at least 1")
     owner = f"{content_hash(model_path)} {source.sha256()} {rows_per_part}"
-    parts = _Parts(output.with_name(f".{output.name}.parts"), hashlib.sha256(owner.encode()).hexdigest())
-    num_texts = num_encoded = 0
+    folder = output.with_name(f".{output.name}.parts")
+    with one_writer(folder, "file", shown=output):
+        parts = _Parts(folder, hashlib.sha256(owner.encode()).hexdigest())
+        counts = _write_parts(model, source, parts, batch_size=batch_size, rows_per_part=rows_per_part)
+        files = [parts.path(number) for number in range(-(-counts["num_texts"] // rows_per_part))]
+        with atomic_path(output) as aside:
+            dimension = (_join_parquet if output.suffix == ".parquet" else _join_npy)(files, aside, counts["num_texts"])
+        shutil.rmtree(folder, ignore_errors=True)
+    report = EncodingReport(output=output, dimension=dimension, **counts)
+    if report.num_cut:
+        _LOG.warning(cut_note(model, report.num_cut, report.num_encoded))
+    return report
+
+
+def _write_parts(
+    model: SentenceTransformer, source: Source, parts: "_Parts", *, batch_size: int, rows_per_part: int
+) -> dict[str, int]:
+    """Encode the parts that are not there yet; return the counts of the report."""
+    counts = dict.fromkeys(("num_texts", "num_encoded", "num_cut"), 0)
+    prompt = default_prompt(model)
     with tqdm(desc="encoding", unit=" texts", disable=None) as progress:
         for number, rows in enumerate(chunked(_identified(source), rows_per_part)):
             if not parts.path(number).is_file():
-                vectors = encode_texts(model.encode, [text for _, text in rows], batch_size=batch_size)
-                parts.write(number, rows, vectors)
-                num_encoded += len(rows)
-            num_texts += len(rows)
+                texts = [text for _, text in rows]
+                parts.write(number, rows, encode_texts(model.encode, texts, batch_size=batch_size))
+                counts["num_encoded"] += len(rows)
+                counts["num_cut"] += count_cut(model, texts, prompt=prompt)
+            counts["num_texts"] += len(rows)
             progress.update(len(rows))
-    if not num_texts:
+    if not counts["num_texts"]:
         raise UserError(f"{source.spec} holds no text to encode; name a source with at least one")
-    files = [parts.path(number) for number in range(-(-num_texts // rows_per_part))]
-    with atomic_path(output) as aside:
-        dimension = (_join_parquet if output.suffix == ".parquet" else _join_npy)(files, aside, num_texts)
-    shutil.rmtree(parts.folder)
-    return EncodingReport(output=output, num_texts=num_texts, num_encoded=num_encoded, dimension=dimension)
+    return counts
 
 
 def encode_texts(encode_batch: Callable[..., Any], texts: Sequence[str], *, batch_size: int) -> Vectors:
@@ -140,7 +161,9 @@ class _Parts:
     def __post_init__(self) -> None:
         record = self.folder / "owner"
         if not record.is_file() or record.read_text("utf8") != self.owner:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            for file in self.folder.iterdir():
+                if file.name != LOCK_FILE:
+                    file.unlink()
             write_text(record, self.owner)
 
     def path(self, number: int) -> Path:
@@ -152,8 +175,8 @@ class _Parts:
 
         ids, texts = zip(*rows, strict=True)
         embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-        with atomic_path(self.path(number)) as aside:
-            parquet.write_table(pa.table({"id": ids, "text": texts, "embedding": embedding}), aside)
+        with atomic_path(self.path(number)) as aside, aside.open("wb") as stream:  # pyarrow takes no path beyond UTF-8
+            parquet.write_table(pa.table({"id": ids, "text": texts, "embedding": embedding}), stream)
 
 
 def _identified(source: Source) -> Iterator[tuple[str, str]]:
@@ -174,30 +197,41 @@ def _refuse_output(output: Path, *, overwrite: bool) -> None:
         raise UserError(f"cannot write {output}: {error.strerror}; name another place") from error
 
 
+def _read_part(file: Path, columns: Sequence[str] | None = None) -> Any:
+    from pyarrow import parquet  # noqa: PLC0415
+
+    with file.open("rb") as stream:
+        return parquet.read_table(stream, columns=columns)
+
+
 def _join_parquet(files: Sequence[Path], aside: Path, num_rows: int) -> int:
     """Write the parts as the row groups of one file; return the dimension."""
     from pyarrow import parquet  # noqa: PLC0415
 
-    schema = parquet.read_schema(files[0])
-    with parquet.ParquetWriter(aside, schema) as writer:
+    schema = _read_part(files[0]).schema
+    num_written = 0
+    with aside.open("wb") as stream, parquet.ParquetWriter(stream, schema) as writer:
         for file in files:
-            writer.write_table(parquet.read_table(file))
-    assert parquet.read_metadata(aside).num_rows == num_rows, "every part is whole"  # noqa: S101 our own invariant
+            table = _read_part(file)
+            writer.write_table(table)
+            num_written += table.num_rows
+    assert num_written == num_rows, "every part is whole"  # noqa: S101 our own invariant
     return int(schema.field("embedding").type.list_size)
 
 
 def _join_npy(files: Sequence[Path], aside: Path, num_rows: int) -> int:
-    """Copy the parts' vectors one below the other into one array on disk; return the dimension."""
-    from pyarrow import parquet  # noqa: PLC0415
+    """Write the parts' vectors one below the other; return the dimension.
 
-    dimension = int(parquet.read_schema(files[0]).field("embedding").type.list_size)
-    array = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=(num_rows, dimension))
-    start = 0
-    for file in files:
-        column = parquet.read_table(file, columns=["embedding"]).column("embedding").combine_chunks()
-        vectors = column.flatten().to_numpy().reshape(-1, dimension)
-        array[start : start + len(vectors)] = vectors
-        start += len(vectors)
-    array.flush()
-    assert start == num_rows, "every part is whole"  # noqa: S101 our own invariant
+    A file that is mapped into memory would end the process where the disk is full.
+    """
+    dimension = int(_read_part(files[0]).schema.field("embedding").type.list_size)
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False}
+    num_written = 0
+    with aside.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header | {"shape": (num_rows, dimension)})
+        for file in files:
+            vectors = _read_part(file, ["embedding"]).column("embedding").combine_chunks().flatten().to_numpy()
+            stream.write(vectors.tobytes())
+            num_written += vectors.size
+    assert num_written == num_rows * dimension, "every part is whole"  # noqa: S101 our own invariant
     return dimension

@@ -1,5 +1,6 @@
 """Queries on a store: by meaning, by words, or by both."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
 from selfsent.loading import load
+from selfsent.search.cut_texts import count_cut, cut_note, query_prompt
 from selfsent.search.encoding import Vectors, encode_texts
 from selfsent.search.store import MODES, PROVENANCE_COLUMNS, Mode, Store
 from selfsent.search.stored_model import describe
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,8 @@ class SemanticSearch:
         if not queries:
             return np.empty((0, self.store.model.dimension), dtype=np.float32)
         vectors = encode_texts(self.model.encode_query, queries, batch_size=32)
+        if num_cut := count_cut(self.model, queries, prompt=query_prompt(self.model)):
+            _LOG.warning(cut_note(self.model, num_cut, len(queries)))
         for query, vector in zip(queries, vectors, strict=True):
             if not vector.any():
                 raise UserError(f"the model knows no token of the query {query!r}; use other words, or `--mode text`")

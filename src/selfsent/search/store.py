@@ -2,27 +2,32 @@
 
 A row is a text with its vector and where it came from. The table's own schema records the model that made the vectors,
 so a store is never queried with another. Tables are versioned: a write is there as a whole or not at all, whenever the
-process dies.
+process dies. ``selfsent.search.store_writer`` fills it.
 """
 
-import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
-from selfsent.search.stored_model import StoredModel, is_remote
+from selfsent.search.lance_errors import in_one_line, reason_of, require
+from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder
+from selfsent.search.stored_model import StoredModel
 
 Mode = Literal["vector", "text", "hybrid"]
 MODES: tuple[Mode, ...] = ("vector", "text", "hybrid")
 PROVENANCE_COLUMNS = ("file", "line", "package", "qualified_name")
 
-_TABLE = "texts"
-_METADATA_KEY = b"selfsent.model"
+MODEL_KEY = "selfsent.model"
+"""Where the record of the model is: in the metadata of the column ``vector``; in old stores, in those of the table."""
+
 _NUM_FUSED = 50  # candidates of each ranking that a fused ranking sees at least
+_NUM_TRIES = 5  # a writer may remove the version that is being read; the next one is there already
+
+Found = TypeVar("Found")
 
 
 class Store:
@@ -35,11 +40,8 @@ class Store:
 
     def __init__(self, *, uri: str, table: Any) -> None:
         self.uri = uri
-        self._table = table
-        recorded = (table.schema.metadata or {}).get(_METADATA_KEY)
-        if recorded is None:
-            raise UserError(f"{uri} holds a LanceDB table that selfsent did not make; name another folder")
-        self.model = StoredModel.from_json(recorded.decode())
+        self.table = table
+        self.model = _recorded_model(uri, table)
 
     @classmethod
     def open(cls, uri: str | Path) -> "Store":
@@ -48,76 +50,44 @@ class Store:
         Raises:
             UserError: There is none, or it is not a store.
         """
-        store = _existing(str(uri))
+        store = cls.find(uri)
         if store is None:
-            state = "no store at" if not is_remote(str(uri)) and not Path(uri).exists() else "no finished store in"
+            is_absent = not is_remote(str(uri)) and not local_folder(str(uri)).exists()
+            state = "no store at" if is_absent else "no finished store in"
             raise UserError(f"{state} {uri}; make one: `selfsent index MODEL INPUT --store {uri}`")
         return store
 
     @classmethod
-    def open_or_create(cls, uri: str | Path, model: StoredModel) -> "Store":
-        """Open the store of a model to add to it, or make it.
+    def find(cls, uri: str | Path) -> "Store | None":
+        """Open the store at a place; None if there is none, or only the beginnings of one.
 
         Raises:
-            UserError: The store was made by another model, or the place cannot be used.
+            UserError: The place is something else, or the store is damaged.
         """
-        store = _existing(str(uri))
-        if store is None:
-            _refuse_foreign_folder(str(uri))
-            store = cls(uri=str(uri), table=_create(str(uri), model))
-        store.model.require(model, store.uri)
-        return store
+        name = str(uri)
+        check_place(name)
+        lancedb = require("lancedb")
+        if not is_remote(name) and not local_folder(name).is_dir():
+            return None
+        with in_one_line(f"open the store {name}", "name another, or make it anew with `selfsent index`"):
+            try:
+                table = lancedb.connect(place_of(name)).open_table(TABLE)
+            except (ValueError, FileNotFoundError) as error:
+                if "not found" in str(error).lower():
+                    return None
+                raise
+        return cls(uri=name, table=table)
 
     def __len__(self) -> int:
-        return int(self._table.count_rows())
+        return int(self.table.count_rows())
 
     @property
     def version(self) -> int:
         """The table's version: every change of the table makes a new one."""
-        return int(self._table.version)
-
-    def ids(self) -> Iterator[str]:
-        """Yield the ids of all rows, in no particular order, without their texts and vectors."""
-        for batch in self._table.search().select(["id"]).to_batches():
-            yield from batch.column("id").to_pylist()
-
-    def add(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32]) -> None:
-        """Add rows at once: all of them, or none if the process dies.
-
-        Args:
-            rows: For each row its ``id``, ``text`` and what is known of the provenance columns.
-            vectors: Their vectors, ``(rows, dimension)``.
-        """
-        pa = _require("pyarrow")
-        schema = self._table.schema
-        values = pa.array(vectors.astype(np.float32, copy=False).ravel())
-        columns = {"vector": pa.FixedSizeListArray.from_arrays(values, self.model.dimension)}
-        for field in schema:
-            if field.name != "vector":
-                columns[field.name] = pa.array([row.get(field.name) for row in rows], field.type)
-        self._table.add(pa.table(columns, schema=schema))
-
-    def finish(self, *, max_exact_rows: int) -> None:
-        """Bring the indices up to date after rows were added; change nothing if they are.
-
-        Args:
-            max_exact_rows: Vector search compares the query with every row up to this many; a larger store gets an
-                approximate index.
-        """
-        indexing = _require("lancedb.index")
-        indices = {index.columns[0]: index.name for index in self._table.list_indices()}
-        if "text" not in indices and len(self):
-            self._table.optimize()
-            # Segmented by Unicode's rules, no stemming, no stop words: the same for every language.
-            words = indexing.FTS(base_tokenizer="icu/split", stem=False, remove_stop_words=False)
-            self._table.create_index("text", config=words)
-        if "vector" not in indices and len(self) > max_exact_rows:
-            self._table.create_index("vector", config=indexing.IvfFlat(distance_type="cosine"))
-        if any(self._table.index_stats(name).num_unindexed_rows for name in indices.values()):
-            self._table.optimize()
+        return int(self.table.version)
 
     def search(self, query: str, vector: NDArray[np.float32] | None, k: int, mode: Mode) -> list[dict[str, Any]]:
-        """Find the rows nearest to a query.
+        """Find the rows nearest to a query, in the store as it is now.
 
         Args:
             query: Its text.
@@ -129,84 +99,68 @@ class Store:
             Rows, best first, with their ``score``: the cosine, the BM25 score, or the sum of reciprocal ranks.
 
         Raises:
-            UserError: A search by words, but an interrupted indexing left no index of words.
+            UserError: A search by words, but an interrupted indexing left no index of words; or the store is damaged.
         """
-        if mode == "vector":
-            found = self._by_vector(vector).limit(k).select(["id", "text", *PROVENANCE_COLUMNS, "_distance"])
-            return [_scored(row, 1 - row["_distance"]) for row in found.to_arrow().to_pylist()]
-        words = _require("lancedb.query").MatchQuery(query, "text")
-        if not any("text" in index.columns for index in self._table.list_indices()):
-            raise UserError(f"the store {self.uri} has no index of words yet; run `selfsent index` again to finish it")
-        if mode == "text":
-            found = self._table.search(words, query_type="fts").limit(k)
-            found = found.select(["id", "text", *PROVENANCE_COLUMNS, "_score"])
-            return [_scored(row, row["_score"]) for row in found.to_arrow().to_pylist()]
-        both = self._table.search(query_type="hybrid", vector_column_name="vector").vector(vector).text(words)
-        both = both.distance_type("cosine").rerank(_require("lancedb.rerankers").RRFReranker())
-        found = both.limit(max(k, _NUM_FUSED)).to_arrow().drop_columns("vector").slice(0, k)
-        return [_scored(row, row["_relevance_score"]) for row in found.to_pylist()]
+        rank = {"vector": self._by_meaning, "text": self._by_words, "hybrid": self._by_both}[mode]
 
-    def _by_vector(self, vector: NDArray[np.float32] | None) -> Any:
-        """Cosine search; rows whose vector is zero have no direction and are never found."""
-        query = self._table.search(vector, query_type="vector", vector_column_name="vector")
-        return query.distance_type("cosine")
+        def ranked() -> list[dict[str, Any]]:
+            num_rows = len(self)
+            return rank(query, vector, min(k, num_rows)) if num_rows else []
+
+        return self._read(ranked)
+
+    def _read(self, read: Callable[[], Found]) -> Found:
+        """Read the latest version; where a writer has removed it meanwhile, the one that is the latest then."""
+        with in_one_line(f"read the store {self.uri}", "make it anew with `selfsent index`"):
+            for _ in range(_NUM_TRIES - 1):
+                try:
+                    self.table.checkout_latest()
+                    return read()
+                except (OSError, RuntimeError) as error:
+                    if "not found" not in reason_of(error).lower():
+                        raise
+            self.table.checkout_latest()
+            return read()
+
+    def _by_meaning(self, _: str, vector: NDArray[np.float32] | None, k: int) -> list[dict[str, Any]]:
+        """Rank by cosine; rows whose vector is zero have no direction and are never found."""
+        found = self.table.search(vector, query_type="vector", vector_column_name="vector").distance_type("cosine")
+        rows = found.limit(k).select(["id", "text", *PROVENANCE_COLUMNS, "_distance"]).to_arrow().to_pylist()
+        return [_scored(row, 1 - row["_distance"]) for row in rows]
+
+    def _by_words(self, query: str, _: NDArray[np.float32] | None, k: int) -> list[dict[str, Any]]:
+        found = self.table.search(self._words(query), query_type="fts").limit(k)
+        rows = found.select(["id", "text", *PROVENANCE_COLUMNS, "_score"]).to_arrow().to_pylist()
+        return [_scored(row, row["_score"]) for row in rows]
+
+    def _by_both(self, query: str, vector: NDArray[np.float32] | None, k: int) -> list[dict[str, Any]]:
+        both = self.table.search(query_type="hybrid", vector_column_name="vector").vector(vector)
+        both = both.text(self._words(query)).distance_type("cosine")
+        both = both.rerank(require("lancedb.rerankers").RRFReranker())
+        rows = both.limit(max(k, _NUM_FUSED)).to_arrow().drop_columns("vector").slice(0, k).to_pylist()
+        return [_scored(row, row["_relevance_score"]) for row in rows]
+
+    def _words(self, query: str) -> Any:
+        if not any("text" in index.columns for index in self.table.list_indices()):
+            raise UserError(f"the store {self.uri} has no index of words yet; run `selfsent index` again to finish it")
+        return require("lancedb.query").MatchQuery(query, "text")
+
+
+def place_of(uri: str) -> str:
+    """What LanceDB is told: a URI, or the absolute path of a folder (``a:b`` alone would be a URI to it)."""
+    return uri if is_remote(uri) else str(local_folder(uri))
+
+
+def _recorded_model(uri: str, table: Any) -> StoredModel:
+    key, schema = MODEL_KEY.encode(), table.schema
+    columns = [field.metadata or {} for field in schema if field.name == "vector"]
+    recorded = next((found[key] for found in (*columns, schema.metadata or {}) if key in found), None)
+    if recorded is None:
+        raise UserError(f"{uri} holds a LanceDB table that selfsent did not make; name another folder")
+    with in_one_line(f"open the store {uri}", "or name another"):
+        return StoredModel.from_json(recorded.decode())
 
 
 def _scored(row: dict[str, Any], score: float) -> dict[str, Any]:
     kept = {name: value for name, value in row.items() if not name.startswith("_")}
     return {**kept, "score": float(score)}
-
-
-def _require(module: str) -> Any:
-    """Import a module of the extra ``search``."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(
-            f"a store needs {module.split('.', maxsplit=1)[0]}: `pip install 'selfsent[search]'`"
-        ) from error
-
-
-def _existing(uri: str) -> Store | None:
-    """The store at a place; None if there is none, or only the beginnings of one."""
-    lancedb = _require("lancedb")
-    if not is_remote(uri):
-        if Path(uri).exists() and not Path(uri).is_dir():
-            raise UserError(f"{uri} is a file, not a store; name the folder that `selfsent index --store` made")
-        if not Path(uri).is_dir():
-            return None
-    try:
-        table = lancedb.connect(uri).open_table(_TABLE)
-    except (ValueError, FileNotFoundError) as error:
-        if "not found" in str(error).lower():
-            return None
-        raise UserError(f"cannot open the store {uri}: {str(error).splitlines()[0]}") from error
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot open the store {uri}: {str(error).splitlines()[0]}") from error
-    return Store(uri=uri, table=table)
-
-
-def _refuse_foreign_folder(uri: str) -> None:
-    """Do not scatter a store over a folder of something else."""
-    if is_remote(uri) or not Path(uri).is_dir():
-        return
-    others = sorted(path.name for path in Path(uri).iterdir() if path.name != f"{_TABLE}.lance")
-    if others:
-        raise UserError(f"{uri} is not a store: it holds {others[0]!r}; name an empty or a new folder")
-
-
-def _create(uri: str, model: StoredModel) -> Any:
-    lancedb, pa = _require("lancedb"), _require("pyarrow")
-    schema = pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("text", pa.string(), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), model.dimension)),
-            *(pa.field(name, pa.int64() if name == "line" else pa.string()) for name in PROVENANCE_COLUMNS),
-        ],
-        metadata={_METADATA_KEY: model.to_json().encode()},
-    )
-    try:
-        return lancedb.connect(uri).create_table(_TABLE, schema=schema)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"cannot make a store at {uri}: {str(error).splitlines()[0]}") from error

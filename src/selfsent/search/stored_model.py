@@ -9,7 +9,8 @@ from pathlib import Path
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
-from selfsent.loading import model_content_hash
+from selfsent.model_content import HASH_VERSION, former_content_hashes, model_content_hash
+from selfsent.search.store_place import is_remote, local_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +20,17 @@ class StoredModel:
     Args:
         path: Where the model is: relative to the store where both are local folders, so that the two can be moved
             together; else a name on the hub.
-        sha256: Hash of the model's content (``selfsent.loading.model_content_hash``).
+        sha256: Hash of the model's content (``selfsent.model_content.model_content_hash``).
         dimension: Length of its vectors.
         prompts: The host's named prompts that are not empty; they belong to the content as well.
+        hash_version: Which way of hashing ``sha256`` is from; records without one are of version 1.
     """
 
     path: str
     sha256: str
     dimension: int
     prompts: dict[str, str]
+    hash_version: int = 1
 
     def to_json(self) -> str:
         """Write the record as one JSON object."""
@@ -35,14 +38,29 @@ class StoredModel:
 
     @classmethod
     def from_json(cls, text: str) -> "StoredModel":
-        """Read what ``to_json`` wrote."""
-        return cls(**json.loads(text))
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: It is no such record, or one of a later version of this package.
+        """
+        try:
+            record = cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(f"the record of its model is not readable ({error}); upgrade selfsent") from error
+        if record.hash_version > HASH_VERSION:
+            raise ValueError(f"it was made by a later version (hash {record.hash_version}); upgrade selfsent")
+        return record
+
+    @property
+    def is_former(self) -> bool:
+        """Whether the hash is of an earlier version."""
+        return self.hash_version < HASH_VERSION
 
     def location(self, store: str) -> str:
         """Where to open the model of ``store`` from: a folder, or a name on the hub."""
         if is_remote(store) or not self.path.startswith("."):
             return self.path
-        return os.path.normpath(Path(store, self.path))
+        return os.path.normpath(local_folder(store) / self.path)
 
     def require(self, other: "StoredModel", store: str) -> None:
         """Refuse a model other than this one.
@@ -60,7 +78,7 @@ class StoredModel:
                 f"the store {store} holds vectors of {self.dimension} dimensions, but the model {theirs} gives "
                 f"{other.dimension}; use the model it was made by ({ours}), or index into a new store"
             )
-        if other.sha256 != self.sha256:
+        if other.sha256 != self.sha256 and not (self.is_former and self.sha256 in former_hashes(theirs)):
             raise UserError(
                 f"the store {store} was made by another model: it records {self.sha256[:12]} ({ours}), and "
                 f"{theirs} is {other.sha256[:12]}; use the former, or index into a new store"
@@ -78,10 +96,13 @@ def describe(model: SentenceTransformer, model_path: str | Path, store: str) -> 
     Raises:
         UserError: The model's files are not found, so that its content cannot be hashed.
     """
-    dimension = model.get_embedding_dimension() or len(model.encode("dimension"))
-    prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
-    path = _recorded_path(model_path, store)
-    return StoredModel(path=path, sha256=content_hash(model_path), dimension=dimension, prompts=prompts)
+    return StoredModel(
+        path=_recorded_path(model_path, store),
+        sha256=content_hash(model_path),
+        dimension=model.get_embedding_dimension() or len(model.encode("dimension")),
+        prompts={name: prompt for name, prompt in model.prompts.items() if prompt},
+        hash_version=HASH_VERSION,
+    )
 
 
 def content_hash(model_path: str | Path) -> str:
@@ -90,19 +111,27 @@ def content_hash(model_path: str | Path) -> str:
     Raises:
         UserError: There is no such folder or copy.
     """
+    return model_content_hash(_folder(model_path))
+
+
+def former_hashes(model_path: str | Path) -> frozenset[str]:
+    """Hash a model's content as earlier versions did, for what they recorded.
+
+    Raises:
+        UserError: As ``content_hash``.
+    """
+    return former_content_hashes(_folder(model_path))
+
+
+def _folder(model_path: str | Path) -> str | Path:
     if Path(model_path).is_dir():
-        return model_content_hash(model_path)
+        return model_path
     from huggingface_hub import snapshot_download  # noqa: PLC0415 only a model of the hub needs it
 
     try:
-        return model_content_hash(snapshot_download(str(model_path), local_files_only=True))
+        return snapshot_download(str(model_path), local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"no model at {model_path}: neither a folder nor a downloaded model of the hub") from error
-
-
-def is_remote(store: str) -> bool:
-    """Whether a store is named by a URI (``s3://bucket/store``) and not by a folder."""
-    return "://" in store
 
 
 def _recorded_path(model_path: str | Path, store: str) -> str:
@@ -111,5 +140,5 @@ def _recorded_path(model_path: str | Path, store: str) -> str:
     folder = Path(model_path).resolve()
     if is_remote(store):
         return str(folder)
-    relative = os.path.relpath(folder, Path(store).resolve())
+    relative = os.path.relpath(folder, local_folder(store))
     return relative if relative.startswith(".") else f"./{relative}"

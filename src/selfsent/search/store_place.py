@@ -1,0 +1,54 @@
+"""Where a store is: a local folder, or a URI of object storage; checked before anything is opened or made."""
+
+import os
+from pathlib import Path
+
+from selfsent.errors import UserError
+from selfsent.one_writer import LOCK_FILE
+
+TABLE = "texts"
+
+
+def is_remote(store: str) -> bool:
+    """Whether a store is named by a URI (``s3://bucket/store``) and not by a folder."""
+    return "://" in store
+
+
+def local_folder(store: str) -> Path:
+    """The folder of a local store: absolute, its links followed, ``~`` expanded."""
+    return Path(os.path.realpath(os.path.expanduser(store)))  # noqa: PTH111 Path's own raise where HOME is unknown
+
+
+def check_place(store: str) -> None:
+    """Refuse a name that cannot be a store's.
+
+    Raises:
+        UserError: It is empty, names a file, or is not UTF-8, which LanceDB needs.
+    """
+    if not store.strip():
+        raise UserError("the name of the store is empty; name a folder, such as `--store store`")
+    if is_remote(store):
+        return
+    folder = local_folder(store)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{store} is a file, not a store; name the folder that `selfsent index --store` made")
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"the store {str(folder)!a} has a path that is not UTF-8, which LanceDB cannot open; rename the folder"
+        ) from error
+
+
+def refuse_foreign_folder(store: str) -> None:
+    """Do not scatter a new store over a folder of something else.
+
+    Raises:
+        UserError: The folder holds something that is not the beginnings of a store.
+    """
+    if is_remote(store) or not local_folder(store).is_dir():
+        return
+    ours = {f"{TABLE}.lance", LOCK_FILE}
+    others = sorted(path.name for path in local_folder(store).iterdir() if path.name not in ours)
+    if others:
+        raise UserError(f"{store} is not a store: it holds {others[0]!r}; name an empty or a new folder")
