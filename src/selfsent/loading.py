@@ -145,4 +145,3 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     for module in model.modules():
         require_tokenizer(getattr(module, "tokenizer", None), name)
     return model
-

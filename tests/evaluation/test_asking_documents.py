@@ -54,5 +54,7 @@ def test_a_quarter_of_few_documents_asks_and_five_percent_of_many():
 
 def test_documents_of_two_sentences_cannot_ask():
     documents = [Document(id=str(number), text=f"One of {number}. Two of {number}.") for number in range(50)]
-    with pytest.raises(UserError, match="needs two documents with a title and two sentences, or three sentences, got 0"):
+    with pytest.raises(
+        UserError, match="needs two documents with a title and two sentences, or three sentences, got 0"
+    ):
         AskingDocuments(documents, 50).tasks()

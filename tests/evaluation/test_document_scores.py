@@ -68,6 +68,8 @@ def test_ranks_equal_a_plain_count(data: st.DataObject, num_queries: int, num_pa
     )
     plain = []
     for row, own in zip(table, right, strict=True):
-        best = {document: max(s for s, d in zip(row, documents, strict=True) if d == document) for document in documents}
+        best = {
+            document: max(s for s, d in zip(row, documents, strict=True) if d == document) for document in documents
+        }
         plain.append(sum(score >= best[own] for score in best.values()))
     assert right_ranks(Table(table), questions(right, documents)).tolist() == plain

@@ -87,7 +87,9 @@ def _write(found: Iterator[Stretch], tokenizer: Tokenizer, files: dict[str, IO[b
     files["part_starts"].write(np.int64(0).tobytes())
     files["stretch_starts"].write(np.int64(0).tobytes())
     while group := list(islice(found, _STRETCHES_AT_ONCE)):
-        encoded = tokenizer.encode_batch_fast([part for stretch in group for part in stretch.parts], add_special_tokens=False)
+        encoded = tokenizer.encode_batch_fast(
+            [part for stretch in group for part in stretch.parts], add_special_tokens=False
+        )
         ids = [encoding.ids for encoding in encoded]
         starts = num_tokens + np.cumsum([len(one) for one in ids], dtype=np.int64)
         ends = num_parts + np.cumsum([len(stretch.parts) for stretch in group], dtype=np.int64)

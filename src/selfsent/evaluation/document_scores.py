@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from selfsent.evaluation.sentence_vectors import Encoder, encode_distinct
 
+CUTOFF = 10
 _CELLS_AT_ONCE = 20_000_000
 
 Scores = Float[np.ndarray, "Q P"]
@@ -109,3 +110,8 @@ def ranks_of(rows: Iterator[Scores], questions: DocumentQuestions) -> Ranks:
         ranks.append((scores >= own).sum(axis=1))
         start += len(scores)
     return np.concatenate(ranks) if ranks else np.zeros(0, dtype=np.int64)
+
+
+def gains(ranks: Ranks) -> Float[np.ndarray, " Q"]:
+    """Give the nDCG@10 of questions with one right document each."""
+    return np.where(ranks <= CUTOFF, 1 / np.log2(1 + ranks), 0.0)

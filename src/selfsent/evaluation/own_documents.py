@@ -23,7 +23,15 @@ from selfsent.documents.passages import passages
 from selfsent.documents.sentences import sentences
 from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.document_scores import CosineScores, DocumentQuestions, PassageScorer, Ranks, right_ranks
+from selfsent.evaluation.document_scores import (
+    CUTOFF,
+    CosineScores,
+    DocumentQuestions,
+    PassageScorer,
+    Ranks,
+    gains,
+    right_ranks,
+)
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
@@ -43,7 +51,6 @@ _WANTED_DOCUMENTS = 200
 _WANTED_QUERIES = 200
 _MOST_SENTENCES = 5
 _MIN_WORDS = 6
-_CUTOFF = 10
 _NUM_HASHES = 2**64
 
 
@@ -208,9 +215,7 @@ def without(document: Document, spans: Sequence[tuple[int, int]], *, keep_title:
     return replace(document, title=title, text=text, headings=(), code_spans=(), page_starts=(), line_marks=())
 
 
-def score_part(
-    scorer: PassageScorer, task: DocumentQuestions, *, num_resamples: int = 1000, seed: int = 0
-) -> Score:
+def score_part(scorer: PassageScorer, task: DocumentQuestions, *, num_resamples: int = 1000, seed: int = 0) -> Score:
     """Score a model or a ranker on one part: nDCG@10, with recall@10 and how often the right document came first.
 
     Args:
@@ -231,9 +236,8 @@ def score_of_ranks(task: DocumentQuestions, ranks: Ranks, *, num_resamples: int 
         num_resamples: Of the interval, over documents.
         seed: Of the resampling.
     """
-    gains = np.where(ranks <= _CUTOFF, 1 / np.log2(1 + ranks), 0.0)
     documents, place = np.unique(task.right, return_inverse=True)
-    items = (np.bincount(place, weights=gains) / np.bincount(place))[:, None]
+    items = (np.bincount(place, weights=gains(ranks)) / np.bincount(place))[:, None]
     return Score(
         task=f"own-documents/{task.name}",
         metric="ndcg@10",
@@ -241,7 +245,7 @@ def score_of_ranks(task: DocumentQuestions, ranks: Ranks, *, num_resamples: int 
         ci95=bootstrap_interval(items, Mean(), num_resamples=num_resamples, seed=seed),
         num_items=len(documents),
         also={
-            "recall@10": _per_document(ranks <= _CUTOFF, place),
+            "recall@10": _per_document(ranks <= CUTOFF, place),
             "found_first": _per_document(ranks == 1, place),
             "num_queries": len(ranks),
         },

@@ -116,9 +116,7 @@ class SparseAdam:
 
 
 @compiled()
-def _sum(
-    table: _Floats, tokens: _Ints, weights: _Floats, starts: _Ints, sums: _Floats, first: int, end: int
-) -> None:
+def _sum(table: _Floats, tokens: _Ints, weights: _Floats, starts: _Ints, sums: _Floats, first: int, end: int) -> None:
     # Text by text, so that a sum stays in the cache while rows of the table stream by.
     for text in range(first, end):
         for place in range(starts[text], starts[text + 1]):

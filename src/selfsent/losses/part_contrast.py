@@ -181,9 +181,7 @@ class PartBatches:
             anchor = starts + (self.corpus.is_titled[stretches].astype(np.int64) if kind == "first" else 0)
         return (parts != anchor[row]).astype(np.int64)
 
-    def _bags(
-        self, parts: Int[np.ndarray, " P"], bag: Int[np.ndarray, " P"], num_bags: int, random: Generator
-    ) -> Bags:
+    def _bags(self, parts: Int[np.ndarray, " P"], bag: Int[np.ndarray, " P"], num_bags: int, random: Generator) -> Bags:
         order = np.argsort(bag, kind="stable")
         starts, ends = self.corpus.part_starts[parts[order]], self.corpus.part_starts[parts[order] + 1]
         places, _ = _ranges(starts, ends)

@@ -206,7 +206,9 @@ class _Fit(LibraryFit):
             self._write()
             fitting.measure(0, {})
             fitting.save(0, learner.save)
-        while learner.epoch < learner.settings.num_epochs and not fitting.has_stalled(learner.epoch, patience=_PATIENCE):
+        while learner.epoch < learner.settings.num_epochs and not fitting.has_stalled(
+            learner.epoch, patience=_PATIENCE
+        ):
             loss = learner.learn_epoch()
             self._write()
             fitting.measure(learner.epoch, {"loss": loss})
