@@ -1,7 +1,7 @@
 """Scores of documents by their nearest passages, and at which rank a query's right document stands."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,7 @@ class DocumentQuestions:
         right: Number of the document that answers each query.
         passages: All passages.
         documents: Number of the document of each passage.
+        names: Id and title of documents by number, for people.
     """
 
     name: str
@@ -33,6 +34,7 @@ class DocumentQuestions:
     right: Int[np.ndarray, " Q"]
     passages: Sequence[str]
     documents: Int[np.ndarray, " P"]
+    names: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
 
 
 class PassageScorer(Protocol):

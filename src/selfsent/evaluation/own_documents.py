@@ -94,9 +94,11 @@ class PassagesOf:
 
     texts: list[str] = field(default_factory=list[str])
     documents: list[int] = field(default_factory=list[int])
+    names: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
 
     def add(self, document: Document, number: int) -> None:
         """Add the passages of a document."""
+        self.names[number] = document.id, document.title
         for text in passage_texts(document):
             self.texts.append(text)
             self.documents.append(number)
@@ -106,7 +108,7 @@ class PassagesOf:
         if most is None or len(self.texts) <= most:
             return self
         kept = sorted(range(len(self.texts)), key=lambda place: hash_of_text(self.texts[place]))[:most]
-        return PassagesOf([self.texts[place] for place in kept], [self.documents[place] for place in kept])
+        return PassagesOf([self.texts[place] for place in kept], [self.documents[place] for place in kept], self.names)
 
 
 def passage_texts(document: Document) -> list[str]:
@@ -179,6 +181,7 @@ def _task(part: Part, asking: Sequence[Document], others: PassagesOf) -> Documen
         right=np.array(right, dtype=np.int64),
         passages=[*found.texts, *others.texts],
         documents=numbers,
+        names=others.names | found.names,
     )
 
 

@@ -23,12 +23,14 @@ table, whose cell starts at the sum of the children: equal vectors, and a struct
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
 from jaxtyping import Float
+from safetensors.numpy import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import PreTrainedTokenizerBase
@@ -50,6 +52,9 @@ from selfsent.training.table_learner import LearnerSettings, TableLearner
 from selfsent.words import Analyser
 
 _BASES = ("static", "tree")
+START_FILE = "tokens.safetensors"
+"""In the checkpoint of step 0: the table by tokens before anything was learned."""
+
 _PATIENCE = 2  # epochs without a better measure, after which training stops
 _MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a corpus say no more about topics
 
@@ -67,6 +72,7 @@ class DocumentContrastConfig:
         frequency_weight: a; a token of share p of the corpus weighs ``a / (a + p)``.
         stems: Whether words of one stem share a vector.
         language: Two-letter code of the corpus' language, for stems; ``none`` finds it out.
+        max_minutes: Stop at the end of the epoch after so many minutes of learning; ``none``: learn all epochs.
         topics: Whether the table starts at topics of the documents; else at random.
         tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
         vocab_size: Pieces of a trained tokenizer, at most.
@@ -74,12 +80,13 @@ class DocumentContrastConfig:
     """
 
     width: int = 256
-    parts: str = "random"
+    parts: str = "first,random"
     temperature: float = 0.1
     token_dropout: float = 0.2
     frequency_weight: float = 1e-3
     stems: bool = True
     language: str | None = None
+    max_minutes: float | None = None
     topics: bool = True
     tokenizer: str | None = None
     vocab_size: int = 25_000
@@ -88,7 +95,7 @@ class DocumentContrastConfig:
 
 def training(config: DocumentContrastConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
     """The training arguments it follows."""
-    return {"num_train_epochs": 6, "per_device_train_batch_size": 256, "learning_rate": 3e-3}
+    return {"num_train_epochs": 8, "per_device_train_batch_size": 256, "learning_rate": 3e-3}
 
 
 def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
@@ -205,7 +212,7 @@ class _Fit(LibraryFit):
         if not fitting.resume(learner.load):
             self._write()
             fitting.measure(0, {})
-            fitting.save(0, learner.save)
+            fitting.save(0, lambda folder: self._save_start(learner, folder))
         while learner.epoch < learner.settings.num_epochs and not fitting.has_stalled(
             learner.epoch, patience=_PATIENCE
         ):
@@ -217,6 +224,11 @@ class _Fit(LibraryFit):
         fitting.restore_best(learner.load)
         self._write()
         return len(self.corpus.tokens) * num_epochs
+
+    def _save_start(self, learner: TableLearner, folder: Path) -> None:
+        """Keep the start by tokens too, so that what topics alone find can be measured beside the model."""
+        learner.save(folder)
+        save_file({"table": self.token_table()}, folder / START_FILE)
 
     def _settings(self, arguments: Mapping[str, Any]) -> LearnerSettings:
         epochs = float(arguments["num_train_epochs"])

@@ -104,7 +104,7 @@ class Fitting:
         return self.best_step is not None and step - self.best_step >= patience
 
     def save(self, step: int, save: Callable[[Path], None]) -> None:
-        """Write a checkpoint aside and rename it; only it and the best one are kept.
+        """Write a checkpoint aside and rename it; only it, the best one and the start are kept.
 
         Args:
             step: Its step.
@@ -118,7 +118,7 @@ class Fitting:
         final = self._checkpoints / f"{_PREFIX}{step}"
         shutil.rmtree(final, ignore_errors=True)
         aside.replace(final)
-        kept = {final.name, f"{_PREFIX}{self.best_step}"}
+        kept = {final.name, f"{_PREFIX}{self.best_step}", f"{_PREFIX}0"}
         for folder in self._checkpoints.glob(f"{_PREFIX}*"):
             if folder.name not in kept:
                 shutil.rmtree(folder)

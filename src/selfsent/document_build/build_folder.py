@@ -1,0 +1,122 @@
+"""The folder of a build: what stands where, and what is known of the stages that are done."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfsent.atomic import write_text
+from selfsent.errors import UserError
+
+_STATE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BuildFolder:
+    """One output folder: ``model/``, ``store/``, reports, and ``.build/`` with what a later run goes on from.
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The model that search uses."""
+        return self.path / "model"
+
+    @property
+    def store(self) -> Path:
+        """The store of passages."""
+        return self.path / "store"
+
+    @property
+    def report_json(self) -> Path:
+        """The report for programs."""
+        return self.path / "report.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+    @property
+    def skipped(self) -> Path:
+        """What could not be read, a JSON object a line."""
+        return self.path / "skipped.jsonl"
+
+    @property
+    def work(self) -> Path:
+        """What a later run goes on from."""
+        return self.path / ".build"
+
+    @property
+    def documents(self) -> Path:
+        """The documents as they were read."""
+        return self.work / "documents.parquet"
+
+    @property
+    def learned(self) -> Path:
+        """The documents that the measured model learned from."""
+        return self.work / "learned.parquet"
+
+    @property
+    def measured_model(self) -> Path:
+        """The run whose model is measured: it has not seen the held-out documents."""
+        return self.work / "measured"
+
+    @property
+    def final_model(self) -> Path:
+        """Where the model of the store is trained before it takes its place."""
+        return self.work / "final"
+
+    def install_model(self) -> None:
+        """Put the trained model in its place; a store that another model made goes, since it cannot be searched."""
+        shutil.rmtree(self.final_model / "checkpoints", ignore_errors=True)
+        for former in (self.store, self.model):
+            if former.is_dir():
+                shutil.rmtree(former)
+        self.final_model.replace(self.model)
+
+    def forget_learning(self) -> None:
+        """Forget what was learned, for a run that learns anew; model and store stay until the new model is there."""
+        for folder in (self.measured_model, self.final_model):
+            shutil.rmtree(folder, ignore_errors=True)
+        (self.work / "state.json").unlink(missing_ok=True)
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """What a build writes into its folder."""
+        paths = (self.model, self.store, self.report_json, self.report_html, self.skipped, self.work)
+        return frozenset(path.name for path in paths)
+
+    def require_own(self) -> None:
+        """Refuse a folder in which somebody keeps other things.
+
+        Raises:
+            UserError: It is a file, or holds something and no build.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--output must be a folder, got the file {self.path}; name another place")
+        found = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+        others = [name for name in found if name not in self.own_names and not name.startswith(".")]
+        if others or (found and not self.work.is_dir() and set(found) - {".writer.lock"}):
+            named = ", ".join((others or found)[:3])
+            raise UserError(f"{self.path} holds {named} and no build of selfsent; name an empty or a new folder")
+
+    def state(self) -> dict[str, Any]:
+        """Read what is known of the stages; empty where nothing is, or where it cannot be read."""
+        try:
+            state: dict[str, Any] = json.loads((self.work / "state.json").read_text("utf8"))
+        except (OSError, ValueError):
+            return {}
+        return state if state.get("version") == _STATE_VERSION else {}
+
+    def remember(self, **known: Any) -> dict[str, Any]:
+        """Add to what is known, aside and renamed; give all of it."""
+        state: Mapping[str, Any] = {**self.state(), "version": _STATE_VERSION, **known}
+        write_text(self.work / "state.json", json.dumps(state, indent=1, default=str) + "\n")
+        return dict(state)
