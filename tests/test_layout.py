@@ -12,6 +12,7 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 FRONT = {"selfsent.methods", "selfsent.cli", "selfsent.demo"}
 ROLES = [file for file in FILES if "/" in file and not file.startswith("methods/")]
 SHARED_BY_METHODS = {
+    "document_views",
     "recipe",
     "run_data",
     "run_table",

@@ -65,7 +65,7 @@ class TokenReconstructionLoss(nn.Module):
     ``forward`` changes only the count of false negatives. Batches of several ranks are one batch.
 
     Inputs: one column of texts (each embedded twice, only dropout differs), or anchor and positive, and hard negatives;
-    negatives are not rebuilt. Labels are not used. The model must give token states of the width of its embeddings.
+    negatives are not rebuilt. Labels are not used unless ``documents_as_labels``. The model must give token states of the width of its embeddings.
 
     Args:
         model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.
@@ -78,6 +78,7 @@ class TokenReconstructionLoss(nn.Module):
         detach_target: Whether token states are constants where they are the target (chosen: no).
         reduction: Over the values of a state (chosen: ``sum``; a mean would weigh the term some hundred times less).
         components: Whether to return the terms by name or their sum.
+        documents_as_labels: Whether labels number the documents of the rows; see `InfoNCELoss`.
         decoder: What rebuilds; ``None`` mirrors the model's TextCNN.
         max_tokens: Tokens of the longest training text, for that mirror; ``None``: the model's ``max_seq_length``.
 
@@ -100,6 +101,7 @@ class TokenReconstructionLoss(nn.Module):
         detach_target: bool = False,
         reduction: Reduction = "sum",
         components: bool = True,
+        documents_as_labels: bool = False,
         decoder: TextCNNDecoder | None = None,
         max_tokens: int | None = None,
     ) -> None:
@@ -111,7 +113,7 @@ class TokenReconstructionLoss(nn.Module):
         counts = np.ones(_num_token_ids(model), dtype=np.int64) if frequencies is None else frequencies.counts
         weights = token_weights(counts, weighting="uniform" if frequencies is None else weighting, floor=theta)
         self.model = model
-        self.contrast = InfoNCELoss(model, temperature=temperature)
+        self.contrast = InfoNCELoss(model, temperature=temperature, documents_as_labels=documents_as_labels)
         self.coefficients = (beta, gamma)
         self.weighting: Weighting = "uniform" if frequencies is None else weighting
         self.theta = theta
@@ -127,14 +129,15 @@ class TokenReconstructionLoss(nn.Module):
     def forward(
         self,
         sentence_features: Iterable[Mapping[str, Any]],
-        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
+        labels: Tensor | None = None,
     ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
         """Return ``info_nce`` (nats, mean over anchors) and ``reconstruction`` (weighted already), or their sum."""
         columns = [dict(column) for column in sentence_features]
         views = repeat_rows(columns[0]) if len(columns) == 1 else columns
         states = _KeptStates(self.model)
         embeddings = embed_columns(states, [_numbered(view, number) for number, view in enumerate(views)])
-        terms = {"info_nce": self.contrast.contrast(embeddings, views)}
+        documents = labels if self.contrast.documents_as_labels else None
+        terms = {"info_nce": self.contrast.contrast(embeddings, views, documents)}
         if self.decoder is not None:
             terms["reconstruction"] = self._reconstruction(self.decoder, states.groups)
         return terms if self.components else torch.stack(list(terms.values())).sum()

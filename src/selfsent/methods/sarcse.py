@@ -43,6 +43,7 @@ from selfsent.data.token_frequencies import TokenFrequencies, Weighting, count_t
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionLoss
+from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
@@ -65,6 +66,8 @@ class SarcseConfig:
     """Options of ``sarcse``; those that could be had of the paper are the paper's.
 
     Args:
+        view: What the two views are: ``repeat`` (paper: dropout alone), or of documents, a name of
+            `selfsent.views.document_views.DOCUMENT_VIEWS`.
         encoder: ``text-cnn``; or for ablations ``mean`` (the host's), or ``weighted-mean`` by the tokens' weights,
             which goes with ``beta=0 gamma=0`` only.
         kernel_sizes: Widths of the windows in tokens (paper: 3, 4 and 5).
@@ -84,6 +87,7 @@ class SarcseConfig:
         dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
     """
 
+    view: Literal["repeat", "document", "crops", "title"] = "repeat"
     encoder: SentenceEncoder = "text-cnn"
     kernel_sizes: str = "3,4,5"
     channels: int = 256
@@ -132,14 +136,19 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
         dropout=config.dropout,
         device=assembly.device,
     )
-    rows = TrainingRows(
-        lambda: texts_of(assembly.source),
-        ("text",),
-        tokenizer=tokenizer_of(base),
-        max_seq_length=config.max_seq_length,
-    )
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-    dataset, heldout = split_for(assembly, dataset)
+    heldout = None
+    if reads_documents(config):
+        dataset, notes = document_dataset(config.view, assembly)
+    else:
+        rows = TrainingRows(
+            lambda: texts_of(assembly.source),
+            ("text",),
+            tokenizer=tokenizer_of(base),
+            max_seq_length=config.max_seq_length,
+        )
+        dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
+        dataset, heldout = split_for(assembly, dataset)
+        notes = rows.notes()
     frequencies = _frequencies(config, assembly, dataset, base.tokenizer)
     model = _model(config, base, frequencies, assembly.device)
     loss = TokenReconstructionLoss(
@@ -153,8 +162,9 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
         detach_target=config.detach_target,
         reduction=config.reduction,
         max_tokens=config.max_seq_length,
+        documents_as_labels=reads_documents(config),
     )
-    notes = [*rows.notes(), _note(frequencies, base.tokenizer)]
+    notes.append(_note(frequencies, base.tokenizer))
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=config.max_seq_length
     )
@@ -194,7 +204,8 @@ def _frequencies(
         frequencies = TokenFrequencies.load(config.token_frequencies)
         frequencies.check_tokenizer(tokenizer)
     else:
-        frequencies = count_tokens(_texts(dataset), tokenizer)
+        texts = assembly.source.texts() if reads_documents(config) else _texts(dataset)
+        frequencies = count_tokens(texts, tokenizer)
     frequencies.save(assembly.folder.parent / FREQUENCIES_FILE)
     return frequencies
 
@@ -258,5 +269,6 @@ SARCSE = Method(
     config=SarcseConfig,
     build=build,
     training=training,
+    reads_documents=reads_documents,
 )
 """SARCSE on any transformer."""

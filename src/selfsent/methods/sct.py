@@ -58,6 +58,7 @@ from selfsent.loading import load
 from selfsent.losses.cross_view import CrossViewLoss, Head, Reference
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, Objective, require_same_width
 from selfsent.losses.queue_comparison import Comparison, Divergence, Enqueue, Queues, Reduction
+from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
@@ -71,6 +72,7 @@ from selfsent.methods.starting_model import (
 from selfsent.search.stored_model import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 from selfsent.views import VIEWS, Alternatives, make_view, pair_transform
+from selfsent.views.document_views import DOCUMENT_VIEWS
 
 Bridge = Literal["auto", "none"]
 
@@ -99,7 +101,8 @@ class SctConfig:
         divergence: ``kl`` or ``ce``; their gradients are equal.
         head: The MLPs over the online vectors, in training only, or none.
         reduction: ``mean`` of both directions (paper) or ``sum`` (released code).
-        view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`.
+        view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or of
+            documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the paper).
         pooling: How token states become an embedding (``mean``).
         max_seq_length: Tokens a training text is cut to (128); the model reads as many as its base.
         num_layers: Keep the base's lowest layers only; ``none`` keeps all.
@@ -174,6 +177,9 @@ def build(config: SctConfig, assembly: Assembly) -> Ingredients:
     model = _student(config, assembly)
     loss = CrossViewLoss(model, **_comparison(config))
     limit = training_limit(model, config.max_seq_length)
+    if reads_documents(config):
+        dataset, notes = document_dataset(config.view, assembly)
+        return Ingredients(model=model, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
     rows = _rows(assembly.source, columns, model, limit)
     dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=columns)
     dataset, heldout = split_for(assembly, dataset)
@@ -255,8 +261,8 @@ def _bridge(config: SctDistillConfig, student: SentenceTransformer, teacher_widt
 
 def _view_columns(config: SctConfig, source: Source) -> tuple[str, ...]:
     """The columns that are views: ``text`` for bare text, a pair, or more alternative texts of one thing."""
-    if config.view not in VIEWS:
-        raise UserError(f"view={config.view!r} is not known; it is one of {', '.join(VIEWS)}")
+    if config.view not in (*VIEWS, *DOCUMENT_VIEWS):
+        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     columns = source.text_columns
     if len(columns) == 1 or columns[0] in _UNRELATED:
         return ("text",)
@@ -345,6 +351,7 @@ SCT = Method(
     config=SctConfig,
     build=build,
     training=training,
+    reads_documents=reads_documents,
 )
 """Self-supervised cross-view training."""
 

@@ -36,6 +36,7 @@ from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
+from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
@@ -48,6 +49,7 @@ from selfsent.methods.starting_model import (
 )
 from selfsent.modules.projection_head import TanhHead
 from selfsent.views import VIEWS, View, make_view, pair_transform
+from selfsent.views.document_views import DOCUMENT_VIEWS
 
 PAPER_BASE = "bert-base-uncased"
 Head = Literal["training-only", "kept", "none"]
@@ -58,7 +60,8 @@ class SimcseConfig:
     """Options of ``simcse``; the defaults are the paper's for BERT-base.
 
     Args:
-        view: What the second view is: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`.
+        view: What the second view is: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or what both are
+            of a document: a name of `selfsent.views.document_views.DOCUMENT_VIEWS`, not in the paper.
         temperature: Divides cosines (0.05).
         pooling: How token states become an embedding (``cls``).
         head: The MLP over the embedding: in training only, kept in the model, or none.
@@ -116,10 +119,14 @@ def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
-    if config.view not in VIEWS:
-        raise UserError(f"view={config.view!r} is not known; it is one of {', '.join(VIEWS)}")
     model = starting_model(config, assembly)
     limit = training_limit(model, config.max_seq_length)
+    if reads_documents(config):
+        dataset, notes = document_dataset(config.view, assembly)
+        loss = _loss(config, model, assembly)
+        return Ingredients(model=model, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
+    if config.view not in VIEWS:
+        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     rows = TrainingRows(
         lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit
     )
@@ -213,6 +220,7 @@ def _loss(config: SimcseConfig, model: SentenceTransformer, assembly: Assembly) 
         masked_language_model=masked,
         masked_weight=config.masked_weight,
         skip_false_negatives=config.skip_false_negatives,
+        documents_as_labels=reads_documents(config),
     )
 
 
@@ -222,6 +230,7 @@ SIMCSE = Method(
     config=SimcseConfig,
     build=build,
     training=training,
+    reads_documents=reads_documents,
 )
 """Unsupervised SimCSE."""
 

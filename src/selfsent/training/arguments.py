@@ -147,10 +147,11 @@ def training_arguments(
     Raises:
         UserError: An unknown field (with the nearest known ones), or a value the host refuses.
     """
+    overrides = {name: value for name, value in overrides.items() if name != BEST}
     _check_names(overrides)
     _check_numbers(overrides)
     chosen = _defaults(num_steps, has_evaluator=has_evaluator) | _following(overrides, has_evaluator=has_evaluator)
-    chosen |= {name: value for name, value in overrides.items() if name != BEST}
+    chosen |= overrides
     try:
         return SentenceTransformerTrainingArguments(output_dir=str(output_dir), seed=seed, data_seed=seed, **chosen)
     except (ValueError, TypeError) as error:
