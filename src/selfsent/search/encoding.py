@@ -103,7 +103,7 @@ def _write_parts(
     model: SentenceTransformer, source: Source, parts: "_Parts", *, batch_size: int, rows_per_part: int
 ) -> dict[str, int]:
     """Encode the parts that are not there yet; return the counts of the report."""
-    counts = dict.fromkeys(("num_texts", "num_encoded", "num_cut"), 0)
+    counts: dict[str, int] = dict.fromkeys(("num_texts", "num_encoded", "num_cut"), 0)
     prompt = default_prompt(model)
     with tqdm(desc="encoding", unit=" texts", disable=None) as progress:
         for number, rows in enumerate(chunked(_identified(source), rows_per_part)):

@@ -80,7 +80,7 @@ def index(
     if batch_size < 1 or rows_per_write < 1:
         raise UserError(f"got a batch of {batch_size} and {rows_per_write} rows a write; both need to be at least 1")
     check_place(str(store))
-    counts = dict.fromkeys(("num_texts", "num_added", "num_without_direction", "num_cut"), 0)
+    counts: dict[str, int] = dict.fromkeys(("num_texts", "num_added", "num_without_direction", "num_cut"), 0)
     prompt = document_prompt(model)
     with writing(store, describe(model, model_path, str(store))) as writer:
         with tqdm(desc="indexing", unit=" texts", disable=None) as progress:
