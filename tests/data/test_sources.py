@@ -179,7 +179,7 @@ def test_a_mistaken_option_is_explained(tmp_path: Path, options: dict[str, objec
 
 
 def test_reading_is_lazy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from selfsent.data import sources
+    from selfsent.data import formats
 
     taken: list[int] = []
 
@@ -190,7 +190,7 @@ def test_reading_is_lazy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             taken.append(number)
             yield number, (f"text {number}",)
 
-    monkeypatch.setattr(sources, "read_records", endless)
+    monkeypatch.setitem(formats.READERS, ".txt", endless)
     rows = iter(open_source(write(tmp_path / "a.txt", "x")))
     next(rows)
     assert max(taken) <= 2

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from selfsent.data.columns import layout_of, row_of
 from selfsent.data.compression import byte_lines, format_suffixes, open_bytes, reading
-from selfsent.data.formats import BadRecord, is_readable, read_records, read_txt
+from selfsent.data.formats import BadRecord, is_readable, read_records, read_txt, without_blanks
 from selfsent.data.languages import is_language_code
 from selfsent.errors import UserError
 
@@ -295,7 +295,7 @@ def _others(files: Mapping[str, Path], language: str) -> str:
 def _texts_by_line(path: Path) -> Iterator[tuple[int, tuple[str, ...] | BadRecord]]:
     """The texts of each line or row that is not blank."""
     if not is_readable(path) or format_suffixes(path)[0] == ".txt":
-        for number, record in read_txt(path):
+        for number, record in without_blanks(read_txt(path)):
             yield number, record if isinstance(record, BadRecord) else (str(record[0]).strip(),)  # pyright: ignore[reportArgumentType] a line is one cell
         return
     layout = None

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.sources import open_source
+from selfsent.data.sources import Source, open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.evaluator import PairsEvaluator
 from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
@@ -48,6 +48,7 @@ class Request:
         seed: Seeds weights, dropout and order of the data; default: the recipe's, or 42.
         max_rows: Rows of the source to use; default: the recipe's, or all.
         columns: Columns of the source by name or 1-based number.
+        header: Whether the first row of the source names its columns; default: it does where the names are known.
         on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
         data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
         device: Where to train; default: the host's choice.
@@ -64,6 +65,7 @@ class Request:
     seed: int | None = None
     max_rows: int | None = None
     columns: Sequence[str | int] | None = None
+    header: bool | None = None
     on_bad_row: OnBadRow = "stop"
     data_dir: str | Path | None = None
     device: str | None = None
@@ -171,7 +173,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     output = Path(request.output).expanduser()
     max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
     seed = next(value for value in (request.seed, recipe.seed, DEFAULT_SEED) if value is not None)
-    source = open_source(request.data, columns=request.columns, on_bad_row=request.on_bad_row, max_rows=max_rows)
+    source = source_of(request, max_rows)
     data_dir = _evaluation_data(request)
     assembly = Assembly(
         source=source,
@@ -208,6 +210,22 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         overwrite=request.overwrite,
         data_hashes={str(request.data): source.sha256()},
         sources=notes,
+    )
+
+
+def source_of(request: Request, max_rows: int | None) -> Source:
+    """Open the source that a request names; its own output in the folder that is read is none of it.
+
+    Raises:
+        UserError: As ``open_source``.
+    """
+    return open_source(
+        request.data,
+        columns=request.columns,
+        header=request.header,
+        on_bad_row=request.on_bad_row,
+        max_rows=max_rows,
+        exclude=[request.output],
     )
 
 
