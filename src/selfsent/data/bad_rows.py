@@ -19,6 +19,7 @@ class BadRows:
         self.num_bad_rows = self.num_bad_lines = self.num_blank_rows = 0
         self.first: str | None = None
         self.first_blank: str | None = None
+        self.longest: tuple[int, str] = (0, "")
 
     def report(self, place: str, reason: str, *, num_lines: int = 1) -> None:
         """Stop with a ``UserError`` that names the place, or count the row.
@@ -40,6 +41,10 @@ class BadRows:
         self.num_blank_rows += 1
         self.first_blank = self.first_blank or place
 
+    def report_long(self, place: str, num_lines: int) -> None:
+        """Remember the longest record of many lines: it may be a cell of many, or a quote that was closed too late."""
+        self.longest = max(self.longest, (num_lines, place))
+
     def notes(self) -> list[str]:
         """Say how many rows were left out, and which was the first."""
         notes: list[str] = []
@@ -48,6 +53,12 @@ class BadRows:
             notes.append(f"{_counted(self.num_bad_rows, 'bad row')}{lines} left out, the first: {self.first}")
         if self.num_blank_rows:
             notes.append(f"{_counted(self.num_blank_rows, 'blank row')} left out, the first: {self.first_blank}")
+        num_lines, place = self.longest
+        if num_lines:
+            notes.append(
+                f"{place}: the record spans {num_lines:,} lines; if it should be one line, a quote in it is closed too"
+                " late"
+            )
         return notes
 
 

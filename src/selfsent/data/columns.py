@@ -212,7 +212,9 @@ def listed(names: Iterable[str]) -> str:
     """Name columns, the first twenty and each shortened, for a message."""
     names = list(names)
     more = f" and {len(names) - _NUM_LISTED:,} more" if len(names) > _NUM_LISTED else ""
-    return (", ".join(textwrap.shorten(shown(name), 40) for name in islice(names, _NUM_LISTED)) or "none") + more
+    return (
+        ", ".join(textwrap.shorten(shown(name), 40) or "''" for name in islice(names, _NUM_LISTED)) or "none"
+    ) + more
 
 
 def row_of(record: Record, layout: Layout) -> Row | BadRecord | None:
@@ -240,8 +242,13 @@ def row_of(record: Record, layout: Layout) -> Row | BadRecord | None:
     return _without_gaps(row)
 
 
+def lines_of(cells: Record) -> int:
+    """How many lines of a file a record of cells takes."""
+    return 1 + sum(str(cell).count("\n") for cell in cells)
+
+
 def _ragged(cells: Record, num_cells: int) -> BadRecord:
-    num_lines = 1 + sum(str(cell).count("\n") for cell in cells)
+    num_lines = lines_of(cells)
     spans = f"; it spans {num_lines:,} lines: is a quote in it never closed?" if num_lines > 1 else ""
     return BadRecord(f"has {len(cells)} columns where the first row has {num_cells}{spans}", num_lines)
 

@@ -142,8 +142,10 @@ def read_jsonl(path: Path) -> NumberedLines:
 def _json_object(line: str) -> Record | BadRecord:
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         return BadRecord(f"malformed JSON: {error}; write one whole JSON object a line")
+    except ValueError:
+        return BadRecord("holds a whole number of thousands of digits; write it as a text, or leave it out")
     if not isinstance(value, dict):
         return BadRecord(f'needs a JSON object such as {{"text": "..."}}, got {type(value).__name__}')
     return value
@@ -211,7 +213,7 @@ def _value(scalar: pa.Scalar) -> Any:
     try:
         return scalar.as_py()
     except _UNREADABLE as error:
-        return UnreadableValue(str(error) or type(error).__name__)
+        return UnreadableValue(f"{scalar.type}: {error}")
 
 
 def _decoded_lines(path: Path) -> Iterator[tuple[int, str | BadRecord]]:

@@ -31,7 +31,7 @@ class FolderFiles:
     Args:
         files: Files that can be read again and again.
         own: Folders and files that this package wrote.
-        special: Pipes, sockets, devices, links to nothing, and folders that may not be listed.
+        special: Pipes, sockets, devices, links to nothing or back to the folder, and folders that may not be listed.
     """
 
     files: list[Path] = field(default_factory=list[Path])
@@ -123,7 +123,7 @@ def files_below(folder: Path, exclude: Sequence[str | Path] = ()) -> FolderFiles
                 found.own.append(path)
             elif path.is_file():
                 found.files.append(path)
-            elif not path.is_dir():
+            elif not path.is_dir() or _leads_back(path, folder):
                 found.special.append(path)
             elif any((path / name).exists() for name in _OWN_ENTRIES):
                 found.own.append(path)
@@ -139,9 +139,15 @@ def notes_of(found: FolderFiles, folder: Path) -> list[str]:
         notes.append(f"not read, written by selfsent itself: {named_files(found.own, folder)}")
     if found.special:
         notes.append(
-            f"not read, a pipe, a device, a broken link or a closed folder: {named_files(found.special, folder)}"
+            "not read, a pipe, a device, a link to nothing or in a circle, or a closed folder: "
+            f"{named_files(found.special, folder)}"
         )
     return notes
+
+
+def _leads_back(path: Path, folder: Path) -> bool:
+    """Whether a folder is a link to one that holds the folder being read."""
+    return path.is_symlink() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(path))
 
 
 def _table(file: Path, name: str) -> Table:

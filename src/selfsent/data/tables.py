@@ -6,11 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsent.data.bad_rows import BadRows, OnBadRow
-from selfsent.data.columns import KNOWN_COLUMNS, Layout, Picks, Row, layout_of, listed, looks_like_names, row_of
+from selfsent.data.columns import (
+    KNOWN_COLUMNS,
+    Layout,
+    Picks,
+    Row,
+    layout_of,
+    lines_of,
+    listed,
+    looks_like_names,
+    row_of,
+)
 from selfsent.data.compression import format_suffixes
 from selfsent.data.formats import BadRecord, NumberedLines, NumberedRecords, Record
 from selfsent.errors import UserError
 
+_MANY_LINES = 20  # of one record: told, for a quote may be closed too late
 _NUM_COMPARED = 100  # rows behind a first row that may be a header
 
 
@@ -85,6 +96,8 @@ class SettledTable:
             elif isinstance(row, BadRecord):
                 bad_rows.report(f"{self.table.path}, line {line}", row.reason, num_lines=row.num_lines)
             else:
+                if self.layout.num_cells is not None and (num_lines := lines_of(record)) > _MANY_LINES:
+                    bad_rows.report_long(f"{self.table.path}, line {line}", num_lines)
                 row["file"] = self.table.name
                 row["line"] = line
                 yield row
