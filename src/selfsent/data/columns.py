@@ -115,7 +115,7 @@ def layout_of(
         UserError: A picked column is not there, or the names make no set we know.
     """
     if isinstance(first, Mapping):
-        not_languages = {name for name, value in first.items() if not _may_be_text(name, value)}
+        not_languages = {name for name, value in first.items() if not may_be_text(name, value)}
         return _named_layout(list(first), picks, place, not_languages)
     cells = [cell.strip() for cell in first]
     if header is None:
@@ -123,7 +123,7 @@ def layout_of(
     if not header:
         return _positional_layout(len(cells), picks, place)
     values = dict(zip(cells, second if second is not None and not isinstance(second, Mapping) else (), strict=False))
-    not_languages = {name for name, value in values.items() if not _may_be_text(name, value)}
+    not_languages = {name for name, value in values.items() if not may_be_text(name, value)}
     if picks is None and _known_set(cells, not_languages) is None:
         return replace(_positional_layout(len(cells), None, place), has_header=True)
     named = _named_layout(cells, picks, place, not_languages)
@@ -131,7 +131,7 @@ def layout_of(
     return Layout(keys=positions, num_cells=len(cells), has_header=True, ignored=named.ignored)
 
 
-def _may_be_text(name: str, value: object) -> bool:
+def may_be_text(name: str, value: object) -> bool:
     """Whether a column called like a language holds its texts: not where ``id`` is followed by a number of a row."""
     return isinstance(value, str) and not (name == "id" and _ROW_NUMBER.fullmatch(value.strip()))
 

@@ -21,19 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsent.data.bad_rows import BadRows, OnBadRow
-from selfsent.data.columns import Row
+from selfsent.data.columns import Row, is_header, layout_of, may_be_text
 from selfsent.data.compression import COMPRESSIONS, format_suffixes
 from selfsent.data.formats import BadRecord, is_readable, read_head
-from selfsent.data.languages import is_language_code
+from selfsent.data.languages import is_language_code, normal_code, unknown_code
 from selfsent.data.parallel_formats import (
     PREFIX,
     UNITS,
-    AlignedRecords,
-    LanguageTexts,
     check_equal_lengths,
-    normal_code,
     read_aligned,
-    unknown_code,
 )
 from selfsent.data.source_files import (
     expanded,
@@ -44,12 +40,14 @@ from selfsent.data.source_files import (
     refuse_missing,
 )
 from selfsent.data.sources import Source, open_source
+from selfsent.data.translation_memory import AlignedRecords, LanguageTexts
 from selfsent.errors import UserError
 
 UNKNOWN_LANGUAGE = "und"
 """The code of ISO 639 for a language that nothing names."""
 
 _TABLES = (".tsv", ".csv", ".jsonl", ".parquet")
+_WITH_NAMES = (".jsonl", ".parquet")
 _PAIR_NAME = re.compile(r"([A-Za-z]{2,3})-([A-Za-z]{2,3})")
 _CODE_LIKE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})*")
 _EVALUATION_NAMES = frozenset({"test", "dev", "valid", "validation"})
@@ -293,7 +291,8 @@ def _table_corpus(path: Path, opening: _Opening) -> _Corpus:
             f"{path} does not say which languages it holds; give it a header of language codes (en, de), or name a"
             " file of two columns en-de.tsv"
         )
-    table = open_source(path, header=opening.header, on_bad_row=opening.on_bad_row)
+    columns = languages if format_suffixes(path)[0] in _WITH_NAMES else None
+    table = open_source(path, columns=columns, header=opening.header, on_bad_row=opening.on_bad_row)
     opening.notes.extend(note for note in table.notes if note not in opening.notes)
     return _Corpus(
         readable_name(Path(path.name)),
@@ -309,15 +308,17 @@ def _languages_of_table(path: Path) -> Languages:
     Raises:
         UserError: All of a first row look like language codes and one is none.
     """
-    first = next((record for _, record in read_head(path) if not isinstance(record, BadRecord)), None)
+    records = (record for _, record in read_head(path) if not isinstance(record, BadRecord))
+    first, second = next(records, None), next(records, None)
     if first is None:
         return ()
     if isinstance(first, Mapping):
-        return tuple(name for name, value in first.items() if is_language_code(name) and isinstance(value, str))
+        return tuple(name for name, value in first.items() if is_language_code(name) and may_be_text(name, value))
     cells = [cell.strip() for cell in first]
+    if is_header(cells):
+        columns = layout_of(cells, None, str(path), second=second).columns
+        return columns if all(map(is_language_code, columns)) else ()
     unknown = [cell for cell in cells if not is_language_code(cell)]
-    if len(cells) > 1 and not unknown:
-        return tuple(cells)
     if all(_CODE_LIKE.fullmatch(cell) for cell in cells) and len(unknown) < len(cells):
         raise UserError(f"{path}, line 1: {unknown_code(unknown[0])}")
     named = _PAIR_NAME.fullmatch(path.name.partition(".")[0])
