@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsent.data.formats import BadRecord, UnreadableValue, read_head, read_lines, read_records
@@ -67,7 +67,6 @@ def read_back(suffix: str, compression: str, rows: Texts) -> Texts:
 
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize("suffix", [".txt", ".tsv"])
-@settings(deadline=None)
 @given(texts=st.lists(line_text, min_size=1, max_size=8))
 def test_any_unicode_line_comes_back_from_line_formats(suffix: str, compression: str, texts: list[str]) -> None:
     rows = [[text] if suffix == ".txt" else [text, "x"] for text in texts]
@@ -76,7 +75,6 @@ def test_any_unicode_line_comes_back_from_line_formats(suffix: str, compression:
 
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-@settings(deadline=None)
 @given(texts=st.lists(any_text, min_size=1, max_size=8))
 def test_any_unicode_text_with_line_ends_comes_back_from_the_others(
     suffix: str, compression: str, texts: list[str]
