@@ -151,7 +151,7 @@ def read_recipe(path: Path) -> Recipe:
             or keys that exclude each other. All problems are named together.
     """
     try:
-        table = tomllib.loads(path.read_text("utf8"))
+        table = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read the recipe {path}: {error.strerror}; see `selfsent recipes`") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
