@@ -104,8 +104,10 @@ def opened(
 
 def data_dir_of(data_dir: Path | None) -> Path | None:
     """The folder of the evaluation data: the one that was named, else that of ``$SELFSENT_DATA``."""
-    folder = os.environ.get("SELFSENT_DATA")
-    return data_dir or (Path(folder) if folder else None)
+    from selfsent.data.source_files import expanded  # noqa: PLC0415 it imports what `--help` does not need
+
+    folder = data_dir or os.environ.get("SELFSENT_DATA")
+    return expanded(folder) if folder else None
 
 
 def languages_of(languages: str | None) -> tuple[str, ...]:

@@ -161,11 +161,12 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, rows_at_on
     """
     with _parquet(path) as file:
         batches = file.iter_batches(batch_size=rows_at_once, columns=None if columns is None else list(columns))
-        rows = itertools.chain.from_iterable(map(_rows_of, batches))
+        rows = itertools.chain.from_iterable(map(rows_of, batches))
         yield from enumerate(rows, start=1)
 
 
-def _rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a part of a table; a value that Python cannot hold becomes an `UnreadableValue`."""
     names = batch.schema.names
     for values in zip(*map(_values, batch.columns), strict=True):
         yield dict(zip(names, values, strict=True))
@@ -201,7 +202,7 @@ _UNREADABLE = (ValueError, OverflowError, LookupError, pa.ArrowException)
 """What Arrow raises for text that is not UTF-8, for years beyond 9999 and for unknown time zones."""
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     """The values of a column, those that Python cannot hold each replaced by what is wrong with it."""
     try:
         return column.to_pylist()

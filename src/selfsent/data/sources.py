@@ -197,7 +197,7 @@ def _hub_tables(spec: str) -> Tables:
     from selfsent.data.hub import hub_records  # noqa: PLC0415 the datasets library takes a second to import
 
     records = hub_records(spec)
-    return Tables([Table(spec.removeprefix("hf:"), spec, lambda _: records(), records)], [])
+    return Tables([Table(spec.removeprefix("hf:"), spec, records, lambda: records(None))], [])
 
 
 def _open_docs(spec: str, max_rows: int | None) -> Source:
