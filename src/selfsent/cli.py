@@ -16,14 +16,17 @@ from selfsent.command_options import (
     Columns,
     DataDir,
     Device,
+    FirstRow,
     MaxRows,
     OnBadRow,
     Overwrite,
     SearchMode,
     TreeFormat,
     data_dir_of,
+    header_of,
     languages_of,
     one_of,
+    opened,
     picked,
 )
 from selfsent.errors import UserError
@@ -106,6 +109,7 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
     ] = None,
     columns: Columns = None,
+    header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
     data_dir: DataDir = None,
     device: Device = None,
@@ -134,6 +138,7 @@ def train(
         seed=seed,
         max_rows=max_rows,
         columns=picked(columns),
+        header=header_of(header),
         on_bad_row=on_bad_row.value,
         data_dir=data_dir,
         device=device,
@@ -237,6 +242,7 @@ def encode(
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
     output: Annotated[Path, typer.Option(help="A .parquet or .npy file.")],
     columns: Columns = None,
+    header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
     max_rows: MaxRows = None,
     batch_size: BatchSize = 64,
@@ -244,11 +250,10 @@ def encode(
     device: Device = None,
 ) -> None:
     """Write the embeddings of a source to a file; an interrupted run continues."""
-    from selfsent.data.sources import open_source
     from selfsent.loading import load
     from selfsent.search.encoding import encode as run
 
-    source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+    source = opened(input, columns, header, on_bad_row, max_rows, output=output)
     report = run(
         load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
     )
@@ -261,17 +266,17 @@ def index(
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
     store: Annotated[str, typer.Option(help="Folder (or s3://... URI) of the store.")],
     columns: Columns = None,
+    header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
     max_rows: MaxRows = None,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.data.sources import open_source
     from selfsent.loading import load
     from selfsent.search.indexing import index as run
 
-    source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+    source = opened(input, columns, header, on_bad_row, max_rows, output=store)
     report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
     _print(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
 
@@ -328,12 +333,12 @@ def parse(
     lift: Annotated[bool, typer.Option("--lift", help="Make ready dependency trees projective.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="Processes that parse side by side.")] = 1,
     columns: Columns = None,
+    header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
     max_rows: MaxRows = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Parse a corpus once, or take up ready parses, for tree models of given structure; a killed run continues."""
-    from selfsent.data.sources import open_source
     from selfsent.parsing.corpus import import_parses, parse_texts
     from selfsent.parsing.spacy_parser import SpacyParser
     from selfsent.parsing.treebank import is_treebank
@@ -347,7 +352,7 @@ def parse(
             raise UserError(f"{input} holds parses itself, so --trees {trees} has no texts to go with; leave one out")
         report = import_parses(input, output, on_bad_tree=policy, lift=lift, overwrite=overwrite)
     else:
-        source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
+        source = opened(input, columns, header, on_bad_row, max_rows, output=output)
         if trees is not None:
             report = import_parses(trees, output, source=source, on_bad_tree=policy, lift=lift, overwrite=overwrite)
         else:

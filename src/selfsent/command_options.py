@@ -3,11 +3,14 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selfsent.errors import UserError
+
+if TYPE_CHECKING:
+    from selfsent.data.sources import Source
 
 
 class OnBadRow(StrEnum):
@@ -15,6 +18,13 @@ class OnBadRow(StrEnum):
 
     stop = "stop"
     skip = "skip"
+
+
+class Header(StrEnum):
+    """Whether the first row of a table names its columns."""
+
+    yes = "yes"
+    no = "no"
 
 
 class SearchMode(StrEnum):
@@ -42,6 +52,10 @@ def _device(name: str | None) -> str | None:
 
 
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
+FirstRow = Annotated[
+    Header | None,
+    typer.Option("--header", help="Whether the first row names the columns (default: if it is known to)."),
+]
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
 Device = Annotated[
@@ -53,16 +67,47 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation dat
 
 
 def picked(columns: str | None) -> list[str | int] | None:
-    """Read a choice of columns; numbers count from 1."""
-    if columns is None:
-        return None
-    return [int(name) if name.isdigit() else name for name in (part.strip() for part in columns.split(",")) if name]
+    """Read a choice of columns, names or numbers that count from 1."""
+    return None if columns is None else [name for name in (part.strip() for part in columns.split(",")) if name]
+
+
+def header_of(header: Header | None) -> bool | None:
+    """Whether the first row of a table names its columns; ``None`` where nobody said so."""
+    return None if header is None else header is Header.yes
+
+
+def opened(
+    spec: str,
+    columns: str | None,
+    header: Header | None,
+    on_bad_row: OnBadRow,
+    max_rows: int | None,
+    *,
+    output: str | Path,
+) -> "Source":
+    """Open the source of a command whose output may stand in the folder that is read.
+
+    Raises:
+        UserError: As `selfsent.data.sources.open_source`.
+    """
+    from selfsent.data.sources import open_source  # noqa: PLC0415 it imports what `--help` does not need
+
+    return open_source(
+        spec,
+        columns=picked(columns),
+        header=header_of(header),
+        on_bad_row=on_bad_row.value,
+        max_rows=max_rows,
+        exclude=[output],
+    )
 
 
 def data_dir_of(data_dir: Path | None) -> Path | None:
     """The folder of the evaluation data: the one that was named, else that of ``$SELFSENT_DATA``."""
-    folder = os.environ.get("SELFSENT_DATA")
-    return data_dir or (Path(folder) if folder else None)
+    from selfsent.data.source_files import expanded  # noqa: PLC0415 it imports what `--help` does not need
+
+    folder = data_dir or os.environ.get("SELFSENT_DATA")
+    return expanded(folder) if folder else None
 
 
 def languages_of(languages: str | None) -> tuple[str, ...]:

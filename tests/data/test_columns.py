@@ -164,3 +164,41 @@ def test_a_row_without_any_text_is_blank_and_not_bad() -> None:
 def test_a_ragged_row_is_bad(cells: list[str]) -> None:
     row = row_of(cells, layout_of(["One.", "Two."], None, PLACE))
     assert row == BadRecord(f"has {len(cells)} columns where the first row has 2")
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["sent0", "sent1", "hard_neg"], {"anchor": 0, "positive": 1, "negative": 2}),
+        (["neg", "query", "pos"], {"anchor": 1, "positive": 2, "negative": 0}),
+        (["s1", "s2", "score"], {"sentence1": 0, "sentence2": 1, "score": 2}),
+        (["text_a", "text_b", "label"], {"sentence1": 0, "sentence2": 1}),
+        (["_id", "title", "text", "url"], {"text": 2}),
+        (["query", "anchor", "positive"], {"anchor": 1, "positive": 2}),
+        (["", "sentence_A", "sentence_B"], {"sentence1": 1, "sentence2": 2}),
+    ],
+)
+def test_names_of_the_field_stand_for_ours(names: list[str], keys: dict[str, int]) -> None:
+    assert is_header(names)
+    assert dict(layout_of(names, None, PLACE).keys) == keys
+
+
+@pytest.mark.parametrize("names", [["query", "url"], ["title", "url"], ["sent0", "A man."], ["", "text", ""]])
+def test_names_that_make_no_set_are_no_header(names: list[str]) -> None:
+    assert not is_header(names)
+
+
+def test_our_own_names_win_over_names_of_the_field() -> None:
+    record = {"query": "q", "pos": "p", "text": "t"}
+    assert layout_of(record, None, PLACE).columns == ("text",)
+
+
+def test_an_id_in_front_of_translations_is_not_taken_for_indonesian() -> None:
+    assert layout_of(["id", "en", "de"], None, PLACE, second=["17", "x", "y"]).columns == ("en", "de")
+    assert layout_of(["id", "en"], None, PLACE, second=["Selamat pagi", "Good morning"]).columns == ("id", "en")
+    assert layout_of({"id": "doc-7", "en": "x", "de": "y"}, None, PLACE).columns == ("en", "de")
+
+
+def test_picked_columns_of_the_field_have_our_names_in_the_order_of_the_pick() -> None:
+    layout = layout_of(["sent0", "sent1", "hard_neg"], ["sent1", "sent0"], PLACE)
+    assert dict(layout.keys) == {"positive": 1, "anchor": 0}

@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfsent.data.formats import BadRecord, read_records
+from selfsent.data.formats import BadRecord, UnreadableValue, read_head, read_lines, read_records
 from selfsent.errors import UserError
 
 Texts = list[list[str]]
@@ -175,3 +175,79 @@ def test_a_file_one_may_not_read_is_named(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(UserError, match="permission denied"):
         list(read_records(path))
+
+
+def test_a_quote_that_is_never_closed_says_how_many_lines_it_swallowed(tmp_path: Path) -> None:
+    rows = ["left,right"] * 301
+    rows[6] = 'left,"right'
+    records = records_of(tmp_path / "a.csv", "\n".join(rows) + "\n")
+    assert [line for line, _ in records] == [1, 2, 3, 4, 5, 6, 7]
+    bad = records[-1][1]
+    assert isinstance(bad, BadRecord)
+    assert bad.reason.startswith("a quote opened in line 7 is never closed; it swallowed lines 7 to 301;")
+    assert bad.num_lines == 295
+
+
+def test_a_quote_that_is_closed_in_the_wrong_place_says_how_many_lines_it_swallowed(tmp_path: Path) -> None:
+    records = records_of(tmp_path / "a.csv", 'a,b\nc,"d\ne,f\ng,h" i\nj,k\n')
+    assert [line for line, _ in records] == [1, 2, 5]
+    bad = records[1][1]
+    assert isinstance(bad, BadRecord)
+    assert "it swallowed lines 2 to 4" in bad.reason
+    assert bad.num_lines == 3
+
+
+def test_a_line_that_is_not_utf8_keeps_its_place_in_a_quoted_cell(tmp_path: Path) -> None:
+    records = records_of(tmp_path / "a.csv", b'a,"one\ntw\xe9"\nb,c\n')
+    assert [line for line, _ in records] == [2, 3]
+    bad = records[0][1]
+    assert isinstance(bad, BadRecord)
+    assert (bad.reason[:14], bad.num_lines) == ("not valid UTF-", 2)
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_lines_that_end_at_a_carriage_return_alone_are_lines(tmp_path: Path, compression: str) -> None:
+    for ending in ("", "\r"):
+        path = tmp_path / f"a.txt{compression}"
+        path.write_bytes(COMPRESS[compression](f"\ufeffone two\rthree\r\rfour{ending}".encode()))
+        assert list(read_records(path)) == [(1, ("one two",)), (2, ("three",)), (4, ("four",))]
+    assert records_of(tmp_path / "a.csv", "a,b\rc,d") == [(1, ["a", "b"]), (2, ["c", "d"])]
+
+
+def test_blank_lines_keep_their_places_where_they_are_wanted(tmp_path: Path) -> None:
+    for name, content in {"a.txt": "a\n\nb\n", "a.tsv": "a\n \t\nb\n", "a.csv": 'a\n""\nb\n'}.items():
+        records_of(tmp_path / name, content)
+        assert [(line, record is None) for line, record in read_lines(tmp_path / name)] == [
+            (1, False),
+            (2, True),
+            (3, False),
+        ]
+
+
+def odd_parquet(path: Path) -> Path:
+    """Three texts beside columns that Python cannot hold; the second value of ``broken`` is not UTF-8."""
+    offsets = pa.array([0, 1, 2, 3], pa.int32()).buffers()[1]
+    columns = {
+        "text": pa.array(["one", "two", "three"]),
+        "late": pa.array([2**61] * 3, pa.timestamp("us")),
+        "zone": pa.array([1] * 3, pa.timestamp("us")).cast(pa.timestamp("us", tz="Mars/Phobos")),
+        "broken": pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffb")]),
+        "__index_level_0__": pa.array([0, 1, 2]),
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_only_the_wanted_columns_of_parquet_are_read(tmp_path: Path) -> None:
+    path = odd_parquet(tmp_path / "a.parquet")
+    assert [record for _, record in read_lines(path, ["text"])] == [{"text": "one"}, {"text": "two"}, {"text": "three"}]
+    (_, first), _ = read_head(path)
+    assert first == {"text": "one", "late": None, "zone": None, "broken": "a", "__index_level_0__": None}
+
+
+def test_a_value_that_python_cannot_hold_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    rows = [dict(record) for _, record in read_lines(odd_parquet(tmp_path / "a.parquet"))]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert [row["text"] for row in rows] == ["one", "two", "three"]
+    assert [isinstance(row["broken"], UnreadableValue) for row in rows] == [False, True, False]
+    assert isinstance(rows[0]["late"], UnreadableValue)
+    assert "Mars/Phobos" in repr(rows[0]["zone"])

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset
 
@@ -44,6 +46,18 @@ def test_a_data_set_is_streamed_as_often_as_wanted(local_dataset: Path) -> None:
     assert source.columns == ("text",)
     assert list(source.texts()) == list(source.texts()) == ["Text 0.", "Text 1.", "Text 2."]
     assert source.notes == ["columns not read: id (read: text)"]
+
+
+def test_values_of_other_columns_that_python_cannot_hold_do_not_stop_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "late").mkdir()
+    dates = pa.array([0, 2**61], pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["one", "two"], "date": dates}), tmp_path / "late" / "train.parquet")
+    assert list(open_source(f"hf:{tmp_path / 'late'}").texts()) == ["one", "two"]
+
+
+def test_a_home_folder_is_found(local_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(local_dataset.parent))
+    assert len(list(open_source(f"hf:~/{local_dataset.name}:test"))) == 2
 
 
 def test_a_split_is_chosen_by_name(local_dataset: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from selfsent.data import translation_memory
 from selfsent.data.formats import BadRecord
 from selfsent.data.parallel_formats import check_equal_lengths, normal_code, read_aligned, read_po, read_tmx
 from selfsent.errors import UserError
@@ -47,6 +48,27 @@ def test_a_unit_of_one_language_is_passed_over_and_a_bad_one_is_told(tmp_path):
     assert [type(record) for record in found] == [BadRecord, BadRecord]
     assert "'qq' is no language code" in found[0].reason
     assert "segment in de is empty" in found[1].reason
+
+
+@pytest.mark.parametrize("illegal", [b"\x0b", b"\xff", b"&#11;", b"&#x1F;", b"&#x110000;", b"\xef\xbf\xbf"])
+def test_one_character_that_xml_may_not_hold_spoils_its_unit_and_no_other(tmp_path, illegal):
+    path = write_tmx(tmp_path / "m.tmx", UNIT, UNIT.replace("doctors", "doc@tors"), UNIT)
+    path.write_bytes(path.read_bytes().replace(b"@", illegal))
+    first, (line, bad), last = read_tmx(path)
+    assert [first[0], line, last[0]] == [4, 5, 6]
+    assert isinstance(bad, BadRecord)
+    assert "the segment in en-US holds a control character" in bad.reason
+    assert first[1] == last[1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_a_memory_reads_the_same_however_its_bytes_are_cut(tmp_path, monkeypatch, encoding):
+    path = write_tmx(tmp_path / "m.tmx", UNIT.replace("doctors", "d&#246;ctors &#x0b;&amp;"), UNIT, encoding=encoding)
+    whole = list(read_tmx(path))
+    assert [type(record) for _, record in whole] == [BadRecord, dict]
+    for num_bytes in (2, 7):
+        monkeypatch.setattr(translation_memory, "_BYTES_A_READ", num_bytes)
+        assert list(read_tmx(path)) == whole
 
 
 def test_what_is_no_tmx_is_one_line(tmp_path):
@@ -116,13 +138,36 @@ def test_a_catalogue_is_read_in_the_encoding_its_header_names(tmp_path):
     )
 
 
+def test_a_header_that_is_marked_fuzzy_is_the_header(tmp_path):
+    (tmp_path / "de.po").write_text(PO.replace("# A comment", "#, fuzzy"), encoding="utf8")
+    assert [line for line, _ in read_po(tmp_path / "de.po")] == [8, 22, 22]
+
+
+@pytest.mark.parametrize("damage", [('"öffnen"', "öffnen"), ('"öffnen"', '"\udcff"')])
+def test_a_line_that_cannot_be_read_spoils_its_message_and_no_other(tmp_path, damage):
+    (tmp_path / "de.po").write_bytes(PO.replace(*damage).encode("utf8", "surrogateescape"))
+    (line, bad), *others = read_po(tmp_path / "de.po")
+    assert line == 11
+    assert isinstance(bad, BadRecord)
+    assert [number for number, _ in others] == [22, 22]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("sr@latin", "sr-Latn"), ("uz_UZ@cyrillic", "uz-Cyrl-UZ"), ("ca@valencia", "ca"), ("de_DE.UTF-8@euro", "de-DE")],
+)
+def test_the_name_of_a_locale_is_a_language(tmp_path, written, code):
+    assert normal_code(written) == code
+    (tmp_path / "x.po").write_text(PO.replace("Language: de", f"Language: {written}"), encoding="utf8")
+    assert list(next(read_po(tmp_path / "x.po"))[1]) == ["en", code]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (PO.replace("Language: de", "Language: xx"), "'xx' is no language code"),
         (PO.replace('"Language: de\\n"\n', ""), "does not name its language"),
         (PO[PO.index("#: main") :], "a message before any header"),
-        (PO.replace('"öffnen"', "öffnen"), "line 11: .* is no line of a .po file"),
     ],
 )
 def test_a_wrong_catalogue_is_one_line(tmp_path, text, message):

@@ -136,3 +136,34 @@ def test_a_plain_source_of_pairs_is_read_too_and_one_of_texts_refused(tmp_path):
 def test_only_this_modules_sources_are_its_own():
     assert [is_parallel(spec) for spec in ("parallel:x", "a.tmx", "de.po", "a.tmx.gz")] == [True] * 4
     assert [is_parallel(spec) for spec in ("a.tsv", "docs:", "hf:x", "folder")] == [False] * 4
+
+
+def test_one_control_character_is_skipped_and_told_and_the_memory_is_read(tmp_path):
+    unit = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg>b</seg></tuv></tu>'
+    units = "".join(unit.format(text) for text in ("one", "t\x0bwo", "three"))
+    path = tmp_path / "m.tmx"
+    path.write_text(f'<tmx version="1.4"><header srclang="en"/><body>{units}</body></tmx>')
+    with pytest.raises(UserError, match="control character"):
+        list(open_source(path))
+    source = open_source(path, on_bad_row="skip")
+    assert [row["source"] for row in source] == ["one", "three"]
+    assert source.closing_notes()[0].startswith("1 bad row left out, the first: ")
+
+
+def test_notes_of_a_table_in_a_folder_of_translations_are_told(tmp_path):
+    (tmp_path / "a.tsv").write_text("en\tde\ttitle\none\teins\tx\n\ntwo\tzwei\ty\n")
+    source = open_source(f"parallel:{tmp_path}")
+    assert [row["target"] for row in source] == ["eins", "zwei"]
+    assert source.closing_notes() == [
+        "columns not read: title (read: en, de)",
+        f"1 blank row left out, the first: {tmp_path / 'a.tsv'}, line 3",
+    ]
+
+
+def test_other_columns_beside_languages_are_left_out_of_any_table(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": "doc-7", "en": "one", "text": "x", "de": "eins"}\n')
+    (tmp_path / "b.csv").write_text("id,en,de,url\n1,two,zwei,u\n")
+    assert [(row["source"], row["target"]) for row in open_source(f"parallel:{tmp_path}")] == [
+        ("one", "eins"),
+        ("two", "zwei"),
+    ]

@@ -179,7 +179,7 @@ def test_a_mistaken_option_is_explained(tmp_path: Path, options: dict[str, objec
 
 
 def test_reading_is_lazy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from selfsent.data import sources
+    from selfsent.data import formats
 
     taken: list[int] = []
 
@@ -190,7 +190,7 @@ def test_reading_is_lazy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             taken.append(number)
             yield number, (f"text {number}",)
 
-    monkeypatch.setattr(sources, "read_records", endless)
+    monkeypatch.setitem(formats.READERS, ".txt", endless)
     rows = iter(open_source(write(tmp_path / "a.txt", "x")))
     next(rows)
     assert max(taken) <= 2
@@ -218,3 +218,156 @@ def test_real_files_read_as_their_readme_says(
     assert source.columns == columns
     read = sum(1 for _ in source)
     assert num_rows is None or read == num_rows
+
+
+def test_closing_notes_say_all_that_a_source_has_to_say_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "1", "id": 1}\nbroken\n{"text": 2}\n{"text": "3"}\n')
+    source = open_source(path, on_bad_row="skip")
+    assert list(source.texts()) == ["1", "3"]
+    reading, bad = source.closing_notes()
+    assert reading == "columns not read: id (read: text)"
+    assert bad.startswith(f"2 bad rows left out, the first: {path}, line 2: malformed JSON")
+    next(iter(source))  # a pass that stops early does not hide what a whole one met
+    assert source.closing_notes() == [reading, bad]
+
+
+def test_a_source_without_fault_has_nothing_to_say(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path / "a.txt", "one\ntwo\n"), on_bad_row="skip")
+    assert list(source.texts()) == ["one", "two"]
+    assert source.closing_notes() == []
+
+
+def test_one_stray_quote_stops_at_its_line_or_is_told_with_all_it_swallowed(tmp_path: Path) -> None:
+    rows = ["left,right"] * 301
+    rows[6] = 'left,"right'
+    path = write(tmp_path / "a.csv", "\n".join(rows) + "\n")
+    with pytest.raises(UserError, match=r"a\.csv, line 7: a quote opened in line 7 .* swallowed lines 7 to 301"):
+        texts_of(path)
+    source = open_source(path, on_bad_row="skip")
+    assert len(list(source)) == 6
+    (note,) = source.closing_notes()
+    assert note.startswith(f"1 bad row (295 lines) left out, the first: {path}, line 7: a quote opened in line 7")
+
+
+def test_two_stray_quotes_that_make_one_good_record_of_many_lines_are_told(tmp_path: Path) -> None:
+    rows = ["left,right"] * 301
+    rows[6], rows[149] = 'left,"right', 'right"'
+    source = open_source(write(tmp_path / "a.csv", "\n".join(rows) + "\n"))
+    assert len(list(source)) == 158
+    (note,) = source.closing_notes()
+    assert "line 7: the record spans 144 lines" in note
+
+
+def test_a_ragged_record_says_how_many_lines_it_spans(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'a,b\n"c\nd\ne"\nf,g\n')
+    with pytest.raises(
+        UserError, match=r"line 2: has 1 columns where the first row has 2; it spans 3 lines: is a quote"
+    ):
+        texts_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "one\n\n \ntwo\n"),
+        ("a.jsonl", '{"text": "one"}\n\n{"text": " "}\n{"text": "two"}\n'),
+        ("a.csv", 'one\n\n""\ntwo\n'),
+    ],
+)
+def test_blank_rows_are_counted_so_that_rows_can_be_mapped_to_lines(tmp_path: Path, name: str, content: str) -> None:
+    source = open_source(write(tmp_path / name, content))
+    assert [(row["text"], row["line"]) for row in source] == [("one", 1), ("two", 4)]
+    assert source.closing_notes() == [f"2 blank rows left out, the first: {tmp_path / name}, line 2"]
+
+
+def test_simcse_names_its_columns_in_the_first_row(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path / "nli.csv", "sent0,sent1,hard_neg\nA man.,Someone.,Nobody.\n"))
+    assert [source.columns, list(source.texts())] == [
+        ("anchor", "positive", "negative"),
+        ["A man.", "Someone.", "Nobody."],
+    ]
+    assert source.notes == []
+
+
+UNKNOWN_HEADER = "phrase,gold\nA man walks by.,3\nA cat.,4\n"
+
+
+@pytest.mark.parametrize("columns", [None, ["1"], [1]])
+def test_a_first_row_of_identifiers_that_no_other_row_resembles_is_told(
+    tmp_path: Path, columns: list[str | int] | None
+) -> None:
+    source = open_source(write(tmp_path / "a.csv", UNKNOWN_HEADER), columns=columns)
+    assert next(source.texts()) == "phrase"
+    assert "(phrase, gold) is read as texts, not as a header" in source.notes[0]
+    assert "`--header yes` if it is one" in source.notes[0]
+
+
+def test_a_first_row_like_all_others_is_no_header(tmp_path: Path) -> None:
+    assert open_source(write(tmp_path / "a.csv", "car,automobile\ntree,plant\n")).notes == []
+    assert open_source(write(tmp_path / "a.txt", "Introduction\nThis is the first line.\n")).notes == []
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "texts"),
+    [
+        (True, ["1"], ["A man walks by.", "A cat."]),
+        (True, None, ["A man walks by.", "3", "A cat.", "4"]),
+        (False, None, ["phrase", "gold", "A man walks by.", "3", "A cat.", "4"]),
+        (False, [1], ["phrase", "A man walks by.", "A cat."]),
+    ],
+)
+def test_who_says_whether_there_is_a_header_is_believed(
+    tmp_path: Path, header: bool, columns: list[str | int] | None, texts: list[str]
+) -> None:
+    source = open_source(write(tmp_path / "a.csv", UNKNOWN_HEADER), header=header, columns=columns)
+    assert list(source.texts()) == texts
+    assert not any("header" in note for note in source.notes)
+
+
+def test_a_known_header_can_be_read_as_a_text(tmp_path: Path) -> None:
+    assert texts_of(write(tmp_path / "a.txt", "text\none\n"), header=False) == ["text", "one"]
+
+
+def test_a_header_is_said_to_be_of_no_use_where_columns_have_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "one"}\n')
+    assert open_source(path, header=True).notes == [
+        f"--header is not used for {path}: its columns have names of their own"
+    ]
+    with pytest.raises(UserError, match="names its columns itself"):
+        open_source("docs:", header=True)
+
+
+@pytest.mark.parametrize("columns", ["²", "1" * 5000, "999999999999", "٣"])
+def test_a_number_that_counts_no_column_is_one_line(tmp_path: Path, columns: str) -> None:
+    with pytest.raises(UserError, match=r"there is no column .*; the columns are anchor, positive$") as error:
+        open_source(write(tmp_path / "a.csv", "anchor,positive\na,b\n"), columns=[columns])
+    assert len(str(error.value)) < 400
+
+
+def test_a_number_counts_columns_even_where_a_text_is_that_number(tmp_path: Path) -> None:
+    assert texts_of(write(tmp_path / "a.tsv", "2\tone\n1\ttwo\n"), columns=["2"]) == ["one", "two"]
+
+
+def test_more_rows_than_any_machine_can_count_are_all_rows(tmp_path: Path) -> None:
+    assert texts_of(write(tmp_path / "a.txt", "one\ntwo\n"), max_rows=10**30) == ["one", "two"]
+
+
+def test_numbers_beyond_what_a_row_can_hold_are_bad_rows(tmp_path: Path) -> None:
+    score = "1" + "0" * 400
+    lines = [f'{{"sentence1": "a", "sentence2": "b", "score": {value}}}' for value in (score, "NaN", score * 20, "2")]
+    source = open_source(write(tmp_path / "a.jsonl", "\n".join(lines)), on_bad_row="skip")
+    assert [row["score"] for row in source] == [2.0]
+    assert source.num_bad_rows == 3
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0"])
+def test_the_row_numbers_that_pandas_writes_are_no_column_of_texts(tmp_path: Path, index: str) -> None:
+    source = open_source(write(tmp_path / "a.csv", f"{index},text\n0,one\n1,two\n"))
+    assert [source.columns, list(source.texts()), source.notes] == [("text",), ["one", "two"], []]
+
+
+def test_a_message_about_a_row_of_very_many_columns_is_one_short_line(tmp_path: Path) -> None:
+    record = json.dumps({f"key{number}": "x" for number in range(5000)})
+    with pytest.raises(UserError, match=r"key19 and 4,980 more, none of the known sets") as error:
+        open_source(write(tmp_path / "a.jsonl", record))
+    assert len(str(error.value)) < 700

@@ -34,6 +34,8 @@ def test_a_table_is_the_same_after_saving_and_names_corpus_and_tokenizer(
     again = TokenFrequencies.load(tmp_path / "runs" / "table.json")
     np.testing.assert_array_equal(again.counts, table.counts)
     assert vars(again) | {"counts": 0} == vars(table) | {"counts": 0}
+    (tmp_path / "marked.json").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "runs" / "table.json").read_bytes())
+    assert TokenFrequencies.load(tmp_path / "marked.json").num_texts == table.num_texts
     assert count_tokens(sentences[::-1], tiny_tokenizer).corpus_sha256 != table.corpus_sha256
     assert count_tokens(iter(sentences), tiny_tokenizer).corpus_sha256 == table.corpus_sha256
     assert table.tokenizer_sha256 == vocabulary_sha256(tiny_tokenizer)

@@ -36,5 +36,16 @@ def test_own_pairs_without_a_score_column_or_with_a_bad_score_are_named(tmp_path
     own_pairs(tmp_path / "b.tsv")
     with (tmp_path / "b.tsv").open("a") as file:
         file.write("x\ty\thigh\n")
-    with pytest.raises(UserError, match=r"b\.tsv, line 11"):
+    with pytest.raises(UserError, match=r"b\.tsv, line 11: .*mend the row, or take it out of the file") as error:
         evaluate_own_labels([Table()], pairs=tmp_path / "b.tsv")
+    assert "--on-bad-row" not in str(error.value)
+
+
+def test_judgements_without_a_relevant_document_are_refused(tmp_path):
+    folder = collection(tmp_path / "toy")
+    rows = [["query-id", "corpus-id", "score"], ["q1", "d1", "0"], ["q1", "d3", "-1"]]
+    write_tsv(folder / "qrels/test.tsv", rows)
+    with pytest.raises(UserError, match="toy: no judgement has a score above 0, so no query has a relevant document"):
+        evaluate_own_labels([Table()], qrels=folder)
+    write_tsv(folder / "qrels/test.tsv", [*rows, ["q2", "d2", "1"]])
+    assert evaluate_own_labels([Table()], qrels=folder)[0].score("toy").num_items == 2

@@ -41,6 +41,12 @@ def test_a_saved_report_can_be_paired_like_the_one_in_memory(tmp_path):
     assert next(one.paired for one in saved if one.task == "STS16") == expected
 
 
+def test_a_byte_order_mark_is_no_part_of_a_report(tmp_path):
+    evaluate(Table(), "sts", sts_folder(tmp_path), name="a").save(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text((tmp_path / "a.json").read_text("utf8"), encoding="utf-8-sig")
+    assert load_report(tmp_path / "a.json").model == "a"
+
+
 def test_means_are_the_values_of_the_averages(tmp_path):
     report = evaluate(Table(), "sts", sts_folder(tmp_path))
     assert report.means() == {name: average.value for name, average in report.averages().items()}

@@ -28,6 +28,10 @@ def test_a_recipe_says_method_options_training_and_budget(tmp_path: Path):
     assert find_recipe(str(path), METHODS) == recipe
 
 
+def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path: Path):
+    assert read_recipe(write(tmp_path, '\ufeffmethod = "strae"\n')).method == "strae"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -151,3 +151,31 @@ def test_a_file_without_a_usable_parse_is_refused(files: tuple[Path, Path, Path]
 def test_an_unknown_policy_is_refused_with_those_there_are(files: tuple[Path, Path, Path]):
     with pytest.raises(UserError, match=r"forest.*stop, skip, balanced"):
         import_parses(files[0], files[2], on_bad_tree="forest")
+
+
+HEADED = f"*x*x* Copyright *x*x*\n\n{TREES}".replace("(V sat)", "(V sat) on")
+
+
+@pytest.mark.parametrize(("policy", "num_texts"), [("skip", 2), ("left", 3)])
+def test_a_heading_and_a_malformed_tree_are_left_out_and_told_where_bad_trees_do_not_stop(
+    files: tuple[Path, Path, Path], policy: str, num_texts: int
+):
+    treebank, texts, output = files
+    treebank.write_text(HEADED, "utf8")
+    with pytest.raises(UserError, match=r"line 1: '\*x\*x\*' stands outside of all brackets; .*--on-bad-tree skip"):
+        import_parses(treebank, output)
+    alone = import_parses(treebank, output, on_bad_tree=policy)
+    assert (alone.num_texts, alone.num_bad, alone.num_outside) == (2, 1, 1)
+    report = import_parses(treebank, output, source=open_source(texts), on_bad_tree=policy, overwrite=True)
+    assert (report.num_texts, report.num_bad, report.num_outside) == (num_texts, 1, 1)
+    assert list(open_source(output).texts()) == TEXTS.splitlines()[-num_texts:]
+    assert any(note.startswith("passed over 1 times what is no tree, the first: ") for note in report.notes(policy))
+
+
+def test_a_home_folder_is_found_for_trees_and_for_what_is_written(
+    files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+):
+    treebank, _, output = files
+    monkeypatch.setenv("HOME", str(treebank.parent))
+    assert import_parses("~/trees.mrg", "~/out.parquet").output == output
+    assert list(open_source("~/out.parquet").texts()) == TEXTS.splitlines()

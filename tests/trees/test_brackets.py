@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsent.errors import UserError
-from selfsent.trees.brackets import escape, parse_bracketed, read_bracketed_file
+from selfsent.trees.bad_tree import BadTree
+from selfsent.trees.brackets import ParsedTree, escape, parse_bracketed, read_bracketed, read_bracketed_file
 
 VINKEN = """
 ( (S
@@ -158,6 +159,52 @@ def test_a_malformed_tree_names_its_line(text, message):
     assert "\n" not in str(caught.value)
 
 
+HEADED = """*x*x* Copyright (C) 1995 *x*x*
+( (S (NN a) (NN b)) )
+((the cat) sat)
+(NN c) stray (NN d)
+(NN e))
+(S (NP the
+   cat) (NN f)) (NN g)
+(NN h
+"""
+
+
+def test_each_malformed_tree_is_told_in_its_place_and_the_others_are_read(tmp_path: Path):
+    path = tmp_path / "trees.mrg"
+    path.write_text(HEADED)
+    found = list(read_bracketed(path))
+    assert [tree.words for tree in found if isinstance(tree, ParsedTree)] == [
+        ("a", "b"),
+        ("c",),
+        ("d",),
+        ("e",),
+        ("g",),
+    ]
+    bad = [tree for tree in found if isinstance(tree, BadTree)]
+    assert [
+        (tree.place.rpartition(" ")[2], tree.reason.partition(";")[0].partition(" (1 ")[0], tree.is_sentence)
+        for tree in bad
+    ] == [
+        ("1", "'*x*x*' stands outside of all brackets", False),
+        ("3", "the word 'sat' stands beside a constituent", True),
+        ("4", "'stray' stands outside of all brackets", False),
+        ("5", "a closing bracket too many", False),
+        ("7", "(NP the cat) is not a tag and one word", True),
+        (
+            "8",
+            "the tree that opens here is never closed",
+            True,
+        ),
+    ]
+
+
+def test_bytes_that_are_not_utf8_spoil_the_trees_of_their_line_alone(tmp_path: Path):
+    path = tmp_path / "trees.mrg"
+    path.write_bytes(b"(NN a)\n(NN \xe9) (NN b)\n(S (NN \xe9)\n(NN c))\n(NN d)\n")
+    assert [isinstance(tree, BadTree) for tree in read_bracketed(path)] == [False, True, True, True, False]
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".gz", ".xz", ".zst"])
 def test_a_file_is_read_plain_or_compressed_with_byte_order_mark_and_crlf(tmp_path: Path, suffix: str):
     content = "\ufeff(S (NN é)\r\n(NN b))\r\n(NN c)".encode()
@@ -179,7 +226,7 @@ def test_trees_are_yielded_before_the_file_is_read_to_its_end(tmp_path: Path):
 def test_files_that_cannot_be_read_are_named(tmp_path: Path):
     bad = {
         "empty.txt": (b"\n\n", "holds no tree"),
-        "latin.txt": (b"(NN a)\n(NN " + "é)".encode("latin1"), "line 2 is not UTF-8"),
+        "latin.txt": (b"(NN a)\n(NN " + "é)".encode("latin1"), "line 2: not UTF-8"),
         "cut.gz": (gzip.compress(b"(NN a)" * 1000)[:-20], "cut short"),
         "cut.xz": (lzma.compress(b"(NN a)" * 1000)[:-20], "cut short"),
         "cut.zst": (zstandard.compress(random.Random(0).randbytes(5000))[:-20], "cut short"),

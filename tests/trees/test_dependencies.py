@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsent.errors import UserError
+from selfsent.trees.bad_tree import BadTree
 from selfsent.trees.dependencies import (
     DependencyTree,
     crossed_arc,
     depths_of_heads,
     projective,
+    read_conllu,
     read_conllu_file,
 )
 from selfsent.trees.split_depths import trees_of_depths
@@ -150,6 +152,26 @@ def test_a_malformed_file_names_file_and_line(tmp_path: Path, text: str, reason:
         list(read_conllu_file(file))
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_comments_that_belong_to_no_sentence_are_left_out(tmp_path: Path):
+    file = tmp_path / "a.conllu"
+    file.write_text(f"# of the whole file\n\n{conllu(('cat', 0))}# the end\n# really", "utf8")
+    assert [tree.words for tree in read_conllu_file(file)] == [("cat",)]
+
+
+def test_each_malformed_sentence_is_told_in_its_place_and_the_others_are_read(tmp_path: Path):
+    file = tmp_path / "a.conllu"
+    huge = conllu(("cat", 0)).replace("\t0\t", f"\t{'1' * 5000}\t")
+    broken = b"1\tcaf\xe9\n\n"
+    file.write_bytes("".join([conllu(("cat", 0)), "heading\n\n", huge]).encode() + broken + conllu(("dog", 0)).encode())
+    first, *bad, last = read_conllu(file)
+    assert [tree.words for tree in (first, last) if isinstance(tree, DependencyTree)] == [("cat",), ("dog",)]
+    assert [tree.reason[:12] for tree in bad if isinstance(tree, BadTree)] == [
+        "1 cells, and",
+        "'11111111111",
+        "not valid UT",
+    ]
 
 
 def test_a_chain_of_many_thousand_words_neither_recurses_nor_takes_quadratic_time():

@@ -46,3 +46,8 @@ def test_a_missing_and_an_empty_file_are_refused(tmp_path: Path):
     (tmp_path / "empty.tsv").write_text("\n")
     with pytest.raises(UserError, match="is empty"):
         read_lexicon(tmp_path / "empty.tsv")
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_lexicon(tmp_path: Path):
+    (tmp_path / "mine.tsv").write_bytes("\ufeffcar\tauto\r\rsea\tocean\r".encode())
+    assert read_lexicon(tmp_path / "mine.tsv").synonyms == {"car": ("auto",), "sea": ("ocean",)}

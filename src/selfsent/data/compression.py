@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import itertools
 import lzma
 import shutil
 import tempfile
@@ -105,6 +106,8 @@ def open_seekable(path: Path) -> Generator[IO[bytes]]:
 def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     r"""Read a text file line by line; a line ends at ``\n`` or ``\r\n`` and nowhere else.
 
+    A file without any ``\n`` is of a system whose lines end at ``\r``; it is held in memory as a whole.
+
     Args:
         path: The file, compressed or not. A byte order mark of UTF-8 at its start is dropped.
 
@@ -115,12 +118,17 @@ def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         UserError: The file is missing, unreadable, cut short, or binary.
     """
     with reading(path), open_bytes(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if number == 1:
-                refuse_binary(path, line[:_NUM_SNIFFED_BYTES])
-                yield number, _without_end(line.removeprefix(_BYTE_ORDER_MARK))
-            else:
-                yield number, _without_end(line)
+        first = stream.readline()
+        refuse_binary(path, first[:_NUM_SNIFFED_BYTES])
+        lines = itertools.chain(_lines_of_start(first.removeprefix(_BYTE_ORDER_MARK)), stream)
+        yield from ((number, _without_end(line)) for number, line in enumerate(lines, start=1))
+
+
+def _lines_of_start(start: bytes) -> list[bytes]:
+    r"""The first line; all lines where they end at ``\r`` alone, so that the first one seems to be the whole file."""
+    if start.endswith(b"\n") or b"\r" not in start:
+        return [start] if start else []
+    return start.removesuffix(b"\r").split(b"\r")
 
 
 def refuse_binary(path: Path, start: bytes) -> None:

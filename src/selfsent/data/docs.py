@@ -8,7 +8,6 @@ a copy of one, is in the training part.
 import hashlib
 import importlib.metadata
 import json
-import os
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selfsent.atomic import atomic_path
+from selfsent.data.cache_folder import cache_folder
 from selfsent.data.docstrings import Docstring, Extraction, extract
 from selfsent.data.heldout import hash_of_text
 from selfsent.errors import UserError
@@ -131,7 +131,8 @@ def open_docstrings(folders: Sequence[Path] | None = None, *, cache_dir: Path | 
     Args:
         folders: Folders of packages; default: the site-packages of this interpreter.
         cache_dir: Where the extract is kept, keyed by the names and versions of the packages; default:
-            ``$XDG_CACHE_HOME/selfsent``, or ``~/.cache/selfsent``. It works without where it cannot be written.
+            ``$XDG_CACHE_HOME/selfsent``, or ``~/.cache/selfsent``. It works without where there is no home folder or
+            it cannot be written.
 
     Returns:
         The corpus.
@@ -140,11 +141,7 @@ def open_docstrings(folders: Sequence[Path] | None = None, *, cache_dir: Path | 
         UserError: No package with docstrings is installed.
     """
     folders = package_folders() if folders is None else folders
-    cache_path = _cache_path(folders, cache_dir)
-    extraction = _read_cache(cache_path)
-    if extraction is None:
-        extraction = extract(folders)
-        _write_cache(cache_path, extraction)
+    extraction = _extraction(folders, cache_folder() if cache_dir is None else cache_dir)
     if not extraction.docstrings:
         places = ", ".join(str(folder) for folder in folders) or "no folder"
         raise UserError(
@@ -155,6 +152,19 @@ def open_docstrings(folders: Sequence[Path] | None = None, *, cache_dir: Path | 
         docstrings=_without_duplicates(extraction.docstrings),
         notes=[unreadable] if extraction.num_unreadable else [],
     )
+
+
+def _extraction(folders: Sequence[Path], cache_dir: Path | None) -> Extraction:
+    """What the folders hold, from the cache where there is one."""
+    if cache_dir is None:
+        return extract(folders)
+    path = _cache_path(folders, cache_dir)
+    cached = _read_cache(path)
+    if cached is not None:
+        return cached
+    extraction = extract(folders)
+    _write_cache(path, extraction)
+    return extraction
 
 
 def package_folders() -> list[Path]:
@@ -172,9 +182,7 @@ def _without_duplicates(docstrings: Sequence[Docstring]) -> list[Docstring]:
     return list(unique.values())
 
 
-def _cache_path(folders: Sequence[Path], cache_dir: Path | None) -> Path:
-    if cache_dir is None:
-        cache_dir = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "selfsent")
+def _cache_path(folders: Sequence[Path], cache_dir: Path) -> Path:
     distributions = importlib.metadata.distributions(path=[str(folder) for folder in folders])
     # A distribution whose metadata are broken has no name.
     installed = sorted(f"{distribution.name}=={distribution.version}" for distribution in distributions)

@@ -1,19 +1,24 @@
 """Data sets of the Hugging Face hub, streamed record by record."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import datasets
+import pyarrow as pa
 from datasets import config as datasets_config
 from datasets.exceptions import DatasetsError
 
-from selfsent.data.formats import NumberedRecords
+from selfsent.data.formats import NumberedRecords, rows_of
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 
 # Not the one of a slice, as in train[:100].
 _COLON = re.compile(r":(?![^\[]*\])")
+_ROWS_A_BATCH = 1000
 _SPLIT_NAMES = frozenset({"train", "validation", "valid", "dev", "test", "unsupervised", "all"})
+
+HubDataset = datasets.IterableDataset | datasets.Dataset
 
 
 def parse_hub_spec(spec: str) -> tuple[str, str | None, str]:
@@ -37,38 +42,42 @@ def parse_hub_spec(spec: str) -> tuple[str, str | None, str]:
     return name, config or None, split or "train"
 
 
-def hub_records(spec: str) -> Callable[[], NumberedRecords]:
+def hub_records(spec: str) -> Callable[[Sequence[str] | None], NumberedRecords]:
     """Open a data set of the hub, or a local folder that holds one.
 
     Args:
         spec: ``hf:NAME[:config][:split]``.
 
     Returns:
-        What begins a pass over pairs of 1-based row number and record.
+        What begins a pass over pairs of 1-based row number and record; it takes the names of the only columns that are
+        needed, ``None`` for all.
 
     Raises:
         UserError: The data set, its configuration or split does not exist, or cannot be reached.
     """
     name, config, split = parse_hub_spec(spec)
-    dataset = _load(spec, name, config, split)
+    dataset = _load(spec, str(expanded(name)) if name.startswith("~") else name, config, split)
 
-    def records() -> NumberedRecords:
-        iterator = iter(dataset)
-        number = 0
-        while True:
-            try:
-                record: dict[str, Any] = next(iterator)
-            except StopIteration:
-                return
-            except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-                raise UserError(f"cannot read {spec} after row {number}: {_reason(error)}") from error
+    return lambda columns: _records(dataset, columns, spec)
+
+
+def _records(dataset: HubDataset, columns: Sequence[str] | None, spec: str) -> NumberedRecords:
+    number = 0
+    batches = dataset.with_format("arrow").iter(batch_size=_ROWS_A_BATCH)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, ValueError, RuntimeError, OverflowError, LookupError, DatasetsError) as error:
+            raise UserError(f"cannot read {spec} after row {number}: {_reason(error)}") from error
+        if batch is None:
+            return
+        table = cast("pa.Table", batch)
+        for record in rows_of(table.select(columns) if columns and set(columns) <= set(table.column_names) else table):
             number += 1
             yield number, _without_nesting(record)
 
-    return records
 
-
-def _load(spec: str, name: str, configuration: str | None, split: str) -> datasets.IterableDataset | datasets.Dataset:
+def _load(spec: str, name: str, configuration: str | None, split: str) -> HubDataset:
     """Open for streaming; where the hub cannot be reached, from the local cache of an earlier download."""
     problem: Exception | None = None
     for streaming in (True, False) if datasets_config.HF_HUB_OFFLINE else (True,):

@@ -34,3 +34,29 @@ def is_language_code(name: str) -> bool:
         return False
     language, script, region = match.groups()
     return language in _LANGUAGES or (script or region) is not None
+
+
+_SCRIPTS = {"latin": "Latn", "cyrillic": "Cyrl", "arabic": "Arab", "devanagari": "Deva", "hebrew": "Hebr"}
+"""The modifiers of a locale that name a script (``sr@latin``); of a language, any other is one variety of it."""
+
+
+def normal_code(code: str) -> str:
+    """Write a language code the usual way: ``DE``, ``en_us`` and ``sr@latin`` become ``de``, ``en-US``, ``sr-Latn``.
+
+    Args:
+        code: A code of ISO 639, perhaps with a script or region, or the name of a locale (``de_DE.UTF-8@euro``).
+
+    Returns:
+        The code; one that is none comes back as it is, for the error text.
+    """
+    locale, _, modifier = code.strip().partition("@")
+    language, *rest = locale.partition(".")[0].replace("_", "-").split("-")
+    parts = [part.title() if len(part) == 4 else part.upper() for part in rest]  # noqa: PLR2004 a script: Latn
+    script = _SCRIPTS.get(modifier.lower())
+    normal = "-".join([language.lower(), *([script] if script else []), *parts])
+    return normal if is_language_code(normal) else code.strip()
+
+
+def unknown_code(code: str) -> str:
+    """Say that a language code is none, and what is."""
+    return f"{code!r} is no language code; write one of ISO 639, such as de or pt-BR"

@@ -1,4 +1,4 @@
-"""Readers of aligned texts: translation memories (TMX), gettext catalogues (.po) and files aligned line by line.
+"""Readers of aligned texts: gettext catalogues (.po) and files aligned line by line, beside translation memories.
 
 Each yields where a record stands and its texts by language, the source language first.
 """
@@ -7,141 +7,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
-from xml.parsers import expat
 
 from selfsent.data.columns import layout_of, row_of
-from selfsent.data.compression import byte_lines, format_suffixes, open_bytes, reading
-from selfsent.data.formats import BadRecord, is_readable, read_records, read_txt
-from selfsent.data.languages import is_language_code
+from selfsent.data.compression import byte_lines, format_suffixes
+from selfsent.data.formats import BadRecord, is_readable, read_records, read_txt, without_blanks
+from selfsent.data.languages import is_language_code, normal_code, unknown_code
+from selfsent.data.translation_memory import AlignedRecords, LanguageTexts, read_tmx
 from selfsent.errors import UserError
-
-LanguageTexts = Mapping[str, str]
-"""One text and its translations, by language code."""
-
-AlignedRecords = Iterator[tuple[int, LanguageTexts | BadRecord]]
 
 PREFIX = "parallel:"
 """What a source of translations begins with, see `selfsent.data.parallel_sources`."""
 
-_BYTES_A_READ = 1 << 16
-_NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
 _CHARSET = re.compile(rb"charset=([\w.:-]+)")
 _PO_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*$')
 _PO_KEYWORD = re.compile(r"(msgctxt|msgid_plural|msgid|msgstr\[(\d+)\]|msgstr)\s+(.*)")
 _PO_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 PO_SOURCE_LANGUAGE = "en"
 """What gettext takes the language of ``msgid`` to be; a catalogue does not name it."""
-
-
-def normal_code(code: str) -> str:
-    """Write a language code the usual way: ``DE`` and ``en_us`` become ``de`` and ``en-US``.
-
-    Args:
-        code: A code of ISO 639, perhaps with a script or region.
-
-    Returns:
-        The code; one that is none comes back as it is, for the error text.
-    """
-    language, *rest = code.strip().replace("_", "-").split("-")
-    parts = [part.title() if len(part) == 4 else part.upper() for part in rest]  # noqa: PLR2004 a script: Latn
-    normal = "-".join([language.lower(), *parts])
-    return normal if is_language_code(normal) else code.strip()
-
-
-def unknown_code(code: str) -> str:
-    """Say that a language code is none, and what is."""
-    return f"{code!r} is no language code; write one of ISO 639, such as de or pt-BR"
-
-
-def read_tmx(path: Path) -> AlignedRecords:
-    """Yield the units of a translation memory; its inline codes are left out, its highlighted text is kept.
-
-    A unit of one language is passed over. Where a language comes several times, its first variant counts.
-
-    Args:
-        path: A TMX file of any version, compressed or not.
-
-    Raises:
-        UserError: While iterating: it is no well-formed XML, no TMX, or it declares entities.
-    """
-    units = _TmxUnits(path)
-    with reading(path), open_bytes(path) as stream:
-        while chunk := stream.read(_BYTES_A_READ):
-            yield from units.feed(chunk)
-        yield from units.feed(b"", is_last=True)
-
-
-class _TmxUnits:
-    """Gathers the units of a TMX file from the events of its parser."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._parser: Any = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.EntityDeclHandler = self._entity
-        self._is_tmx = False
-        self._default_source = self._source = self._language = ""
-        self._line = 0
-        self._texts: dict[str, str] = {}
-        self._segment: list[str] | None = None
-        self._num_native = 0
-        self._done: list[tuple[int, LanguageTexts | BadRecord]] = []
-
-    def feed(self, chunk: bytes, *, is_last: bool = False) -> Iterator[tuple[int, LanguageTexts | BadRecord]]:
-        """Parse a further part and yield the units that it completes."""
-        try:
-            self._parser.Parse(chunk, is_last)
-        except expat.ExpatError as error:
-            raise UserError(f"{self._path} is no well-formed TMX: {error}; mend it, or export it again") from error
-        if is_last and not self._is_tmx:
-            raise UserError(f"{self._path} is XML and no TMX: its root is not <tmx>")
-        done, self._done = self._done, []
-        yield from done
-
-    def _entity(self, *declaration: Any) -> None:
-        raise UserError(f"{self._path} declares the entity {declaration[0]}; a TMX needs none: export it again")
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        match name:
-            case "tmx":
-                self._is_tmx = True
-            case "header":
-                self._default_source = attributes.get("srclang", "")
-            case "tu":
-                self._line, self._texts = self._parser.CurrentLineNumber, {}
-                self._source = attributes.get("srclang") or self._default_source
-            case "tuv":
-                self._language = normal_code(attributes.get("xml:lang") or attributes.get("lang") or "")
-            case "seg":
-                self._segment = []
-            case _:
-                self._num_native += name in _NATIVE_CODE
-
-    def _characters(self, data: str) -> None:
-        if self._segment is not None and not self._num_native:
-            self._segment.append(data)
-
-    def _end(self, name: str) -> None:
-        self._num_native -= name in _NATIVE_CODE
-        if name == "seg" and self._segment is not None:
-            self._texts.setdefault(self._language, " ".join("".join(self._segment).split()))
-            self._segment = None
-        elif name == "tu" and len(self._texts) > 1:
-            self._done.append((self._line, self._unit()))
-
-    def _unit(self) -> LanguageTexts | BadRecord:
-        for language, text in self._texts.items():
-            if not is_language_code(language):
-                return BadRecord(unknown_code(language))
-            if not text:
-                return BadRecord(f"the segment in {language} is empty")
-        source = normal_code(self._source)
-        if source in self._texts:
-            return {source: self._texts[source], **self._texts}
-        return dict(self._texts)
 
 
 def read_po(path: Path) -> AlignedRecords:
@@ -193,32 +75,59 @@ def _po_language(header: str, path: Path) -> str:
 
 
 def _po_entries(path: Path) -> Iterator[tuple[int, dict[str, str] | BadRecord]]:
-    """Yield the entries by keyword, with the line of their ``msgid``; fuzzy ones are left out."""
+    """Yield the entries by keyword, with the line of their ``msgid``.
+
+    Fuzzy entries are left out, and so are those with a line that cannot be read; the header always counts.
+    """
     charset = _po_charset(path)
-    entry: dict[str, str] = {}
-    begin, keyword, is_fuzzy = 0, "", False
+    entry = _PoEntry()
     for number, raw in byte_lines(path):
         line = _po_line(raw, charset)
         if isinstance(line, BadRecord):
+            entry.is_left_out = True
             yield number, line
             continue
         match = _PO_KEYWORD.match(line)
-        starts_entry = line.startswith("#") or (match and match[1] in ("msgctxt", "msgid"))
-        if starts_entry and any(key.startswith("msgstr") for key in entry):
-            if not is_fuzzy:
-                yield begin, entry
-            entry, is_fuzzy = {}, False
+        if (line.startswith("#") or (match and match[1] in ("msgctxt", "msgid"))) and entry.is_whole:
+            yield from entry.finished()
+            entry = _PoEntry()
         if line.startswith("#"):
-            is_fuzzy |= line.startswith("#,") and "fuzzy" in line
-        elif line:
-            begin = number if match and match[1] == "msgid" else begin
-            keyword = match[1] if match else keyword
-            text = _po_text(match[3] if match else line)
-            if text is None or not keyword:
-                raise UserError(f"{path}, line {number}: {line[:40]!r} is no line of a .po file")
-            entry[keyword] = entry.get(keyword, "") + text
-    if any(key.startswith("msgstr") for key in entry) and not is_fuzzy:
-        yield begin, entry
+            entry.is_left_out |= line.startswith("#,") and "fuzzy" in line
+        elif line and not entry.take(line, match, number):
+            entry.is_left_out = True
+            yield number, BadRecord(f"{line[:40]!r} is no line of a .po file")
+    yield from entry.finished()
+
+
+class _PoEntry:
+    """A message of a catalogue: its texts by keyword, as far as they have been read."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.line = 0
+        self.is_left_out = False
+        self._keyword = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its translation has begun, so that a further ``msgid`` begins the next."""
+        return any(key.startswith("msgstr") for key in self.texts)
+
+    def take(self, line: str, match: re.Match[str] | None, number: int) -> bool:
+        """Take one line; false where it is none of a catalogue."""
+        if match:
+            self._keyword = match[1]
+            self.line = number if match[1] == "msgid" else self.line
+        text = _po_text(match[3] if match else line)
+        if text is None or not self._keyword:
+            return False
+        self.texts[self._keyword] = self.texts.get(self._keyword, "") + text
+        return True
+
+    def finished(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """The entry, if it is one to use."""
+        if self.is_whole and not (self.is_left_out and self.texts.get("msgid")):
+            yield self.line, self.texts
 
 
 def _po_charset(path: Path) -> str:
@@ -295,7 +204,7 @@ def _others(files: Mapping[str, Path], language: str) -> str:
 def _texts_by_line(path: Path) -> Iterator[tuple[int, tuple[str, ...] | BadRecord]]:
     """The texts of each line or row that is not blank."""
     if not is_readable(path) or format_suffixes(path)[0] == ".txt":
-        for number, record in read_txt(path):
+        for number, record in without_blanks(read_txt(path)):
             yield number, record if isinstance(record, BadRecord) else (str(record[0]).strip(),)  # pyright: ignore[reportArgumentType] a line is one cell
         return
     layout = None

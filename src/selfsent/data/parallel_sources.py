@@ -14,32 +14,40 @@ a folder                        everything in it that is one of these; files nam
 """
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfsent.data.columns import Row
+from selfsent.data.bad_rows import BadRows, OnBadRow
+from selfsent.data.columns import Row, is_header, layout_of, may_be_text
 from selfsent.data.compression import COMPRESSIONS, format_suffixes
-from selfsent.data.formats import BadRecord, is_readable, read_records
-from selfsent.data.languages import is_language_code
+from selfsent.data.formats import BadRecord, is_readable, read_head
+from selfsent.data.languages import is_language_code, normal_code, unknown_code
 from selfsent.data.parallel_formats import (
     PREFIX,
     UNITS,
-    AlignedRecords,
-    LanguageTexts,
     check_equal_lengths,
-    normal_code,
     read_aligned,
-    unknown_code,
 )
-from selfsent.data.sources import BadRows, OnBadRow, Source, open_source
+from selfsent.data.source_files import (
+    expanded,
+    files_below,
+    named_files,
+    notes_of,
+    readable_name,
+    refuse_missing,
+)
+from selfsent.data.sources import Source, open_source
+from selfsent.data.translation_memory import AlignedRecords, LanguageTexts
 from selfsent.errors import UserError
 
 UNKNOWN_LANGUAGE = "und"
 """The code of ISO 639 for a language that nothing names."""
 
 _TABLES = (".tsv", ".csv", ".jsonl", ".parquet")
+_WITH_NAMES = (".jsonl", ".parquet")
 _PAIR_NAME = re.compile(r"([A-Za-z]{2,3})-([A-Za-z]{2,3})")
 _CODE_LIKE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})*")
 _EVALUATION_NAMES = frozenset({"test", "dev", "valid", "validation"})
@@ -59,6 +67,16 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class _Opening:
+    """How corpora are opened, and the notes that this leaves."""
+
+    on_bad_row: OnBadRow
+    header: bool | None
+    exclude: Sequence[str | Path]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class _Corpus:
     """Aligned records of one place: ``name`` goes into each row as its ``file``, ``path`` into error texts."""
 
@@ -72,8 +90,10 @@ def open_parallel(
     spec: str | Path,
     *,
     columns: Sequence[str | int] | None = None,
+    header: bool | None = None,
     on_bad_row: OnBadRow = "stop",
     max_rows: int | None = None,
+    exclude: Sequence[str | Path] = (),
 ) -> Source:
     """Open translations: rows of ``source, target``, with ``source_language`` and ``target_language`` beside them.
 
@@ -82,17 +102,20 @@ def open_parallel(
     Args:
         spec: What to open, see the module's description; the prefix may be left out.
         columns: The languages to read, the source language first; default: all, the first one being the source.
+        header: Whether the first row of a table names its columns; default: it does where all are language codes.
         on_bad_row: ``stop`` raises at the first row that cannot be used, ``skip`` counts such rows.
         max_rows: Read at most this many rows; default all.
+        exclude: Files and folders not to read where a folder holds them.
 
     Raises:
         UserError: There is no such file, a language code is none, aligned files differ in length, or there is no row.
     """
     name = str(spec)
     notes: list[str] = []
+    opening = _Opening(on_bad_row, header, exclude, notes)
     wanted = _wanted(columns)
     parts = [part.strip() for part in name.removeprefix(PREFIX).split(";") if part.strip()]
-    corpora = [corpus for part in parts for corpus in _corpora(part, on_bad_row, notes)]
+    corpora = [corpus for part in parts for corpus in _corpora(part, opening)]
     corpora = _with_languages(corpora, wanted, notes)
     if not corpora:
         raise UserError(
@@ -147,21 +170,20 @@ def pairs_of(source: Source) -> Iterator[Pair]:
 # Which corpora a specification names ----------------------------------------------------------------------------------
 
 
-def _corpora(spec: str, on_bad_row: OnBadRow, notes: list[str]) -> Iterator[_Corpus]:
-    if "," in spec and not Path(spec).expanduser().exists():
+def _corpora(spec: str, opening: _Opening) -> Iterator[_Corpus]:
+    path = expanded(spec)
+    if "," in spec and not os.path.exists(path):  # noqa: PTH110 `Path.exists` fails for a name that is too long
         yield _aligned_corpus(_aligned_files(spec))
         return
-    path = Path(spec).expanduser()
-    if not path.exists():
-        raise UserError(f"no file or folder at {path}; check the path")
+    refuse_missing(path, "check the path")
     if path.is_dir():
-        yield from _folder(path, on_bad_row, notes)
+        yield from _folder(path, opening)
         return
     suffix = format_suffixes(path)[0]
     if suffix in UNITS:
         yield _unit_corpus(path, UNITS[suffix])
     elif is_readable(path) and suffix in _TABLES:
-        yield _table_corpus(path, on_bad_row)
+        yield _table_corpus(path, opening)
     else:
         raise UserError(
             f"{path} alone holds no translations; name its other language too ({path},OTHER), or a table with a header"
@@ -169,9 +191,10 @@ def _corpora(spec: str, on_bad_row: OnBadRow, notes: list[str]) -> Iterator[_Cor
         )
 
 
-def _folder(folder: Path, on_bad_row: OnBadRow, notes: list[str]) -> Iterator[_Corpus]:
+def _folder(folder: Path, opening: _Opening) -> Iterator[_Corpus]:
     """Everything in a folder that holds translations; what was left out becomes a note."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    found = files_below(folder, opening.exclude)
+    files = found.files
     used: list[Path] = []
     evaluation = [path for path in files if path.name.partition(".")[0].lower() in _EVALUATION_NAMES]
     groups: dict[Path, dict[str, Path]] = {}
@@ -182,18 +205,21 @@ def _folder(folder: Path, on_bad_row: OnBadRow, notes: list[str]) -> Iterator[_C
             yield _unit_corpus(path, UNITS[suffix])
         elif suffix in _TABLES and _languages_of_table(path):
             used.append(path)
-            yield _table_corpus(path, on_bad_row)
+            yield _table_corpus(path, opening)
         elif is_language_code(suffix.removeprefix(".")):
             groups.setdefault(path.with_name(_without_suffixes(path)), {})[suffix.removeprefix(".")] = path
     for group in groups.values():
         if len(group) > 1:
             used += group.values()
             yield _aligned_corpus(group)
-    others = [str(path.relative_to(folder)) for path in files if path not in used and path not in evaluation]
+    others = [path for path in files if path not in used and path not in evaluation]
     if evaluation:
-        notes.append(f"not read, being for evaluation: {_listed([str(p.relative_to(folder)) for p in evaluation])}")
+        opening.notes.append(f"not read, being for evaluation: {named_files(evaluation, folder)}")
     if others:
-        notes.append(f"files not read, holding no translations by name or header: {_listed(others)}")
+        opening.notes.append(
+            f"files not read, holding no translations by name or header: {named_files(others, folder)}"
+        )
+    opening.notes.extend(notes_of(found, folder))
 
 
 def _without_suffixes(path: Path) -> str:
@@ -209,11 +235,11 @@ def _aligned_files(spec: str) -> dict[str, Path]:
     for part in spec.split(","):
         said, equals, rest = part.strip().partition("=")
         if equals and _CODE_LIKE.fullmatch(said):
-            code, path = normal_code(said), Path(rest).expanduser()
+            code, path = normal_code(said), expanded(rest)
             if not is_language_code(code):
                 raise UserError(f"{spec}: {unknown_code(said)}")
         else:
-            path = Path(part.strip()).expanduser()
+            path = expanded(part.strip())
             code = _code_of_name(path)
         if not path.is_file():
             raise UserError(f"no file at {path}; check the path")
@@ -236,34 +262,44 @@ def _code_of_name(path: Path) -> str:
 
 def _aligned_corpus(files: Mapping[str, Path]) -> _Corpus:
     check_equal_lengths(files)
-    name = ",".join(path.name for path in files.values())
+    name = ",".join(readable_name(Path(path.name)) for path in files.values())
     return _Corpus(
         name, name, lambda bad_rows: _good(lambda: read_aligned(files), name, bad_rows), tuple(map(normal_code, files))
     )
 
 
 def _unit_corpus(path: Path, read: Callable[[Path], AlignedRecords]) -> _Corpus:
-    return _Corpus(path.name, str(path), lambda bad_rows: _good(lambda: read(path), str(path), bad_rows), None)
+    place = readable_name(path)
+    return _Corpus(
+        readable_name(Path(path.name)), place, lambda bad_rows: _good(lambda: read(path), place, bad_rows), None
+    )
 
 
 def _good(records: Callable[[], AlignedRecords], path: str, bad_rows: BadRows) -> Iterator[tuple[int, LanguageTexts]]:
     """The records that can be used; the others are reported."""
     for line, record in records():
         if isinstance(record, BadRecord):
-            bad_rows.report(f"{path}, line {line}", record.reason)
+            bad_rows.report(f"{path}, line {line}", record.reason, num_lines=record.num_lines)
         else:
             yield line, record
 
 
-def _table_corpus(path: Path, on_bad_row: OnBadRow) -> _Corpus:
+def _table_corpus(path: Path, opening: _Opening) -> _Corpus:
     languages = _languages_of_table(path)
     if not languages:
         raise UserError(
             f"{path} does not say which languages it holds; give it a header of language codes (en, de), or name a"
             " file of two columns en-de.tsv"
         )
-    table = open_source(path, on_bad_row=on_bad_row)
-    return _Corpus(path.name, str(path), lambda bad_rows: _table_rows(table, languages, bad_rows), languages)
+    columns = languages if format_suffixes(path)[0] in _WITH_NAMES else None
+    table = open_source(path, columns=columns, header=opening.header, on_bad_row=opening.on_bad_row)
+    opening.notes.extend(note for note in table.notes if note not in opening.notes)
+    return _Corpus(
+        readable_name(Path(path.name)),
+        readable_name(path),
+        lambda bad_rows: _table_rows(table, languages, bad_rows),
+        languages,
+    )
 
 
 def _languages_of_table(path: Path) -> Languages:
@@ -272,15 +308,17 @@ def _languages_of_table(path: Path) -> Languages:
     Raises:
         UserError: All of a first row look like language codes and one is none.
     """
-    first = next((record for _, record in read_records(path) if not isinstance(record, BadRecord)), None)
+    records = (record for _, record in read_head(path) if not isinstance(record, BadRecord))
+    first, second = next(records, None), next(records, None)
     if first is None:
         return ()
     if isinstance(first, Mapping):
-        return tuple(name for name, value in first.items() if is_language_code(name) and isinstance(value, str))
+        return tuple(name for name, value in first.items() if is_language_code(name) and may_be_text(name, value))
     cells = [cell.strip() for cell in first]
+    if is_header(cells):
+        columns = layout_of(cells, None, str(path), second=second).columns
+        return columns if all(map(is_language_code, columns)) else ()
     unknown = [cell for cell in cells if not is_language_code(cell)]
-    if len(cells) > 1 and not unknown:
-        return tuple(cells)
     if all(_CODE_LIKE.fullmatch(cell) for cell in cells) and len(unknown) < len(cells):
         raise UserError(f"{path}, line 1: {unknown_code(unknown[0])}")
     named = _PAIR_NAME.fullmatch(path.name.partition(".")[0])
@@ -290,10 +328,8 @@ def _languages_of_table(path: Path) -> Languages:
 
 def _table_rows(table: Source, languages: Languages, bad_rows: BadRows) -> Iterator[tuple[int, LanguageTexts]]:
     columns, codes = table.text_columns, [normal_code(language) for language in languages]
-    for row in table:
+    for row in table.read(bad_rows):
         yield int(row["line"]), {code: str(row[column]) for code, column in zip(codes, columns, strict=True)}
-    bad_rows.num_bad_rows += table.num_bad_rows
-    bad_rows.first = bad_rows.first or table.first_bad_row
 
 
 # Which pairs a record gives -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from selfsent.atomic import atomic_path
 from selfsent.data.compression import reading
 from selfsent.data.heldout import hash_of_text
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 from selfsent.trees.parsed_text import ParsedText, same_places
 
@@ -61,7 +62,7 @@ def _writer(path: Path) -> pq.ParquetWriter:
 
 def is_parse_file(path: str | Path) -> bool:
     """Tell whether a path is a file of parses, by its columns."""
-    place = Path(path).expanduser()
+    place = expanded(path)
     if place.suffix != SUFFIX or not place.is_file():
         return False
     try:
@@ -84,7 +85,7 @@ class ParseFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         batches = [batch for file in _files(self.path) for batch in _batches(file)]
         if not batches:
             raise UserError(f"the parse file {path} is empty; write one with `selfsent parse`")

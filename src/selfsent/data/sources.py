@@ -7,40 +7,16 @@ A source is a file or a folder of files, a data set of the Hugging Face hub (``h
 import hashlib
 import itertools
 import json
-import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from selfsent.data.columns import KNOWN_COLUMNS, NOT_TEXTS, Layout, Picks, Row, layout_of, row_of
-from selfsent.data.formats import KNOWN_NAMES, BadRecord, NumberedRecords, Record, is_readable, read_records
+from selfsent.data.bad_rows import BadRows, OnBadRow
+from selfsent.data.columns import NOT_TEXTS, Row
 from selfsent.data.parallel_formats import is_parallel
+from selfsent.data.source_files import expanded, file_tables
+from selfsent.data.tables import Reading, Table, Tables, settle
 from selfsent.errors import UserError
-
-OnBadRow = Literal["stop", "skip"]
-
-
-class BadRows:
-    """What one pass does with rows it cannot use: stop at the first, or count them and go on.
-
-    Args:
-        on_bad_row: ``stop`` or ``skip``.
-    """
-
-    def __init__(self, *, on_bad_row: OnBadRow) -> None:
-        self.on_bad_row: OnBadRow = on_bad_row
-        self.num_bad_rows = 0
-        self.first: str | None = None
-
-    def report(self, place: str, reason: str) -> None:
-        """Stop with a ``UserError`` that names the place, or count it."""
-        message = f"{place}: {reason}"
-        if self.on_bad_row == "stop":
-            raise UserError(f"{message}; mend the row, or leave bad rows out with `--on-bad-row skip`")
-        self.num_bad_rows += 1
-        self.first = self.first or message
-
 
 RowReader = Callable[[BadRows], Iterator[Row]]
 
@@ -78,17 +54,24 @@ class Source:
         self.notes = list(notes)
         self.max_rows = max_rows
         self._read = read
-        self._bad_rows = BadRows(on_bad_row=on_bad_row)
+        self._bad_rows = self._fullest = BadRows(on_bad_row=on_bad_row)
         self._sha256: str | None = None
 
     def __iter__(self) -> Iterator[Row]:
+        self._fullest = self._fuller()
         self._bad_rows = BadRows(on_bad_row=self._bad_rows.on_bad_row)
         digest = hashlib.sha256(json.dumps(self.columns).encode())
-        for row in itertools.islice(self._read(self._bad_rows), self.max_rows):
+        for row in self.read(self._bad_rows):
             if self._sha256 is None:
                 digest.update(json.dumps([row[column] for column in self.columns]).encode())
             yield row
         self._sha256 = self._sha256 or digest.hexdigest()
+
+    def read(self, bad_rows: BadRows) -> Iterator[Row]:
+        """Begin a pass that counts what it leaves out elsewhere: for a source that is part of another."""
+        return itertools.islice(
+            self._read(bad_rows), None if self.max_rows is None else min(self.max_rows, sys.maxsize)
+        )
 
     def __repr__(self) -> str:
         return f"Source({self.spec!r}, columns={self.columns})"
@@ -107,6 +90,19 @@ class Source:
     def first_bad_row(self) -> str | None:
         """Place and reason of the first row the latest pass left out."""
         return self._bad_rows.first
+
+    def closing_notes(self) -> list[str]:
+        """Say everything a person should be told of the source: print it once, after the work that read it.
+
+        Returns:
+            ``notes``, then how many bad and blank rows were left out and which was the first, in the pass that met
+            most of them (a pass need not go to the end).
+        """
+        return [*self.notes, *self._fuller().notes()]
+
+    def _fuller(self) -> BadRows:
+        """Of the latest pass and the fullest one before it, the one that left out more."""
+        return max(self._bad_rows, self._fullest, key=lambda rows: rows.num_bad_rows + rows.num_blank_rows)
 
     def texts(self) -> Iterator[str]:
         """Yield every text of every row, in order."""
@@ -132,8 +128,10 @@ def open_source(
     spec: str | Path,
     *,
     columns: Sequence[str | int] | None = None,
+    header: bool | None = None,
     on_bad_row: OnBadRow = "stop",
     max_rows: int | None = None,
+    exclude: Sequence[str | Path] = (),
 ) -> Source:
     """Open what holds texts: a file, a folder, ``hf:NAME[:config][:split]`` or ``docs:[train|heldout]``.
 
@@ -145,8 +143,12 @@ def open_source(
     Args:
         spec: What to open.
         columns: Columns by name or 1-based number, in the order wanted; default: what names or positions say.
+        header: Whether the first row of a ``.csv``, ``.tsv`` or ``.txt`` file names its columns; default: it does where
+            every name is known, or one is picked.
         on_bad_row: ``stop`` raises at the first row that cannot be used, ``skip`` counts such rows.
         max_rows: Read at most this many rows, at least 1; default all.
+        exclude: Files and folders not to read where ``spec`` is a folder that holds them, such as the output of the
+            work that reads it.
 
     Returns:
         The source. The first row has been read, so its columns are settled.
@@ -154,22 +156,21 @@ def open_source(
     Raises:
         UserError: There is no such source, it is empty, binary or unreadable, or it lacks the columns.
     """
-    if max_rows is not None and max_rows < 1:
-        raise UserError(f"got max_rows {max_rows}; at least 1 row is needed")
-    if on_bad_row not in ("stop", "skip"):
-        raise UserError(f"got on_bad_row {on_bad_row!r}; it is `stop` or `skip`")
-    if columns is not None and not columns:
-        raise UserError("got an empty list of columns; name at least one, or leave the option out")
     name = str(spec)
+    _check_request(name, columns, on_bad_row, max_rows)
     if is_parallel(name):
         from selfsent.data.parallel_sources import open_parallel  # noqa: PLC0415 it builds on this module
 
-        return open_parallel(name, columns=columns, on_bad_row=on_bad_row, max_rows=max_rows)
+        return open_parallel(
+            name, columns=columns, header=header, on_bad_row=on_bad_row, max_rows=max_rows, exclude=exclude
+        )
+    if header is not None and name.startswith(("docs:", "hf:")):
+        raise UserError(f"{name} names its columns itself, and --header is for .csv, .tsv and .txt files; leave it out")
     if name.startswith("docs:"):
         return _open_docs(name, max_rows)
-    opened = _hub_tables(name) if name.startswith("hf:") else _file_tables(Path(spec).expanduser())
+    opened = _hub_tables(name) if name.startswith("hf:") else file_tables(expanded(spec), exclude)
     notes = list(opened.notes)
-    settled = _settle(opened.tables, columns, on_bad_row, notes, name)
+    settled = settle(opened.tables, Reading(columns, header, on_bad_row), notes, name)
     return Source(
         spec=name,
         columns=settled[0].layout.columns,
@@ -181,112 +182,22 @@ def open_source(
     )
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Records of one file or data set: ``name`` goes into each row as its ``file``, ``path`` into error texts."""
-
-    name: str
-    path: str
-    records: Callable[[], NumberedRecords]
-
-    def first(self, on_bad_row: OnBadRow) -> tuple[int, Record] | None:
-        """The first record that can be read at all, and its line."""
-        bad_rows = BadRows(on_bad_row=on_bad_row)
-        for line, record in self.records():
-            if not isinstance(record, BadRecord):
-                return line, record
-            bad_rows.report(f"{self.path}, line {line}", record.reason)
-        return None
+def _check_request(spec: str, columns: Sequence[str | int] | None, on_bad_row: str, max_rows: int | None) -> None:
+    if not spec.strip():
+        raise UserError("the name of the source is empty; name a file, a folder, `hf:NAME` or `docs:`")
+    if max_rows is not None and max_rows < 1:
+        raise UserError(f"got max_rows {max_rows}; at least 1 row is needed")
+    if on_bad_row not in ("stop", "skip"):
+        raise UserError(f"got on_bad_row {on_bad_row!r}; it is `stop` or `skip`")
+    if columns is not None and not columns:
+        raise UserError("got an empty list of columns; name at least one, or leave the option out")
 
 
-@dataclass(frozen=True)
-class _Tables:
-    tables: list[_Table]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class _SettledTable:
-    table: _Table
-    layout: Layout
-
-    def rows(self, bad_rows: BadRows) -> Iterator[Row]:
-        header = self.layout.has_header
-        for line, record in self.table.records():
-            if header and not isinstance(record, BadRecord):
-                header = False
-                continue
-            row = record if isinstance(record, BadRecord) else row_of(record, self.layout)
-            if isinstance(row, BadRecord):
-                bad_rows.report(f"{self.table.path}, line {line}", row.reason)
-            elif row is not None:
-                row["file"] = self.table.name
-                row["line"] = line
-                yield row
-
-
-def _settle(
-    tables: list[_Table], picks: Picks, on_bad_row: OnBadRow, notes: list[str], spec: str
-) -> list[_SettledTable]:
-    """Read the first record of each table, settle its columns, and require them to be the same everywhere."""
-    settled: list[_SettledTable] = []
-    for table in tables:
-        numbered = table.first(on_bad_row)
-        if numbered is None:
-            continue
-        line, first = numbered
-        layout = layout_of(first, picks, f"{table.path}, line {line}")
-        if settled and settled[0].layout.columns != layout.columns:
-            raise UserError(
-                f"{spec} mixes columns: {settled[0].table.path} holds {', '.join(settled[0].layout.columns)} and "
-                f"{table.path} holds {', '.join(layout.columns)}; keep one kind a folder, or pick with `--columns`"
-            )
-        settled.append(_SettledTable(table, layout))
-        notes.extend(note for note in _column_notes(table, first, layout, picks) if note not in notes)
-    if not settled:
-        raise UserError(f"{spec} is empty: it holds no text; name a file with at least one line")
-    bad_rows = BadRows(on_bad_row=on_bad_row)
-    if all(next(table.rows(bad_rows), None) is None for table in settled):
-        reason = f"; the first bad row is {bad_rows.first}" if bad_rows.first else ""
-        raise UserError(f"{spec} is empty: it holds no row with a text{reason}")
-    return settled
-
-
-def _column_notes(table: _Table, first: Record, layout: Layout, picks: Picks) -> Iterator[str]:
-    if layout.ignored and picks is None:
-        yield f"columns not read: {', '.join(layout.ignored)} (read: {', '.join(layout.columns)})"
-    cells = [] if layout.num_cells is None or layout.has_header else [str(cell).strip().lower() for cell in first]
-    if len(cells) > 1 and KNOWN_COLUMNS.intersection(cells):
-        yield f"the first row of {table.path} is read as texts, not as a header: not every cell is a known column name"
-
-
-def _file_tables(path: Path) -> _Tables:
-    if not path.exists():
-        raise UserError(f"no file or folder at {path}; check the path (a data set of the hub is named `hf:NAME`)")
-    if not path.is_dir():
-        return _Tables([_Table(path.name, str(path), lambda: read_records(path))], [])
-    files = sorted(_visible_files(path))
-    tables = [
-        _Table(str(file.relative_to(path)), str(file), lambda file=file: read_records(file))
-        for file in files
-        if is_readable(file)
-    ]
-    if not tables:
-        raise UserError(f"the folder {path} holds no file of a known format; known are {KNOWN_NAMES}")
-    others = [str(file.relative_to(path)) for file in files if not is_readable(file)]
-    return _Tables(tables, [f"files not read, of no known format: {', '.join(others[:5])}" for _ in others[:1]])
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in files if not name.startswith("."))
-
-
-def _hub_tables(spec: str) -> _Tables:
+def _hub_tables(spec: str) -> Tables:
     from selfsent.data.hub import hub_records  # noqa: PLC0415 the datasets library takes a second to import
 
-    return _Tables([_Table(spec.removeprefix("hf:"), spec, hub_records(spec))], [])
+    records = hub_records(spec)
+    return Tables([Table(spec.removeprefix("hf:"), spec, records, lambda: records(None))], [])
 
 
 def _open_docs(spec: str, max_rows: int | None) -> Source:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
+from selfsent.data.cache_folder import cache_folder
 from selfsent.errors import UserError
 from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.encoding import chunked, encode_texts
@@ -111,13 +111,10 @@ def _owner(texts: Iterable[str], teacher_hash: str) -> _Owner:
 
 
 def _default_folder(owner: _Owner) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (
-        root
-        / "selfsent"
-        / "teacher-vectors"
-        / hashlib.sha256(f"{owner.teacher} {owner.texts}".encode()).hexdigest()[:32]
-    )
+    root = cache_folder()
+    if root is None:
+        raise UserError("there is no home folder to keep the teacher's vectors in; name a folder with teacher_cache")
+    return root / "teacher-vectors" / hashlib.sha256(f"{owner.teacher} {owner.texts}".encode()).hexdigest()[:32]
 
 
 @contextlib.contextmanager

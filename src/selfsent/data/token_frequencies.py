@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.atomic import write_text
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 
 Weighting = Literal["linear", "log", "inverse", "uniform"]
@@ -77,9 +78,9 @@ class TokenFrequencies:
         Raises:
             UserError: There is no such file, or it is no table of token frequencies.
         """
-        place = Path(path).expanduser()
+        place = expanded(path)
         try:
-            table: dict[str, Any] = json.loads(place.read_text("utf8"))
+            table: dict[str, Any] = json.loads(place.read_text("utf-8-sig"))
             if table["format"] != _FORMAT:
                 raise ValueError(f"its format is {table['format']!r}")  # noqa: TRY301 joins the other ways to be wrong
             return cls(

@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 
 PAD_TOKEN = "[PAD]"  # noqa: S105 a token of a vocabulary, no secret
@@ -196,7 +197,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     Raises:
         UserError: There is no tokenizer at ``path``.
     """
-    place = Path(path).expanduser()
+    place = expanded(path)
     if not place.exists():
         raise UserError(f"no tokenizer at {path}: the path does not exist; name a folder or a tokenizer.json")
     try:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
-from selfsent.data.sources import OnBadRow
+from selfsent.data.bad_rows import OnBadRow
 from selfsent.document_build.build_folder import BuildFolder
 from selfsent.document_build.measuring import Measured, as_json, chosen_weight, measure, with_table
 from selfsent.document_build.reading import Read, read

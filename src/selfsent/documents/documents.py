@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from selfsent.data.columns import Picks
-from selfsent.data.sources import OnBadRow
+from selfsent.data.bad_rows import OnBadRow
 from selfsent.documents.document import Document
 from selfsent.documents.file_formats import KNOWN_NAMES, suffix_of
 from selfsent.documents.file_reader import read_files

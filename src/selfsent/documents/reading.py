@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from selfsent.data.sources import BadRows, OnBadRow
+from selfsent.data.bad_rows import BadRows, OnBadRow
 from selfsent.documents.skipped import Reason, Skipped
 
 _NUM_NAMED = 5

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfsent.data.columns import Row
-from selfsent.data.sources import BadRows, Source
+from selfsent.data.bad_rows import BadRows
+from selfsent.data.sources import Source
 from selfsent.documents.corpus_file import CorpusFile, is_corpus_file, write_corpus
 from selfsent.documents.document import Document
 from selfsent.documents.documents import Documents

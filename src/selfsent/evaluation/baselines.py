@@ -131,7 +131,8 @@ def evaluate_with_baselines(
     options = options or SuiteOptions()
     chosen = suite_names(suites)
     source = corpus or training_corpus(model)
-    texts = None if source is None else open_source(source).texts()
+    opened = None if source is None else open_source(source, on_bad_row="skip")
+    texts = None if opened is None else opened.texts()
     if texts is None:
         _LOG.info("no training corpus is known of %s; name it with --corpus for the baselines fitted on it", model)
     reports = [evaluate(model, chosen, data_dir, options=options, device=device)]
@@ -139,6 +140,8 @@ def evaluate_with_baselines(
     for name, baseline in baselines_for(load(model, device=device), texts, seed=options.seed).items():
         scorings = partial(_scorings, name=name, suites=chosen, data_dir=folder, options=options)
         reports.append(report_of(baseline, scorings, options=options, data=reports[0].settings["data"], name=name))
+    for note in [] if opened is None else opened.closing_notes():
+        _LOG.info("%s", note)
     return [report for number, report in enumerate(reports) if report.scores or number == 0]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from selfsent.data.source_files import expanded, readable_name
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.ranking import Ranker
@@ -63,7 +64,7 @@ def _scorings(
 
 
 def _folder(qrels: str | Path) -> Path:
-    folder = Path(qrels).expanduser()
+    folder = expanded(qrels)
     if folder.is_dir():
         return folder
     raise UserError(
@@ -84,12 +85,16 @@ def read_own_pairs(path: str | Path) -> ScoredPairs:
     Raises:
         UserError: The file is missing or malformed, lacks a column, or holds fewer than three pairs.
     """
-    source = open_source(path, columns=COLUMNS)
+    source = open_source(path, columns=COLUMNS, on_bad_row="skip")
     rows = list(source)
+    if source.num_bad_rows:
+        raise UserError(
+            f"{source.first_bad_row}; mend the row, or take it out of the file (there are {source.num_bad_rows:,} such)"
+        )
     if len(rows) < 3:  # noqa: PLR2004 two pairs always correlate perfectly
         raise UserError(f"{path} holds {len(rows)} pairs; a correlation needs three at least")
     return ScoredPairs(
-        name=Path(path).name.partition(".")[0],
+        name=readable_name(Path(Path(path).name)).partition(".")[0],
         sentences1=[str(row["sentence1"]) for row in rows],
         sentences2=[str(row["sentence2"]) for row in rows],
         gold=np.array([float(row["score"]) for row in rows]),

@@ -1,12 +1,12 @@
 """Reading evaluation data: rows that know which file and line they come from, from the local layout or from the hub."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selfsent.data import formats
+from selfsent.data.cells import brief, finite_number
 from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
 
@@ -32,7 +32,7 @@ class Record:
         value = self.values.get(column)
         if isinstance(value, str) and value.strip():
             return value
-        raise UserError(f"{self.place}: {column} is {value!r}; needed is a text")
+        raise UserError(f"{self.place}: {column} is {brief(value)}; needed is a text")
 
     def texts(self, column: str) -> list[str]:
         """Give a cell that must hold a list of texts.
@@ -43,7 +43,7 @@ class Record:
         value = self.values.get(column)
         if isinstance(value, list | tuple) and all(isinstance(text, str) and text.strip() for text in value):
             return list(value)
-        raise UserError(f"{self.place}: {column} is {str(value)[:60]!r}; needed is a list of texts")
+        raise UserError(f"{self.place}: {column} is {brief(value)}; needed is a list of texts")
 
     def number(self, column: str) -> float:
         """Give a cell that must hold a number; a number written as text is read as the number.
@@ -52,13 +52,10 @@ class Record:
             UserError: It is no finite number.
         """
         value = self.values.get(column)
-        try:
-            number = float(value) if isinstance(value, str | int | float) else math.nan
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number):
+        number = finite_number(value)
+        if number is not None:
             return number
-        raise UserError(f"{self.place}: {column} is {value!r}; needed is a number")
+        raise UserError(f"{self.place}: {column} is {brief(value)}; needed is a number")
 
 
 def find_file(data_dir: Path, relative: str, *, columns: Sequence[str]) -> Path:

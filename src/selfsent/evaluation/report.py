@@ -170,7 +170,7 @@ def load_report(path: str | Path) -> Report:
         UserError: There is no such file, or it is no such report.
     """
     try:
-        content = json.loads(Path(path).read_text("utf8"))
+        content = json.loads(Path(path).read_text("utf-8-sig"))
         items = _load_items(items_path(path))
         scores = tuple(_score(task, entry, items.get(task)) for task, entry in content["tasks"].items())
         return Report(

@@ -163,6 +163,10 @@ def _collection(
         if document_id not in position:
             raise UserError(f"{record.place}: corpus-id {document_id!r} is not in the corpus; remove it or add it")
         judgements.setdefault(query_id, {})[position[document_id]] = record.number("score")
+    if not any(score > 0 for judged in judgements.values() for score in judged.values()):
+        raise UserError(
+            f"{name}: no judgement has a score above 0, so no query has a relevant document; give relevant documents 1"
+        )
     return Collection(
         name=name,
         documents=[_titled(document_of[identifier]) for identifier in position],

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from selfsent.data.sources import OnBadRow, Source, open_source
+from selfsent.data.bad_rows import OnBadRow
+from selfsent.data.sources import Source, open_source
 from selfsent.documents.document import Document
 from selfsent.documents.documents import open_documents
 from selfsent.documents.training_corpus import training_corpus
@@ -71,6 +72,7 @@ class Wanted:
     Args:
         data: The source.
         columns: Columns of the source by name or 1-based number.
+        header: Whether the first row of a table names its columns; ``None``: where it looks so.
         on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
         max_rows: Rows, or documents, to use; ``None``: all.
         data_dir: Evaluation data that were named.
@@ -80,6 +82,7 @@ class Wanted:
 
     data: str | Path
     columns: Sequence[str | int] | None
+    header: bool | None
     on_bad_row: OnBadRow
     max_rows: int | None
     data_dir: str | Path | None
@@ -101,7 +104,14 @@ def open_run_data(wanted: Wanted, arguments: Mapping[str, Any], *, reads_documen
     best = _best(arguments, wanted, reads_documents=reads_documents)
     if reads_documents:
         return _documents(wanted, best)
-    source = open_source(wanted.data, columns=wanted.columns, on_bad_row=wanted.on_bad_row, max_rows=wanted.max_rows)
+    source = open_source(
+        wanted.data,
+        columns=wanted.columns,
+        header=wanted.header,
+        on_bad_row=wanted.on_bad_row,
+        max_rows=wanted.max_rows,
+        exclude=wanted.exclude,
+    )
     data_dir = None if best == "none" else evaluation_data(wanted.data_dir)
     if data_dir is not None:
         return RunData(source=source, evaluator=PairsEvaluator.of_sts_dev(data_dir))

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-from selfsent.data.sources import OnBadRow
+from selfsent.data.bad_rows import OnBadRow
+from selfsent.data.sources import Source, open_source
 from selfsent.errors import UserError
 from selfsent.methods.recipe import Assembly, Method, Recipe, find_recipe
 from selfsent.methods.run_data import Wanted, open_run_data
@@ -50,6 +51,7 @@ class Request:
         seed: Seeds weights, dropout and order of the data; default: the recipe's, or 42.
         max_rows: Rows of the source to use; default: the recipe's, or all.
         columns: Columns of the source by name or 1-based number.
+        header: Whether the first row of the source names its columns; default: it does where the names are known.
         on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
         data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
         device: Where to train; default: the host's choice.
@@ -66,6 +68,7 @@ class Request:
     seed: int | None = None
     max_rows: int | None = None
     columns: Sequence[str | int] | None = None
+    header: bool | None = None
     on_bad_row: OnBadRow = "stop"
     data_dir: str | Path | None = None
     device: str | None = None
@@ -210,6 +213,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     wanted = Wanted(
         data=request.data,
         columns=request.columns,
+        header=request.header,
         on_bad_row=request.on_bad_row,
         max_rows=max_rows,
         data_dir=request.data_dir,
@@ -230,7 +234,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     )
     torch.manual_seed(seed)
     ingredients = method.build(config, assembly)
-    notes = [*source.notes, *ingredients.notes, *_bad_rows(source.num_bad_rows, source.first_bad_row)]
+    notes = [*source.closing_notes(), *ingredients.notes]
     for note in notes:
         logger.info(note)
     return RunPlan(
@@ -258,5 +262,17 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     )
 
 
-def _bad_rows(num_bad_rows: int, first: str | None) -> list[str]:
-    return [f"{num_bad_rows:,} bad rows left out, the first: {first}"] if num_bad_rows else []
+def source_of(request: Request, max_rows: int | None) -> Source:
+    """Open the source that a request names; its own output in the folder that is read is none of it.
+
+    Raises:
+        UserError: As ``open_source``.
+    """
+    return open_source(
+        request.data,
+        columns=request.columns,
+        header=request.header,
+        on_bad_row=request.on_bad_row,
+        max_rows=max_rows,
+        exclude=[request.output],
+    )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from selfsent.atomic import write_text
-from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.report import installed_versions
 from selfsent.evaluation.runs import open_runs
@@ -18,7 +17,7 @@ from selfsent.evaluation.suites import suite_names
 from selfsent.methods.recipe import EVALUATE_DEV, Recipe
 from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.methods.settings import as_options
-from selfsent.methods.train import Request, named_recipe, request_of, seed_of, settle, train_recipe
+from selfsent.methods.train import Request, named_recipe, request_of, seed_of, settle, source_of, train_recipe
 from selfsent.methods.variants import Variant, variants_of
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
 from selfsent.training.run_identity import differences
@@ -314,10 +313,7 @@ def _check_same_data(finished: Sequence[_Run]) -> None:
     for run in finished:
         request = run.request
         if request.max_rows not in hashes:
-            source = open_source(
-                request.data, columns=request.columns, on_bad_row=request.on_bad_row, max_rows=request.max_rows
-            )
-            hashes[request.max_rows] = source.sha256()
+            hashes[request.max_rows] = source_of(request, request.max_rows).sha256()
         if hashes[request.max_rows] not in run.record().get("data_hashes", {}).values():
             raise UserError(
                 f"{request.data} has changed since {run.name} was trained on it; restore it, or name another --output"

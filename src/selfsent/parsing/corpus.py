@@ -13,9 +13,11 @@ from tqdm.auto import tqdm
 from selfsent.atomic import write_text
 from selfsent.data.heldout import hash_of_text
 from selfsent.data.parse_file import SUFFIX, join_parses, write_parses
+from selfsent.data.source_files import expanded
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
 from selfsent.parsing.treebank import GivenParse, read_treebank
+from selfsent.trees.bad_tree import BadTree
 from selfsent.trees.parsed_text import ParsedText, uninformed
 
 OnBadTree = Literal["stop", "skip", "balanced", "right", "left", "random"]
@@ -50,6 +52,8 @@ class ParsingReport:
         num_lifted: Dependency trees that were not projective and were made so.
         num_bad: Texts whose tree could not be used.
         first_bad: Place and reason of the first of them.
+        num_outside: Places of a file of ready parses that hold no tree, such as the lines of a heading.
+        first_outside: Place and reason of the first of them.
     """
 
     output: Path
@@ -58,6 +62,8 @@ class ParsingReport:
     num_lifted: int = 0
     num_bad: int = 0
     first_bad: str | None = None
+    num_outside: int = 0
+    first_outside: str | None = None
 
     def notes(self, on_bad_tree: str) -> list[str]:
         """Say what was written and what was not as it should be."""
@@ -69,6 +75,8 @@ class ParsingReport:
         if self.num_bad:
             what = "left out" if on_bad_tree == "skip" else f"given a {on_bad_tree} tree"
             notes.append(f"{self.num_bad:,} texts without a usable tree {what}, the first: {self.first_bad}")
+        if self.num_outside:
+            notes.append(f"passed over {self.num_outside:,} times what is no tree, the first: {self.first_outside}")
         return notes
 
 
@@ -148,7 +156,8 @@ def import_parses(
             write_parses(files[-1], part)
             report.num_texts += len(part)
         if not files:
-            raise UserError(f"{treebank} gives no parse; the first that could not be used: {report.first_bad}")
+            first = report.first_bad or report.first_outside
+            raise UserError(f"{treebank} gives no parse; the first that could not be used: {first}")
         join_parses(files, report.output)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,23 +173,40 @@ class _BadTrees:
 
     def replacement(self, place: str, reason: str, text: str) -> ParsedText | None:
         """The tree to take instead, or ``None`` to leave the text out; a UserError where bad trees stop."""
+        self._stop(place, reason)
+        self.report.num_bad += 1
+        self.report.first_bad = self.report.first_bad or f"{place}: {reason}"
+        leaves_out = self.on_bad_tree == "skip" or not text
+        return None if leaves_out else uninformed(text, self.on_bad_tree, hash_of_text(text))
+
+    def pass_over(self, bad: BadTree) -> None:
+        """Count what stands between trees and is none; a UserError where bad trees stop."""
+        self._stop(bad.place, bad.reason)
+        self.report.num_outside += 1
+        self.report.first_outside = self.report.first_outside or str(bad)
+
+    def _stop(self, place: str, reason: str) -> None:
         if self.on_bad_tree == "stop":
             raise UserError(
                 f"{place}: {reason}; mend it, or go on with `--on-bad-tree skip` or a structure such as"
                 " `--on-bad-tree balanced`"
             )
-        self.report.num_bad += 1
-        self.report.first_bad = self.report.first_bad or f"{place}: {reason}"
-        return None if self.on_bad_tree == "skip" else uninformed(text, self.on_bad_tree, hash_of_text(text))
 
 
 def _imported(
-    parses: Iterator[GivenParse], source: Source | None, bad_trees: _BadTrees, report: ParsingReport, *, lift: bool
+    parses: Iterator[GivenParse | BadTree],
+    source: Source | None,
+    bad_trees: _BadTrees,
+    report: ParsingReport,
+    *,
+    lift: bool,
 ) -> Iterator[ParsedText]:
     """Pair parses with sentences, each checked; what cannot be used goes to ``bad_trees``."""
-    for parse, text, place in _paired(parses, source):
+    for parse, text, place in _paired(_of_sentences(parses, bad_trees), source):
         if parse is None:
             found = bad_trees.replacement(place, "the sentence has no parse: the file of parses has ended", text)
+        elif isinstance(parse, BadTree):
+            found = bad_trees.replacement(place, parse.reason, text)
         else:
             try:
                 found = parse.parsed(text or None, lift=lift)
@@ -191,7 +217,18 @@ def _imported(
             yield found
 
 
-def _paired(parses: Iterator[GivenParse], source: Source | None) -> Iterator[tuple[GivenParse | None, str, str]]:
+def _of_sentences(parses: Iterator[GivenParse | BadTree], bad_trees: _BadTrees) -> Iterator[GivenParse | BadTree]:
+    """The parses that stand for a sentence, however malformed."""
+    for parse in parses:
+        if isinstance(parse, BadTree) and not parse.is_sentence:
+            bad_trees.pass_over(parse)
+        else:
+            yield parse
+
+
+def _paired(
+    parses: Iterator[GivenParse | BadTree], source: Source | None
+) -> Iterator[tuple[GivenParse | BadTree | None, str, str]]:
     """Each parse with its sentence (empty where the file itself has it) and the place to name in an error."""
     if source is None:
         yield from ((parse, "", parse.place) for parse in parses)
@@ -209,6 +246,7 @@ def _words_of(parse: GivenParse) -> str:
 
 
 def _checked(output: Path, *, overwrite: bool) -> Path:
+    output = expanded(output)
     if output.suffix != SUFFIX:
         raise UserError(f"cannot write parses to {output}: its name must end in {SUFFIX}")
     if output.is_dir():

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsent.data.compression import format_suffixes
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 from selfsent.trees.arrays import IntArray
-from selfsent.trees.brackets import ParsedTree, read_bracketed_file
-from selfsent.trees.dependencies import DependencyTree, projective, read_conllu_file
+from selfsent.trees.bad_tree import BadTree
+from selfsent.trees.brackets import ParsedTree, read_bracketed
+from selfsent.trees.dependencies import DependencyTree, projective, read_conllu
 from selfsent.trees.parsed_text import ParsedText, joined, place_words
 from selfsent.trees.split_depths import depths_of_spans
 
@@ -67,15 +69,16 @@ class GivenParse:
         return [word for word in tree.words if word], tree.split_depths()
 
 
-def read_treebank(path: str | Path) -> Iterator[GivenParse]:
-    """Read the parses of a file in order.
+def read_treebank(path: str | Path) -> Iterator[GivenParse | BadTree]:
+    """Read the parses of a file in order, those that are malformed in their places.
 
     Args:
         path: CoNLL-U where the name ends in ``.conllu``, else bracketed trees; plain or compressed.
 
     Raises:
-        UserError: The file cannot be read, or a tree is malformed (file and line are named).
+        UserError: The file cannot be read, or holds no tree.
     """
-    is_conllu = format_suffixes(Path(path))[0] == CONLLU_SUFFIX
-    trees = read_conllu_file(path) if is_conllu else read_bracketed_file(path)
-    return (GivenParse(place=f"{path}, line {tree.line}", tree=tree) for tree in trees)
+    file = expanded(path)
+    trees = read_conllu(file) if format_suffixes(file)[0] == CONLLU_SUFFIX else read_bracketed(file)
+    for tree in trees:
+        yield tree if isinstance(tree, BadTree) else GivenParse(place=f"{file}, line {tree.line}", tree=tree)

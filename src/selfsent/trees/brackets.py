@@ -16,6 +16,7 @@ import numpy as np
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
 from selfsent.trees.arrays import Tree
+from selfsent.trees.bad_tree import BadTree, good_trees
 
 Span = tuple[int, int]
 
@@ -93,7 +94,7 @@ def parse_bracketed(text: str) -> list[ParsedTree]:
         UserError: A bracket is not balanced, or a constituent is neither a tag with its word nor a label with
             children; the line is named.
     """
-    return list(_read(text.split("\n"), "the text"))
+    return list(good_trees(_read(((line, None) for line in text.split("\n")), "the text")))
 
 
 def read_bracketed_file(path: str | Path) -> Iterator[ParsedTree]:
@@ -107,6 +108,17 @@ def read_bracketed_file(path: str | Path) -> Iterator[ParsedTree]:
 
     Raises:
         UserError: The file is missing, unreadable or holds no tree, or a tree is malformed (file and line are named).
+    """
+    return good_trees(read_bracketed(path))
+
+
+def read_bracketed(path: str | Path) -> Iterator[ParsedTree | BadTree]:
+    """Read a treebank file as ``read_bracketed_file`` does, with each malformed tree in its place.
+
+    Text outside of all brackets, such as the heading of a file, is a bad tree that stands for no sentence, one a line.
+
+    Raises:
+        UserError: The file is missing, unreadable or holds no tree.
     """
     num_trees = 0
     for tree in _read(_lines(Path(path)), str(path)):
@@ -132,42 +144,63 @@ class _Open:
     num_children: int = 0
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What is wrong with the tree being read, and on which line."""
+
+    line: int
+    reason: str
+    is_outside: bool = False
+
+
 class _Reader:
     """What is known between two lines: the open constituents, and the words and spans of the tree being read."""
 
     def __init__(self) -> None:
         self.stack: list[_Open] = []
+        self._number = 0
         self._clear()
 
     def _clear(self) -> None:
         self._words: list[str] = []
         self._tags: list[str] = []
         self._spans: list[Span] = []
+        self.problem: _Problem | None = None
 
-    def read(self, line: str, number: int) -> Iterator[ParsedTree]:
-        """Take one line and yield the trees it completes; ValueError with the reason if it is malformed."""
-        for tag, word, symbol in _SYMBOL.findall(line):
+    def read(self, line: str, number: int) -> Iterator[ParsedTree | _Problem]:
+        """Take one line and yield the trees it completes, and what is wrong with those that are malformed."""
+        self._number = number
+        symbols = _SYMBOL.findall(line)
+        if not self.stack and symbols and symbols[0][2] not in ("", ")") and not symbols[0][2].startswith("("):
+            yield _Problem(number, f"{symbols[0][2]!r} stands outside of all brackets", is_outside=True)
+            return
+        for tag, word, symbol in symbols:
             if symbol.startswith("("):
                 self.stack.append(_Open(number, len(self._words), [symbol[1:]] if len(symbol) > 1 else []))
-                continue
-            if symbol and symbol != ")":
+            elif symbol and not self.stack:
+                outside = (
+                    "a closing bracket too many" if symbol == ")" else f"{symbol!r} stands outside of all brackets"
+                )
+                yield _Problem(number, outside, is_outside=True)
+            elif symbol and symbol != ")":
                 self._add_atom(symbol)
-                continue
-            line_opened = number if tag else self._close()
-            if tag:  # a whole "(tag word)", the usual case
-                self._add_word(tag, word)
-            if self.stack:
-                self.stack[-1].num_children += 1
             else:
-                yield self._finished(line_opened)
+                line_opened = number if tag else self._close()
+                if tag:  # a whole "(tag word)", the usual case
+                    self._add_word(tag, word)
+                if self.stack:
+                    self.stack[-1].num_children += 1
+                else:
+                    yield self._finished(line_opened)
+
+    def _fail(self, reason: str) -> None:
+        self.problem = self.problem or _Problem(self._number, reason)
 
     def _add_atom(self, atom: str) -> None:
-        if not self.stack:
-            raise ValueError(f"{atom!r} stands outside of all brackets")
         constituent = self.stack[-1]
         constituent.atoms.append(atom)
         if constituent.num_children:
-            raise ValueError(f"the word {atom!r} stands beside a constituent; give it a tag of its own")
+            self._fail(f"the word {atom!r} stands beside a constituent; give it a tag of its own")
 
     def _add_word(self, tag: str, word: str) -> None:
         if tag != EMPTY_ELEMENT:
@@ -176,51 +209,65 @@ class _Reader:
 
     def _close(self) -> int:
         """End the innermost constituent; return the line it opened on."""
-        if not self.stack:
-            raise ValueError("a closing bracket too many")
         constituent = self.stack.pop()
         atoms, num_children = constituent.atoms, constituent.num_children
         span = (constituent.start, len(self._words))
         if num_children == 0 and len(atoms) == 2:  # noqa: PLR2004 a tag and its word, on different lines
             self._add_word(*atoms)
         elif num_children == 0:
-            raise ValueError(f"({' '.join(atoms)}) is not a tag and one word")
+            self._fail(f"({' '.join(atoms)}) is not a tag and one word")
         elif len(atoms) > 1:
-            raise ValueError(f"the word {atoms[1]!r} stands beside a constituent; give it a tag of its own")
+            self._fail(f"the word {atoms[1]!r} stands beside a constituent; give it a tag of its own")
         elif not atoms and (self.stack or num_children > 1):
-            raise ValueError("a constituent without a label")
+            self._fail("a constituent without a label")
         elif span[1] - span[0] > 1 and self._spans[-1:] != [span]:  # an only child with this span came just before
             self._spans.append(span)
         return constituent.line
 
-    def _finished(self, line: int) -> ParsedTree:
+    def _finished(self, line: int) -> ParsedTree | _Problem:
+        if self.problem is not None:
+            problem = self.problem
+            self._clear()
+            return problem
         words = tuple(_ESCAPED.sub(lambda match: _ESCAPES[match[0]], word) for word in self._words)
         tree = ParsedTree(words=words, tags=tuple(self._tags), spans=tuple(self._spans), line=line)
         self._clear()
         return tree
 
 
-def _read(lines: Iterable[str], name: str) -> Iterator[ParsedTree]:
-    """Yield the trees of a stream of lines; ``name`` stands for the stream in errors."""
+def _read(lines: Iterable[tuple[str, str | None]], name: str) -> Iterator[ParsedTree | BadTree]:
+    """Yield the trees of a stream of lines, each with its fault if it has one; ``name`` stands for it in errors."""
     reader = _Reader()
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield from reader.read(line, number)
-        except ValueError as error:
-            raise UserError(f"{name}, line {number}: {error}; a tree looks like {_EXAMPLE}") from error
-    if reader.stack:
-        raise UserError(
-            f"{name}, line {reader.stack[0].line}: the tree that opens here is never closed "
-            f"({len(reader.stack)} brackets are open at the end); balance its brackets"
+    for number, (line, fault) in enumerate(lines, start=1):
+        for found in reader.read(line, number):
+            if isinstance(found, _Problem):
+                yield _bad(found, name)
+            else:
+                yield found if fault is None else BadTree(f"{name}, line {number}", fault)
+        if fault is not None and reader.stack:
+            reader.problem = reader.problem or _Problem(number, fault)
+    if reader.problem is not None:
+        yield _bad(reader.problem, name)
+    elif reader.stack:
+        yield BadTree(
+            f"{name}, line {reader.stack[0].line}",
+            f"the tree that opens here is never closed ({len(reader.stack)} brackets are open at the end), so it takes"
+            " all lines behind it; balance its brackets",
         )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    for number, line in byte_lines(path):
+def _bad(problem: _Problem, name: str) -> BadTree:
+    reason = f"{problem.reason}; a tree looks like {_EXAMPLE}"
+    return BadTree(f"{name}, line {problem.line}", reason, is_sentence=not problem.is_outside)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Each line, and what is wrong with it."""
+    for _, line in byte_lines(path):
         try:
-            yield line.decode("utf8")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}, line {number} is not UTF-8; convert the file: iconv -t UTF-8 IN > OUT") from error
+            yield line.decode("utf8"), None
+        except UnicodeDecodeError:
+            yield line.decode("utf8", "replace"), "not UTF-8; convert the file: iconv -t UTF-8 IN > OUT"
 
 
 def _merges(num_words: int, spans: Iterable[Span], direction: Literal["left", "right"]) -> Tree:

@@ -4,21 +4,25 @@ A head takes its right dependents first, the nearest first, then its left ones: 
 with its object inside, the subject outside. Nothing recurses.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from selfsent.data.cells import shown
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
 from selfsent.trees.arrays import IntArray
+from selfsent.trees.bad_tree import BadTree, good_trees
 from selfsent.trees.split_depths import without_tokens
 
 ROOT = -1
 
 _NUM_COLUMNS = 10
 _TEXT_COMMENT = "# text = "
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +62,7 @@ def read_conllu_file(path: str | Path) -> Iterator[DependencyTree]:
     """Read a file in the CoNLL-U format sentence by sentence.
 
     Args:
-        path: The file, plain or compressed. Empty nodes (``8.1``) are left out.
+        path: The file, plain or compressed. Empty nodes (``8.1``) and comments outside of sentences are left out.
 
     Yields:
         The sentences in order.
@@ -66,28 +70,44 @@ def read_conllu_file(path: str | Path) -> Iterator[DependencyTree]:
     Raises:
         UserError: The file is missing, unreadable or holds no sentence, or a line is malformed (file and line named).
     """
-    sentence: list[tuple[int, str]] = []
+    return good_trees(read_conllu(path))
+
+
+def read_conllu(path: str | Path) -> Iterator[DependencyTree | BadTree]:
+    """Read a file as ``read_conllu_file`` does, with each malformed sentence in its place.
+
+    Raises:
+        UserError: The file is missing, unreadable or holds no sentence.
+    """
     num_sentences = 0
-    for number, raw in byte_lines(Path(path)):
-        line = _decoded(raw, path, number)
-        if line.strip():
-            sentence.append((number, line))
-        elif sentence:
-            num_sentences += 1
-            yield _sentence(sentence, path)
-            sentence = []
-    if sentence:
+    for lines in _blocks(path):
         num_sentences += 1
-        yield _sentence(sentence, path)
+        try:
+            yield _sentence([(number, _decoded(raw, path, number)) for number, raw in lines], path)
+        except BadTree as bad:
+            yield bad
     if not num_sentences:
         raise UserError(f"{path} holds no sentence; CoNLL-U has a line of {_NUM_COLUMNS} tab-separated cells a word")
+
+
+def _blocks(path: str | Path) -> Iterator[list[tuple[int, bytes]]]:
+    """The lines of each sentence, with their numbers; comments that belong to none are left out."""
+    block: list[tuple[int, bytes]] = []
+    for number, line in itertools.chain(byte_lines(Path(path)), [(0, b"")]):
+        if line.strip():
+            block.append((number, line))
+        elif any(not raw.startswith(b"#") or raw.startswith(_TEXT_COMMENT.encode()) for _, raw in block):
+            yield block
+            block = []
+        else:
+            block = []
 
 
 def _decoded(raw: bytes, path: str | Path, number: int) -> str:
     try:
         return raw.decode("utf8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}, line {number}: not valid UTF-8; convert the file to UTF-8") from error
+        raise BadTree(f"{path}, line {number}", "not valid UTF-8; convert the file to UTF-8") from error
 
 
 def _sentence(lines: Sequence[tuple[int, str]], path: str | Path) -> DependencyTree:
@@ -103,13 +123,13 @@ def _sentence(lines: Sequence[tuple[int, str]], path: str | Path) -> DependencyT
             continue
         cells = line.split("\t")
         if len(cells) != _NUM_COLUMNS:
-            raise UserError(f"{place}: {len(cells)} cells, and CoNLL-U has {_NUM_COLUMNS}, separated by tabs")
+            raise BadTree(place, f"{len(cells)} cells, and CoNLL-U has {_NUM_COLUMNS}, separated by tabs")
         identifier, form, head = cells[0], cells[1], cells[6]
         if "-" in identifier:
             ranges.append((len(words), _number(identifier.partition("-")[2], place, "last word of a range"), form))
         elif "." not in identifier:
             if _number(identifier, place, "number of a word") != len(words) + 1:
-                raise UserError(f"{place}: word {identifier} stands where word {len(words) + 1} is due; count from 1")
+                raise BadTree(place, f"word {identifier} stands where word {len(words) + 1} is due; count from 1")
             words.append(form)
             heads.append(_number(head, place, "head") - 1)
     first_line = lines[0][0]
@@ -120,20 +140,20 @@ def _sentence(lines: Sequence[tuple[int, str]], path: str | Path) -> DependencyT
 
 
 def _number(cell: str, place: str, what: str) -> int:
-    if not (cell.isascii() and cell.isdecimal()):
-        raise UserError(f"{place}: {cell!r} is no {what}; it must be a whole number")
+    if not (cell.isascii() and cell.isdecimal() and len(cell) <= _MOST_DIGITS):
+        raise BadTree(place, f"{shown(cell)!r} is no {what}; it must be a whole number")
     return int(cell)
 
 
 def _check_heads(heads: Sequence[int], place: str) -> None:
     """Refuse heads outside the sentence, and words that are their own ancestors."""
     if not heads:
-        raise UserError(f"{place}: a sentence without a word; a word is a line of {_NUM_COLUMNS} tab-separated cells")
+        raise BadTree(place, f"a sentence without a word; a word is a line of {_NUM_COLUMNS} tab-separated cells")
     outside = [head + 1 for head in heads if head >= len(heads)]
     if outside:
-        raise UserError(f"{place}: word {outside[0]} is a head, but the sentence has {len(heads)} words")
+        raise BadTree(place, f"word {outside[0]} is a head, but the sentence has {len(heads)} words")
     if len(_outward(heads)) < len(heads):
-        raise UserError(f"{place}: the heads run in a circle, so no word is above the others; one must have head 0")
+        raise BadTree(place, "the heads run in a circle, so no word is above the others; one must have head 0")
 
 
 def _dependents(heads: Sequence[int]) -> list[list[int]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 from selfsent.views.translation_cache import TranslationCache
 from selfsent.views.translator import Translator
@@ -53,7 +54,7 @@ class BackTranslation:
         self._settings |= {"batch_size": batch_size, "device": device}
         translator = partial(Translator, num_beams=num_beams, max_tokens=max_tokens, device=device)
         self._translators = (translator(model=forward), translator(model=backward))
-        self._cache = TranslationCache(path=Path(cache).expanduser())
+        self._cache = TranslationCache(path=expanded(cache))
 
     @override
     def __repr__(self) -> str:

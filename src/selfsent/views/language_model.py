@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from selfsent.data.source_files import expanded
 from selfsent.device import checked_device
 from selfsent.errors import UserError
 
@@ -42,10 +43,10 @@ def open_language_model(path: str | Path, *, architecture: Any, task: str, devic
             or a tokenizer.
     """
     name = str(path)
-    if (Path(name).is_absolute() or name.startswith((".", "~"))) and not Path(name).expanduser().is_dir():
+    if (Path(name).is_absolute() or name.startswith((".", "~"))) and not expanded(name).is_dir():
         raise UserError(f"no model at {name}: the folder does not exist; name the folder of {task}, or its hub name")
     target = checked_device(device) or str(torch.accelerator.current_accelerator() or "cpu")
-    model = _model(str(Path(name).expanduser()) if name.startswith("~") else name, architecture, task)
+    model = _model(str(expanded(name)) if name.startswith("~") else name, architecture, task)
     return LanguageModel(model=model.eval().to(cast("Any", target)), tokenizer=_tokenizer(name, task))
 
 
@@ -66,7 +67,7 @@ def _model(name: str, architecture: Any, task: str) -> PreTrainedModel:
 def _tokenizer(name: str, task: str) -> PreTrainedTokenizerBase:
     advice = f"save the tokenizer of {task} beside its weights (Marian's needs `pip install sentencepiece`)"
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(Path(name).expanduser()) if name.startswith("~") else name)
+        tokenizer = AutoTokenizer.from_pretrained(str(expanded(name)) if name.startswith("~") else name)
     except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise UserError(f"cannot open the tokenizer of {name}: {_reason(error)}; {advice}") from error
     if len(tokenizer) <= len(

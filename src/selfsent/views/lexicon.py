@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from selfsent.atomic import write_text
-from selfsent.data.formats import BadRecord, read_tsv
+from selfsent.data.formats import BadRecord, read_tsv, without_blanks
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 
 
@@ -54,11 +55,11 @@ def read_lexicon(path: str | Path, *, name: str | None = None) -> Lexicon:
     Raises:
         UserError: There is no such file, it cannot be read, or a line has no synonym; file and line are named.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     if not file.is_file():
         raise UserError(f"no lexicon at {file}; name a file with a word and its synonyms a line, tabs between them")
     synonyms: dict[str, dict[str, None]] = {}
-    for number, record in read_tsv(file):
+    for number, record in without_blanks(read_tsv(file)):
         if isinstance(record, BadRecord):
             raise UserError(f"{file}, line {number}: {record.reason}")
         word, *others = (str(cell).strip() for cell in record)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 from selfsent.views.view import View
 
@@ -57,7 +58,7 @@ def write_pairs(
     Raises:
         UserError: The file's suffix is another, it exists or cannot be written, or no text was left.
     """
-    output = Path(output).expanduser()
+    output = expanded(output)
     if output.suffix not in SUFFIXES:
         raise UserError(f"cannot tell the format of {output}: its name must end in {' or '.join(SUFFIXES)}")
     if output.exists() and not overwrite:

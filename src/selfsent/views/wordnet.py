@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 from selfsent.views.lexicon import Lexicon
 
@@ -32,7 +33,7 @@ def _candidates() -> Iterator[Folder]:
     yield from (Path(os.environ[name], "dict") for name in ("WNHOME",) if name in os.environ)
     yield from map(Path, _SYSTEM_FOLDERS)
     parents = [Path(name) for name in os.environ.get("NLTK_DATA", "").split(os.pathsep) if name]
-    parents += [Path(parent, "nltk_data") for parent in (Path.home(), *_NLTK_PARENTS)]
+    parents += [expanded(parent) / "nltk_data" for parent in ("~", *_NLTK_PARENTS)]
     for parent in parents:
         yield parent / "corpora" / "wordnet"
         archive = parent / "corpora" / "wordnet.zip"
