@@ -49,4 +49,3 @@ class BM25:
             order = best(scores, top_k=top_k)
             orders.append(order[scores[order] > 0])
         return orders
-
