@@ -1,8 +1,9 @@
 """BM25 as a ranker, the baseline that an embedder without labels has to face."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from selfsent.evaluation.ranking import Order, best
 from selfsent.words import Analyser
@@ -34,18 +35,27 @@ class BM25:
             documents: The documents; of equal score the earlier is ranked first.
             top_k: At most this many a query.
         """
+        orders: list[Order] = []
+        for scores in self.passage_scores(queries, documents):
+            order = best(scores[0], top_k=top_k)
+            orders.append(order[scores[0, order] > 0])
+        return orders
+
+    def passage_scores(self, queries: Sequence[str], passages: Sequence[str]) -> Iterator[Float[np.ndarray, "1 P"]]:
+        """Yield the scores of all passages, one query after another; 0 where no word is shared.
+
+        Args:
+            queries: The queries.
+            passages: The passages; their statistics are those of BM25.
+        """
         import bm25s  # noqa: PLC0415 it imports numba, a second that other suites need not wait
 
-        analyser = self.analyser or Analyser.of_corpus(documents)
-        words = [analyser.analyse(document) for document in documents]
-        if not any(words):
-            return [np.zeros(0, dtype=np.int64) for _ in queries]
+        analyser = self.analyser or Analyser.of_corpus(passages)
+        words = [analyser.analyse(passage) for passage in passages]
         index = bm25s.BM25(k1=self.k1, b=self.b)
-        index.index(words, show_progress=False)
-        orders: list[Order] = []
+        if any(words):
+            index.index(words, show_progress=False)
+        nothing = np.zeros((1, len(passages)), dtype=np.float32)
         for query in queries:
-            known = [word for word in analyser.query(query) if word in index.vocab_dict]
-            scores = index.get_scores(known) if known else np.zeros(len(documents), dtype=np.float32)
-            order = best(scores, top_k=top_k)
-            orders.append(order[scores[order] > 0])
-        return orders
+            known = [word for word in analyser.query(query) if word in index.vocab_dict] if any(words) else []
+            yield np.asarray(index.get_scores(known))[None, :] if known else nothing
