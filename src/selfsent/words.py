@@ -19,7 +19,7 @@ import json
 import random
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -36,15 +36,19 @@ RULES = 1
 
 Kind = Literal["content", "stop", "inner"]
 
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc\uff70\uff9e\uff9f"
+UNSPACED_SCRIPTS = (
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc\uff70\uff9e\uff9f"
+)
+"""The characters of scripts without spaces between words, as the inside of a class of a regular expression."""
+
 _WORD = regex.compile(r"\w+")  # accents and vowel signs belong to a word, which they do not in Python's own \w
-_HAS_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
-_RUN = regex.compile(rf"(?V1)([{_UNSPACED}][{_UNSPACED}\p{{M}}]*)|([\w--[{_UNSPACED}]]+)")
+_HAS_UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
+_RUN = regex.compile(rf"(?V1)([{UNSPACED_SCRIPTS}][{UNSPACED_SCRIPTS}\p{{M}}]*)|([\w--[{UNSPACED_SCRIPTS}]]+)")
 _CHARACTER = regex.compile(r"\X")
 # read_csv, readCsv, CSVFile; not IDs, whose last letter is no word.
 _BETWEEN_PARTS = regex.compile(r"_+|(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}{2})")
 _LATIN_ACCENT = regex.compile(r"(?<=\p{Latin})\p{M}+")
-_LATIN_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i"})
+_LATIN_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "\u0131": "i"})
 
 _STOP_WORDS = {
     "da": "DANISH",
@@ -104,16 +108,18 @@ class Analyser:
 
     @classmethod
     def of_corpus(cls, texts: Iterable[str]) -> "Analyser":
-        """Choose the language of a corpus: the one that at least half of a sample of its texts are in.
+        """Choose the language of a corpus: the one that at least half of a sample is in, by the characters.
 
         A corpus of several languages, or of one that has no stemmer, gets no language.
 
         Args:
             texts: The corpus, read once.
         """
-        votes = Counter(_language(text) for text in _sample(texts))
-        language, num_votes = votes.most_common(1)[0] if votes else ("", 0)
-        return cls(language if _is_stemmed(language) and 2 * num_votes >= votes.total() else None)
+        characters = Counter[str]()
+        for text in _sample(texts):
+            characters[_language(text)] += len(text)
+        language, most = characters.most_common(1)[0] if characters else ("", 0)
+        return cls(language if _is_stemmed(language) and 0 < characters.total() <= 2 * most else None)
 
     @classmethod
     def from_json(cls, text: str) -> "Analyser":
@@ -150,9 +156,7 @@ class Analyser:
         return [term.word for term in terms if term.kind != "stop"] or [term.word for term in terms]
 
     def content(self, text: str) -> frozenset[str]:
-        """Give the words of a query that say what it is about: those that ``query`` gives, without single characters
-        of a longer run.
-        """
+        """Give the words that say what a query is about: those of ``query``, less single characters of longer runs."""
         terms = list(self.terms(text))
         return frozenset(term.word for term in terms if term.kind == "content") or frozenset(self.query(text))
 
@@ -201,9 +205,9 @@ def _is_stemmed(language: str) -> bool:
 
 
 @cache
-def _stemmer(language: str) -> Stemmer.Stemmer | None:
+def _stemmer(language: str) -> Callable[[str], str] | None:
     try:
-        return Stemmer.Stemmer(language)
+        return Stemmer.Stemmer(language).stemWord
     except KeyError:
         return None
 
@@ -238,10 +242,10 @@ def _terms_of_word(word: str, language: str | None) -> tuple[Term, ...]:
 
 
 def _stemmed(word: str, language: str | None) -> str:
-    stemmer = None if language is None else _stemmer(language)
-    if stemmer is not None:
+    stem = None if language is None else _stemmer(language)
+    if stem is not None:
         with _STEMMING:  # a stemmer has a state
-            word = stemmer.stemWord(word) or word
+            word = stem(word) or word
     if word.isascii():
         return word
     decomposed = _LATIN_ACCENT.sub("", unicodedata.normalize("NFD", word))
