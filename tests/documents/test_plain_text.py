@@ -73,6 +73,7 @@ def test_no_document_is_larger_than_the_limit_and_nothing_is_lost(
     documents = read(path, unit)
     assert max(len(document.text) for document in documents) <= 10
     assert "".join("".join(document.text.split()) for document in documents) == "aabbccddeef" + "é" * 25 + "gg"
+    assert len({document.id for document in documents}) == len(documents)
     assert [document.line for document in documents] == sorted(document.line or 0 for document in documents)
 
 

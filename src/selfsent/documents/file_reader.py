@@ -44,7 +44,7 @@ def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, column
         columns: Columns of tables that hold the text.
 
     Yields:
-        Documents, each with an id of its own.
+        Documents.
 
     Raises:
         UserError: A row of a table cannot be used, and the pass stops there.
@@ -59,7 +59,7 @@ def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, column
         for file in known:
             reading.num_files += 1
             for document in _read_file(file, options, reading):
-                yield replace(document, id=reading.unique(document.id))
+                yield document
                 if reading.num_documents % _DOCUMENTS_PER_UPDATE == 0:
                     progress.set_postfix_str(f"{reading.num_documents:,} documents")
             progress.update()
@@ -164,7 +164,8 @@ def read_table(
         raise UnreadableError("unknown columns", str(error)) from error
     if fields.ignored and columns is None:
         reading.note_file(f"columns not read ({', '.join(fields.ignored)}; `--columns` picks others)", file)
-    yield from read_rows(records, fields, file, reading.bad_rows)
+    for document in read_rows(records, fields, file, reading.bad_rows):
+        yield document if fields.id is None else replace(document, id=reading.unique(document.id))
 
 
 def _reason_of(error: Exception) -> tuple[Reason, str]:

@@ -113,13 +113,16 @@ def read_plain_text(path: Path, file: str, sample: Sample, unit: Unit) -> Iterat
     Raises:
         UnreadableError: A NUL byte shows that it is binary.
     """
+    last, num_pieces = 0, 0
     for line, text in _pieces(path, sample.encoding, unit):
         _refuse_binary(text)
         stripped = text.strip()
         if stripped:
             first = line + text[: len(text) - len(text.lstrip())].count("\n")
-            is_whole = unit == "document" and line == 1
-            id_ = file if is_whole else f"{file}:{first}"
+            last, num_pieces = first, num_pieces + 1 if first == last else 1
+            is_whole = unit == "document" and line == 1 and num_pieces == 1
+            part = f"#{num_pieces}" if num_pieces > 1 else ""  # of a line that was cut
+            id_ = file if is_whole else f"{file}:{first}{part}"
             yield Document(id=id_, text=stripped, file=file, line=first, line_marks=((0, first),))
 
 
