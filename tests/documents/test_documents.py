@@ -157,6 +157,7 @@ def test_each_file_that_cannot_be_read_is_named_with_its_reason_and_the_rest_is_
         cut__txt__gz=gzip.compress(os.urandom(2000))[:1000],
         names__csv="body,year\nx,1\n",
         names__jsonl='{"body": "x"}\n',
+        header__csv="id,text\n",
         broken__parquet=b"PAR1",
     )
     documents = open_documents(tmp_path)
@@ -178,11 +179,13 @@ def test_each_file_that_cannot_be_read_is_named_with_its_reason_and_the_rest_is_
         "broken.ipynb": "broken",
         "other.ipynb": "broken",
         "cut.txt.gz": "broken",
+        "names.csv": "unknown columns",
+        "header.csv": "empty",
         "names.jsonl": "unknown columns",
         "broken.parquet": "broken",
     }
     assert {one.reason for one in documents.skipped} <= set(REASONS)
-    assert documents.num_files == 20
+    assert documents.num_files == 21
 
 
 def test_a_file_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +366,7 @@ def test_a_wrong_option_is_refused(tmp_path: Path, options: dict[str, object], m
 
 def test_a_data_set_of_the_hub_is_read_as_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"title": "T", "text": "One.", "id": 4}, {"title": "", "text": "Two.", "id": 5}]
-    monkeypatch.setattr("selfsent.documents.hub_rows.hub_records", lambda _: lambda: iter(enumerate(rows, 1)))
+    monkeypatch.setattr("selfsent.documents.hub_rows.hub_records", lambda _: lambda *_: iter(enumerate(rows, 1)))
     assert list(open_documents("hf:some/set")) == [
         Document(id="4", title="T", text="One.", file="some/set", line=1),
         Document(id="5", title="", text="Two.", file="some/set", line=2),
@@ -371,6 +374,6 @@ def test_a_data_set_of_the_hub_is_read_as_rows(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_data_set_whose_columns_are_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfsent.documents.hub_rows.hub_records", lambda _: lambda: iter([(1, {"body": "x"})]))
+    monkeypatch.setattr("selfsent.documents.hub_rows.hub_records", lambda _: lambda *_: iter([(1, {"body": "x"})]))
     with pytest.raises(UserError, match="hf:some/set: unknown columns: line 1: the columns are body"):
         list(open_documents("hf:some/set"))

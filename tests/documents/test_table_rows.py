@@ -59,6 +59,13 @@ def test_a_first_row_that_names_nothing_is_a_row() -> None:
     assert read([["some text here", "and more"]], fields)[0].text == "some text here\n\nand more"
 
 
+def test_a_first_row_that_looks_like_names_above_one_that_does_not_is_a_header() -> None:
+    with pytest.raises(UserError, match="the columns are body, year"):
+        fields_of(["body", "year"], None, "line 1", ["A text of words.", "1990"])
+    assert not fields_of(["cat", "dog"], None, "line 1", ["sun", "moon"]).has_header
+    assert not fields_of(["cat"], None, "line 1", ["a text"]).has_header
+
+
 def test_unknown_names_are_refused_with_what_there_is() -> None:
     with pytest.raises(UserError, match="the columns are body, year"):
         fields_of({"body": "x", "year": 1}, None, "line 1")
