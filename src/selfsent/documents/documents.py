@@ -22,7 +22,7 @@ Read = Callable[[Reading], Iterator[Document]]
 class Documents:
     """Documents of one source, read anew at every iteration and never held in memory as a whole.
 
-    The counts are those of the latest pass, as far as it went. No two documents have the same id.
+    The counts are those of the latest pass, as far as it went.
 
     Args:
         spec: What the user named.

@@ -12,7 +12,7 @@ from selfsent.documents.folder import SourceFile
 from selfsent.documents.plain_text import Unit, read_plain_text, sample_of, unit_of
 from selfsent.documents.reading import Reading
 from selfsent.documents.skipped import Reason, UnreadableError
-from selfsent.documents.table_rows import fields_of, first_record, read_rows
+from selfsent.documents.table_rows import fields_of, first_records, read_rows
 from selfsent.errors import UserError
 
 _DOCUMENTS_PER_UPDATE = 500
@@ -44,7 +44,7 @@ def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, column
         columns: Columns of tables that hold the text.
 
     Yields:
-        Documents, each with an id of its own.
+        Documents.
 
     Raises:
         UserError: A row of a table cannot be used, and the pass stops there.
@@ -59,7 +59,7 @@ def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, column
         for file in known:
             reading.num_files += 1
             for document in _read_file(file, options, reading):
-                yield replace(document, id=reading.unique(document.id))
+                yield document
                 if reading.num_documents % _DOCUMENTS_PER_UPDATE == 0:
                     progress.set_postfix_str(f"{reading.num_documents:,} documents")
             progress.update()
@@ -82,9 +82,11 @@ def _streamed(file: SourceFile, options: FileOptions, reading: Reading) -> Itera
     before = _status(file)
     num_before = reading.num_documents
     yield from (_plain_text if suffix_of(file.path) == PLAIN_TEXT else _table)(file, options, reading)
+    num_read = reading.num_documents - num_before
     if _status(file) != before:
-        num_read = reading.num_documents - num_before
         raise UnreadableError("changed while it was read", f"{num_read} documents of it were read")
+    if not num_read:
+        raise UnreadableError("empty", "it holds white space only, or no row with a text")
 
 
 def _status(file: SourceFile) -> tuple[int, int, int]:
@@ -118,10 +120,7 @@ def _plain_text(file: SourceFile, options: FileOptions, reading: Reading) -> Ite
         unit, why = unit_of(sample, is_alone=options.is_alone)
         what = "the file as a whole" if unit == "document" else f"each {unit}"
         reading.note_file(f"{what} is a document ({why}; `--unit` says otherwise)", file.name)
-    num_before = reading.num_documents
     yield from read_plain_text(file.path, file.name, sample, unit)
-    if reading.num_documents == num_before:
-        raise UnreadableError("empty", "it holds white space only")
 
 
 def _table(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
@@ -154,17 +153,18 @@ def read_table(
         UnreadableError: It holds no row, or no column that is known to hold a text.
         UserError: A row cannot be used, and the pass stops there.
     """
-    numbered = first_record(records(), file, BadRows(on_bad_row=reading.bad_rows.on_bad_row))
-    if numbered is None:
+    first = first_records(records(), file, BadRows(on_bad_row=reading.bad_rows.on_bad_row))
+    if not first:
         raise UnreadableError("empty", "it holds no row")
-    line, first = numbered
+    (line, record), (_, second) = first[0], first[-1]
     try:
-        fields = fields_of(first, columns, f"line {line}")
+        fields = fields_of(record, columns, f"line {line}", second)
     except UserError as error:
         raise UnreadableError("unknown columns", str(error)) from error
     if fields.ignored and columns is None:
         reading.note_file(f"columns not read ({', '.join(fields.ignored)}; `--columns` picks others)", file)
-    yield from read_rows(records, fields, file, reading.bad_rows)
+    for document in read_rows(records, fields, file, reading.bad_rows):
+        yield document if fields.id is None else replace(document, id=reading.unique(document.id))
 
 
 def _reason_of(error: Exception) -> tuple[Reason, str]:

@@ -1,7 +1,6 @@
 """Rows of a data set of the Hugging Face hub as documents."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from selfsent.data.columns import Picks
 from selfsent.data.hub import hub_records
@@ -29,7 +28,7 @@ def hub_documents(spec: str, columns: Picks) -> Callable[[Reading], Iterator[Doc
             with reading.progress(None) as progress:
                 for document in read_table(records, spec.removeprefix("hf:"), columns, reading):
                     progress.update()
-                    yield replace(document, id=reading.unique(document.id))
+                    yield document
         except UnreadableError as error:
             raise UserError(f"{spec}: {error}") from error
 

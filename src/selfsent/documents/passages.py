@@ -1,6 +1,7 @@
 """Passages: a document cut into runs that a model takes whole, with nothing lost but the white space between them."""
 
 import bisect
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +18,12 @@ _SPACE = re.compile(r"\s+")
 _MIN_FILL = 0.2
 """A paragraph or a sentence much shorter than a passage does not end one: what follows is begun with it."""
 
-_GOOD_FILL = 0.75
-_TOKENS_PER_BYTE = 0.25
-"""Of UTF-8: the first guess, about right for English, Russian and Chinese in a vocabulary that knows them."""
+_WORD = re.compile(r"\S{1,24}")
+"""A word, or a part of a long one."""
 
-_LEAST_TOKENS_PER_CHARACTER = 0.01
-_NUM_SAMPLED = 500  # characters
+_NUM_AHEAD = 2  # characters by which the end of a sentence is recognised
+_TOLERANCE = 0.15
+_NUM_WORDS = 2**17
 _MAX_TRIES = 4
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 
@@ -99,36 +100,36 @@ def _next_text(text: str, start: int) -> int:
 class _Cutter:
     """Finds where the passage that begins at an offset ends.
 
-    Counting tokens is what takes the time, so a passage's length is first estimated from the tokens per character seen
-    so far, then counted, and mended where the estimate was wrong.
+    Counting tokens is what takes the time, so a passage's length is first estimated, by the sum over its words of what
+    each has alone (many words are counted once only), then counted, and mended where the estimate was wrong.
     """
 
     def __init__(self, document: Document, max_tokens: int, count_tokens: CountTokens) -> None:
         self._text = document.text
         self._max_tokens = max_tokens
         self._count_tokens = count_tokens
-        sample = document.text[:_NUM_SAMPLED]
-        self._tokens_per_character = _TOKENS_PER_BYTE * len(sample.encode()) / max(1, len(sample))
-        self._counted = (0, 0), 0
+        self._word_counts = _word_counts(count_tokens)
+        self._ratio = 1.0
+        """Tokens of a text as a multiple of the sum over its words."""
         self._headings = [heading.span for heading in document.headings]
         self._heading_starts = _heading_starts(document)
 
     def end_of(self, start: int) -> int:
         """Give the offset at which the passage from ``start`` ends, white space behind it included."""
-        best = 0
-        end = self._boundary(start, start + self._reach())
+        best, end, limit = 0, 0, len(self._text)
         for _ in range(_MAX_TRIES):
-            num_tokens = self._count(start, end)
-            reach = int((end - start) * self._max_tokens / max(1, num_tokens))
-            if num_tokens > self._max_tokens:
-                end = max(best, self._boundary(start, start + min(reach, (end - start) * 19 // 20)))
-            else:
-                best = end
-                if num_tokens >= _GOOD_FILL * self._max_tokens:
-                    break
-                end = self._boundary(start, start + reach)
+            reach = min(limit, self._reach(start))
+            end = self._boundary(start, reach)
             if end <= best:
                 break
+            num_tokens = self._count(start, end)
+            is_mended = self._mend(num_tokens * (reach - start) / ((end - start) * self._max_tokens))
+            if num_tokens <= self._max_tokens:
+                best = end
+                if not is_mended:
+                    break
+            else:
+                limit = start + max(1, (end - start) * 19 // 20)
         return best or self._by_halves(start, end)
 
     def _by_halves(self, start: int, end: int) -> int:
@@ -139,34 +140,49 @@ class _Cutter:
                     f"max_tokens must hold at least one character, got {self._max_tokens} where "
                     f"{self._text[start:end]!r} alone has {num_tokens} tokens; give more"
                 )
-            end = max(start + 1, self._boundary(start, start + (end - start) // 2))
+            half = (start + end) // 2
+            boundary = self._boundary(start, half)
+            end = boundary if boundary < end else half
         return end
 
     def _count(self, start: int, end: int) -> int:
-        if self._counted[0] != (start, end):
-            self._counted = (start, end), self._count_tokens(self._text[start:end].rstrip())
-            self._tokens_per_character = self._counted[1] / (end - start)
-        return self._counted[1]
+        return self._count_tokens(self._text[start:end].rstrip())
 
-    def _reach(self) -> int:
-        """Estimate how many characters fit."""
-        return max(1, int(self._max_tokens / max(self._tokens_per_character, _LEAST_TOKENS_PER_CHARACTER)))
+    def _mend(self, ratio: float) -> bool:
+        """Take note of how far a count was from its estimate, if it was far."""
+        is_far = ratio > 0 and abs(ratio - 1) > _TOLERANCE
+        if is_far:
+            self._ratio *= ratio
+        return is_far
+
+    def _reach(self, start: int) -> int:
+        """Estimate up to where the text fits, white space behind it included."""
+        room = self._max_tokens / self._ratio - self._word_counts("")
+        reach = start
+        for word in _WORD.finditer(self._text, start):
+            num_tokens = self._word_counts(word.group())
+            if num_tokens > room:
+                if reach == start:  # a word that does not fit as a whole
+                    reach += int((word.end() - start) * room / num_tokens)
+                return max(start + 1, _next_text(self._text, reach))
+            room -= num_tokens
+            reach = word.end()
+        return len(self._text)
 
     def _boundary(self, start: int, limit: int) -> int:
         """Give the best place to end a passage behind ``start`` and not behind ``limit``."""
         text = self._text
         if limit >= len(text):
             return len(text)
-        limit = max(limit, start + 1)
         if boundary := self._heading_boundary(start, limit):
             return boundary
         least = start + int(_MIN_FILL * (limit - start))
         for boundaries in (
             (found.end() for found in PARAGRAPH_END.finditer(text, start, limit)),
-            sentence_boundaries(text, start, limit),
+            sentence_boundaries(text, start, min(len(text), limit + _NUM_AHEAD)),
             (found.end() for found in _LINE_END.finditer(text, start, limit)),
         ):
-            allowed = [boundary for boundary in boundaries if boundary > least and not self._follows_heading(boundary)]
+            allowed = [end for end in boundaries if least < end <= limit and not self._follows_heading(end)]
             if allowed:
                 return allowed[-1]
         return _word_boundary(text, least, limit) or _character_boundary(text, start, limit)
@@ -182,6 +198,15 @@ class _Cutter:
         """Tell whether a passage that ends here would end with a heading, or in the middle of one."""
         number = bisect.bisect_left(self._headings, boundary, key=lambda span: span[0])
         return number > 0 and not self._text[self._headings[number - 1][1] : boundary].strip()
+
+
+@functools.lru_cache(maxsize=4)
+def _word_counts(count_tokens: CountTokens) -> CountTokens:
+    """Give what counts the tokens that a word adds to a text; of the empty word, those that every text has."""
+    num_special = count_tokens("")
+    return functools.lru_cache(maxsize=_NUM_WORDS)(
+        lambda word: count_tokens(word) - num_special if word else num_special
+    )
 
 
 def _heading_starts(document: Document) -> Sequence[tuple[int, int]]:
@@ -207,8 +232,8 @@ def _word_boundary(text: str, least: int, limit: int) -> int:
 
 def _character_boundary(text: str, start: int, limit: int) -> int:
     """Give the last place between two characters as a reader counts them: an accent stays with its letter."""
-    boundaries = range(limit, start + 1, -1)
-    return next((boundary for boundary in boundaries if not _is_joined(text, boundary)), start + 1)
+    boundaries = range(limit, start, -1)
+    return next((boundary for boundary in boundaries if not _is_joined(text, boundary)), limit)
 
 
 def _is_joined(text: str, boundary: int) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import statistics
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ _NUM_SAMPLED_BYTES = 64 * 2**10
 _ENDS_A_SENTENCE = (".", "!", "?", "。", "！", "？", "।", "؟", "…", '"', "”", "」")  # noqa: RUF001 marks of other scripts
 _SENTENCE_SHARE = 0.7
 _MIN_LINES_IN_FOLDER = 100
-_MAX_WRAPPED_SPREAD = 1.5
+_WRAPPED_SHARE = 0.6
+_MAX_WIDTH = 200  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +93,9 @@ def unit_of(sample: Sample, *, is_alone: bool) -> tuple[Unit, str]:
 
 
 def _are_wrapped(lines: list[str]) -> bool:
-    """Whether lines look like running text that an editor broke at a width."""
-    lengths = sorted(map(len, lines[:-1])) if len(lines) > 2 else [len(line) for line in lines]  # noqa: PLR2004 the last is short
-    return lengths[-1 - len(lengths) // 20] <= _MAX_WRAPPED_SPREAD * statistics.median(lengths)
+    """Whether lines look like running text that an editor broke at a width: most are about as long as the longest."""
+    lengths = sorted(map(len, lines[:-1]))
+    return lengths[len(lengths) // 4] >= _WRAPPED_SHARE * lengths[-1] and lengths[-1] <= _MAX_WIDTH
 
 
 def read_plain_text(path: Path, file: str, sample: Sample, unit: Unit) -> Iterator[Document]:
@@ -113,13 +113,16 @@ def read_plain_text(path: Path, file: str, sample: Sample, unit: Unit) -> Iterat
     Raises:
         UnreadableError: A NUL byte shows that it is binary.
     """
+    last, num_pieces = 0, 0
     for line, text in _pieces(path, sample.encoding, unit):
         _refuse_binary(text)
         stripped = text.strip()
         if stripped:
             first = line + text[: len(text) - len(text.lstrip())].count("\n")
-            is_whole = unit == "document" and line == 1
-            id_ = file if is_whole else f"{file}:{first}"
+            last, num_pieces = first, num_pieces + 1 if first == last else 1
+            is_whole = unit == "document" and line == 1 and num_pieces == 1
+            part = f"#{num_pieces}" if num_pieces > 1 else ""  # of a line that was cut
+            id_ = file if is_whole else f"{file}:{first}{part}"
             yield Document(id=id_, text=stripped, file=file, line=first, line_marks=((0, first),))
 
 

@@ -1,5 +1,6 @@
 """Rows of tables as documents: title, text and id by the names of their columns."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from selfsent.documents.document import Document
 
 ID_COLUMNS = ("_id", "id", "url")
 """The names of a row's id, the one that counts first."""
+
+_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 
 Key = str | int
 
@@ -37,13 +40,17 @@ class Fields:
     ignored: tuple[str, ...] = ()
 
 
-def fields_of(first: Record, picks: Picks, place: str) -> Fields:
+def fields_of(first: Record, picks: Picks, place: str, second: Record | None = None) -> Fields:
     """Settle what the columns of a table are, from its first record.
 
+    Cells are a header where one of them is ``text`` or ``title``, or is picked by name, or where all of them look like
+    names and those of the second record do not.
+
     Args:
-        first: Names to values, or cells (perhaps a header: one of them is ``text`` or ``title``, or picked by name).
+        first: Names to values, or cells.
         picks: Columns of text by name or 1-based number; default: ``text``, else those that training would read.
         place: Where the record stands, for the error text.
+        second: The record behind it, where there is one.
 
     Raises:
         UserError: A picked column is not there, or no column is known to hold a text.
@@ -51,8 +58,7 @@ def fields_of(first: Record, picks: Picks, place: str) -> Fields:
     if isinstance(first, Mapping):
         return _named(list(first), first, picks, place)
     cells = [str(cell).strip() for cell in first]
-    is_header = len(set(cells)) == len(cells) and bool({"text", "title", *map(str, picks or ())}.intersection(cells))
-    if not is_header:
+    if not _is_header(cells, picks, second):
         layout = layout_of(first, picks, place)
         texts = tuple(key for name, key in layout.keys.items() if name not in NOT_TEXTS)
         return Fields(texts=texts, num_cells=len(cells), has_header=layout.has_header, ignored=layout.ignored)
@@ -65,6 +71,18 @@ def fields_of(first: Record, picks: Picks, place: str) -> Fields:
         has_header=True,
         ignored=named.ignored,
     )
+
+
+def _is_header(cells: list[str], picks: Picks, second: Record | None) -> bool:
+    if len(set(cells)) < len(cells):
+        return False
+    if {"text", "title", *map(str, picks or ())}.intersection(cells):
+        return True
+    return len(cells) > 1 and second is not None and _look_like_names(cells) and not _look_like_names(second)
+
+
+def _look_like_names(cells: Record) -> bool:
+    return all(_NAME.fullmatch(str(cell).strip()) for cell in cells)
 
 
 def _named(names: list[str], first: Mapping[str, Any], picks: Picks, place: str) -> Fields:
@@ -134,10 +152,14 @@ def _value(record: Record, key: Key) -> Any:
     return "" if value is None else value
 
 
-def first_record(records: NumberedRecords, file: str, bad_rows: BadRows) -> tuple[int, Record] | None:
-    """Give the first record that can be read at all, and its line."""
+def first_records(records: NumberedRecords, file: str, bad_rows: BadRows) -> list[tuple[int, Record]]:
+    """Give the first two records that can be read at all, and their lines; fewer where there are no more."""
+    found: list[tuple[int, Record]] = []
     for line, record in records:
-        if not isinstance(record, BadRecord):
-            return line, record
-        bad_rows.report(f"{file}, line {line}", record.reason)
-    return None
+        if isinstance(record, BadRecord):
+            bad_rows.report(f"{file}, line {line}", record.reason)
+        else:
+            found.append((line, record))
+        if len(found) > 1:
+            break
+    return found
