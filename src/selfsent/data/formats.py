@@ -85,7 +85,7 @@ def read_csv(path: Path) -> NumberedLines:
     lines = _CsvLines(path)
     records = csv.reader(lines, strict=True)
     while True:
-        first_line, lines.problem = lines.number + 1, None
+        first_line = lines.number + 1
         try:
             cells = next(records)
         except StopIteration:
@@ -93,11 +93,12 @@ def read_csv(path: Path) -> NumberedLines:
         except csv.Error as error:
             yield first_line, _bad_csv(str(error), first_line, lines.number)
         else:
-            if lines.problem is not None:
-                line, reason = lines.problem
+            if lines.problems:
+                line, reason = lines.problems[0]
                 yield line, BadRecord(reason, lines.number - first_line + 1)
             else:
                 yield first_line, cells if any(cell and not cell.isspace() for cell in cells) else None
+        lines.problems.clear()
 
 
 def _bad_csv(error: str, first_line: int, last_line: int) -> BadRecord:
@@ -115,12 +116,12 @@ def _bad_csv(error: str, first_line: int, last_line: int) -> BadRecord:
 
 
 class _CsvLines:
-    """Lines for ``csv.reader``: one that could not be decoded leaves a problem, and its quotes still count."""
+    """Lines for ``csv.reader``: one that cannot be decoded is a problem of its record, and its quotes still count."""
 
     def __init__(self, path: Path) -> None:
         self._lines = byte_lines(path)
         self.number = 0
-        self.problem: tuple[int, str] | None = None
+        self.problems: list[tuple[int, str]] = []
 
     def __iter__(self) -> "_CsvLines":
         return self
@@ -129,7 +130,7 @@ class _CsvLines:
         self.number, raw = next(self._lines)
         line = _decode(raw)
         if isinstance(line, BadRecord):
-            self.problem = self.problem or (self.number, line.reason)
+            self.problems = self.problems or [(self.number, line.reason)]
             line = raw.decode("utf8", "replace")
         return line + "\n"
 
@@ -151,7 +152,9 @@ def _json_object(line: str) -> Record | BadRecord:
     return value
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None, *, rows_at_once: int = 1024) -> NumberedRecords:
+def read_parquet(
+    path: Path, columns: Sequence[str] | None = None, *, rows_at_once: int = 1024
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the rows, read a batch at a time; a compressed file is first unpacked to a temporary one.
 
     Args:
@@ -165,8 +168,8 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, rows_at_on
         yield from enumerate(rows, start=1)
 
 
-def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a part of a table; a value that Python cannot hold becomes an `UnreadableValue`."""
+def rows_of(batch: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an Arrow table or batch; a value that Python cannot hold becomes an `UnreadableValue`."""
     names = batch.schema.names
     for values in zip(*map(_values, batch.columns), strict=True):
         yield dict(zip(names, values, strict=True))
@@ -179,8 +182,8 @@ def _parquet_head(path: Path) -> NumberedRecords:
     texts = [field.name for field in schema if _holds_texts(field.type)]
     rows = read_parquet(path, texts, rows_at_once=2) if texts else ((1, {}) for _ in range(min(num_rows, 1)))
     for number, row in itertools.islice(rows, 2):
-        known = {name: value or "" for name, value in dict(row).items()}  # pyright: ignore[reportArgumentType, reportCallIssue] a row has names
-        yield number, dict.fromkeys(schema.names) | known
+        empty: dict[str, Any] = dict.fromkeys(map(str, schema.names))
+        yield number, empty | {name: value or "" for name, value in row.items()}
 
 
 @contextlib.contextmanager
@@ -193,7 +196,7 @@ def _parquet(path: Path) -> Generator[pq.ParquetFile]:
             raise UserError(f"cannot read {path} as parquet: {reason}; is it whole, and really parquet?") from error
 
 
-def _holds_texts(kind: pa.DataType) -> bool:
+def _holds_texts(kind: Any) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
@@ -202,7 +205,7 @@ _UNREADABLE = (ValueError, OverflowError, LookupError, pa.ArrowException)
 """What Arrow raises for text that is not UTF-8, for years beyond 9999 and for unknown time zones."""
 
 
-def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+def _values(column: Any) -> list[Any]:
     """The values of a column, those that Python cannot hold each replaced by what is wrong with it."""
     try:
         return column.to_pylist()
@@ -210,7 +213,7 @@ def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
         return [_value(scalar) for scalar in column]
 
 
-def _value(scalar: pa.Scalar) -> Any:
+def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
     except _UNREADABLE as error:

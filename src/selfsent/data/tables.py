@@ -90,14 +90,19 @@ class SettledTable:
             if skips_header and record is not None and not isinstance(record, BadRecord):
                 skips_header = False
                 continue
-            row = record if record is None or isinstance(record, BadRecord) else row_of(record, self.layout)
-            if row is None:
-                bad_rows.report_blank(f"{self.table.path}, line {line}")
-            elif isinstance(row, BadRecord):
-                bad_rows.report(f"{self.table.path}, line {line}", row.reason, num_lines=row.num_lines)
+            if record is None or isinstance(record, BadRecord):
+                row, num_lines = record, 1
             else:
-                if self.layout.num_cells is not None and (num_lines := lines_of(record)) > _MANY_LINES:
-                    bad_rows.report_long(f"{self.table.path}, line {line}", num_lines)
+                row = row_of(record, self.layout)
+                num_lines = 1 if self.layout.num_cells is None else lines_of(record)
+            place = f"{self.table.path}, line {line}"
+            if row is None:
+                bad_rows.report_blank(place)
+            elif isinstance(row, BadRecord):
+                bad_rows.report(place, row.reason, num_lines=row.num_lines)
+            else:
+                if num_lines > _MANY_LINES:
+                    bad_rows.report_long(place, num_lines)
                 row["file"] = self.table.name
                 row["line"] = line
                 yield row
