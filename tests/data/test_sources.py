@@ -218,3 +218,20 @@ def test_real_files_read_as_their_readme_says(
     assert source.columns == columns
     read = sum(1 for _ in source)
     assert num_rows is None or read == num_rows
+
+
+def test_closing_notes_say_all_that_a_source_has_to_say_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "1", "id": 1}\nbroken\n{"text": 2}\n{"text": "3"}\n')
+    source = open_source(path, on_bad_row="skip")
+    assert list(source.texts()) == ["1", "3"]
+    reading, bad = source.closing_notes()
+    assert reading == "columns not read: id (read: text)"
+    assert bad.startswith(f"2 bad rows left out, the first: {path}, line 2: malformed JSON")
+    next(iter(source))  # a pass that stops early does not hide what a whole one met
+    assert source.closing_notes() == [reading, bad]
+
+
+def test_a_source_without_fault_has_nothing_to_say(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path / "a.txt", "one\ntwo\n"), on_bad_row="skip")
+    assert list(source.texts()) == ["one", "two"]
+    assert source.closing_notes() == []

@@ -297,4 +297,4 @@ def test_bad_labels_are_skipped_and_counted_where_asked(sentences: list[str], ba
     rows[3]["label"] = "perhaps"
     trained("sbert-classification", written(tmp_path, rows), tmp_path / "model", base, on_bad_row="skip")
     notes = json.loads((tmp_path / "model" / "run.json").read_text("utf8"))["sources"]
-    assert any(note.startswith("1 bad rows left out, the first: rows.jsonl, line 4") for note in notes)
+    assert any(note.startswith("1 bad row left out, the first: rows.jsonl, line 4") for note in notes)

@@ -385,7 +385,7 @@ def test_bad_labels_are_skipped_and_counted_where_asked(workshop: Workshop, tmp_
     data = write_rows(tmp_path / "rows.jsonl", [*NLI, {**NLI[0], "label": "maybe"}])
     done = train("simcse-sup", workshop, data, tmp_path / "model", "--on-bad-row", "skip")
     assert done.code == 0, done
-    assert any(note.startswith("1 bad rows left out") and f"line {len(NLI) + 1}" in note for note in done.notes)
+    assert any(note.startswith("1 bad row left out") and f"line {len(NLI) + 1}" in note for note in done.notes)
 
 
 def test_an_unknown_view_is_refused_before_anything_is_read(workshop: Workshop, tmp_path: Path):

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfsent.data.bad_rows import BadRows, OnBadRow
 from selfsent.data.columns import Row
 from selfsent.data.compression import COMPRESSIONS, format_suffixes
 from selfsent.data.formats import BadRecord, is_readable, read_records
@@ -33,7 +34,7 @@ from selfsent.data.parallel_formats import (
     read_aligned,
     unknown_code,
 )
-from selfsent.data.sources import BadRows, OnBadRow, Source, open_source
+from selfsent.data.sources import Source, open_source
 from selfsent.errors import UserError
 
 UNKNOWN_LANGUAGE = "und"

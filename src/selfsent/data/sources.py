@@ -11,36 +11,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from selfsent.data.bad_rows import BadRows, OnBadRow
 from selfsent.data.columns import KNOWN_COLUMNS, NOT_TEXTS, Layout, Picks, Row, layout_of, row_of
 from selfsent.data.formats import KNOWN_NAMES, BadRecord, NumberedRecords, Record, is_readable, read_records
 from selfsent.data.parallel_formats import is_parallel
 from selfsent.errors import UserError
-
-OnBadRow = Literal["stop", "skip"]
-
-
-class BadRows:
-    """What one pass does with rows it cannot use: stop at the first, or count them and go on.
-
-    Args:
-        on_bad_row: ``stop`` or ``skip``.
-    """
-
-    def __init__(self, *, on_bad_row: OnBadRow) -> None:
-        self.on_bad_row: OnBadRow = on_bad_row
-        self.num_bad_rows = 0
-        self.first: str | None = None
-
-    def report(self, place: str, reason: str) -> None:
-        """Stop with a ``UserError`` that names the place, or count it."""
-        message = f"{place}: {reason}"
-        if self.on_bad_row == "stop":
-            raise UserError(f"{message}; mend the row, or leave bad rows out with `--on-bad-row skip`")
-        self.num_bad_rows += 1
-        self.first = self.first or message
-
 
 RowReader = Callable[[BadRows], Iterator[Row]]
 
@@ -78,10 +54,11 @@ class Source:
         self.notes = list(notes)
         self.max_rows = max_rows
         self._read = read
-        self._bad_rows = BadRows(on_bad_row=on_bad_row)
+        self._bad_rows = self._fullest = BadRows(on_bad_row=on_bad_row)
         self._sha256: str | None = None
 
     def __iter__(self) -> Iterator[Row]:
+        self._fullest = self._fuller()
         self._bad_rows = BadRows(on_bad_row=self._bad_rows.on_bad_row)
         digest = hashlib.sha256(json.dumps(self.columns).encode())
         for row in itertools.islice(self._read(self._bad_rows), self.max_rows):
@@ -107,6 +84,19 @@ class Source:
     def first_bad_row(self) -> str | None:
         """Place and reason of the first row the latest pass left out."""
         return self._bad_rows.first
+
+    def closing_notes(self) -> list[str]:
+        """Say everything a person should be told of the source: print it once, after the work that read it.
+
+        Returns:
+            ``notes``, then how many bad and blank rows were left out and which was the first, in the pass that met
+            most of them (a pass need not go to the end).
+        """
+        return [*self.notes, *self._fuller().notes()]
+
+    def _fuller(self) -> BadRows:
+        """Of the latest pass and the fullest one before it, the one that left out more."""
+        return max(self._bad_rows, self._fullest, key=lambda rows: rows.num_bad_rows + rows.num_blank_rows)
 
     def texts(self) -> Iterator[str]:
         """Yield every text of every row, in order."""

@@ -12,7 +12,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from selfsent.data.sources import OnBadRow, open_source
+from selfsent.data.bad_rows import OnBadRow
+from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.evaluator import PairsEvaluator
 from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
@@ -183,7 +184,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     )
     torch.manual_seed(seed)
     ingredients = method.build(config, assembly)
-    notes = [*source.notes, *ingredients.notes, *_bad_rows(source.num_bad_rows, source.first_bad_row)]
+    notes = [*source.closing_notes(), *ingredients.notes]
     for note in notes:
         logger.info(note)
     return RunPlan(
@@ -224,7 +225,3 @@ def _evaluator(data_dir: Path | None, ingredients: Ingredients, batch_size: int)
     if ingredients.heldout is None:
         return None
     return HeldoutLoss(loss=ingredients.loss, dataset=ingredients.heldout, batch_size=batch_size)
-
-
-def _bad_rows(num_bad_rows: int, first: str | None) -> list[str]:
-    return [f"{num_bad_rows:,} bad rows left out, the first: {first}"] if num_bad_rows else []
