@@ -1,10 +1,9 @@
 """The command line: a command parses its arguments, calls one function of the package, and prints what it returns."""
 
 import logging
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -19,27 +18,28 @@ from selfsent.command_options import (
     OnBadRow,
     Overwrite,
     SearchMode,
+    Seed,
     TreeFormat,
     data_dir_of,
     languages_of,
     one_of,
     picked,
 )
-from selfsent.commands import Command, CommandGroup, Interrupted
+from selfsent.commands import Command, CommandGroup, run_command_line
 from selfsent.errors import UserError
 from selfsent.printed_text import TextTable, show, visible
-from selfsent.standard_streams import lost_output, open_streams
-
-INTERRUPTED = 130
-
-# Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
-_UsageError: Any = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     cls=CommandGroup,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _note(*notes: str) -> None:
+    """Tell what a person should know of the work that was done, on standard error as the notes of a training."""
+    for note in notes:
+        logging.getLogger("selfsent").info(note)
 
 
 def _show_version(wanted: bool) -> None:
@@ -60,7 +60,7 @@ def entry(
 @app.command(cls=Command)
 def demo(
     output: Annotated[Path, typer.Option(help="Where model, store and report go.")] = Path("selfsent-demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 42,
+    seed: Seed = 42,
 ) -> None:
     """Run the main job on the embedded corpus: train from scratch, measure, index, search."""
     from selfsent.demo import render, run
@@ -82,7 +82,7 @@ def train(
     max_rows: MaxRows = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seeds weights, dropout and order.")] = None,
+    seed: Seed = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
     ] = None,
@@ -148,6 +148,7 @@ def evaluate(
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="What the suite teacher-error compares with.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
+    on_bad_row: BadRows = OnBadRow.stop,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
@@ -165,20 +166,26 @@ def evaluate(
         teacher=teacher,
         batch_size=batch_size,
     )
-    if json_path is not None and len(models) > 1:
-        raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
+    own_labels = pairs is not None or qrels is not None
     if json_path is not None:
+        if len(models) > 1:
+            raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
         require_file_place(json_path)
-    if baselines and (len(models) > 1 or pairs is not None or qrels is not None):
-        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
-    if corpus is not None and not baselines:
-        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
-    refuse_unused(options, () if pairs is not None or qrels is not None else suite_names(suite))
+    _refuse_useless(
+        beside=baselines and (len(models) > 1 or own_labels),
+        corpus=None if baselines else corpus,
+        skipping=on_bad_row is OnBadRow.skip and pairs is None and not baselines,
+    )
+    refuse_unused(options, () if own_labels else suite_names(suite))
     folder = data_dir_of(data_dir)
-    if pairs is not None or qrels is not None:
-        reports = evaluate_own_labels(models, pairs=pairs, qrels=qrels, options=options, device=device)
+    if own_labels:
+        reports = evaluate_own_labels(
+            models, pairs=pairs, qrels=qrels, options=options, device=device, on_bad_row=on_bad_row.value
+        )
     elif baselines:
-        reports = evaluate_with_baselines(models[0], suite, folder, corpus=corpus, options=options, device=device)
+        reports = evaluate_with_baselines(
+            models[0], suite, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row.value
+        )
     else:
         reports = [evaluation.evaluate(model, suite, folder, options=options, device=device) for model in models]
     if json_path is not None:
@@ -190,6 +197,16 @@ def evaluate(
     else:
         differences = evaluation.paired_differences(reports)
         show(evaluation.render_side_by_side(reports), evaluation.render_differences(differences))
+
+
+def _refuse_useless(*, beside: bool, corpus: str | None, skipping: bool) -> None:
+    """Refuse options of ``evaluate`` that have nothing to work on."""
+    if beside:
+        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
+    if corpus is not None:
+        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
+    if skipping:
+        raise UserError("--on-bad-row is for --pairs and for the corpus of --baselines; name one or leave it out")
 
 
 @app.command(cls=Command)
@@ -238,6 +255,7 @@ def encode(
     report = run(
         load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
     )
+    _note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
 
@@ -259,6 +277,7 @@ def index(
 
     source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
     report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
+    _note(*source.closing_notes())
     show(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
 
 
@@ -316,18 +335,19 @@ def parse(
         str, typer.Option(help="A ready parse that cannot be used: stop, skip, or balanced, right, left, random.")
     ] = "stop",
     lift: Annotated[bool, typer.Option("--lift", help="Make ready dependency trees projective.")] = False,
-    processes: Annotated[int, typer.Option(min=1, help="Processes that parse side by side.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=1024, help="Processes that parse side by side.")] = 1,
     columns: Columns = None,
     on_bad_row: BadRows = OnBadRow.stop,
     max_rows: MaxRows = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Parse a corpus once, or take up ready parses, for tree models of given structure; a killed run continues."""
-    from selfsent.data.sources import open_source
+    from selfsent.data.sources import Source, open_source
     from selfsent.parsing.corpus import import_parses, parse_texts
     from selfsent.parsing.spacy_parser import SpacyParser
     from selfsent.parsing.treebank import is_treebank
 
+    source: Source | None = None
     policy = one_of("--on-bad-tree", on_bad_tree, "stop", "skip", "balanced", "right", "left", "random")
     is_ready = trees is not None or is_treebank(input)
     if is_ready and model is not None:
@@ -343,6 +363,7 @@ def parse(
         else:
             parser = SpacyParser(model or "en_core_web_sm", num_processes=processes)
             report = parse_texts(source, parser, output, overwrite=overwrite)
+    _note(*([] if source is None else source.closing_notes()))
     show(*report.notes(policy))
 
 
@@ -363,59 +384,6 @@ def recipes() -> None:
     show(table)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(visible(message), err=True)
-    raise SystemExit(code)
-
-
-class _OneLine(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
-
-
-def _quiet_libraries() -> None:
-    """Our own notes and warnings go to standard error, one line each; the libraries' chatter does not."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("selfsent").setLevel(logging.INFO)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
-
-def _usage(error: Any) -> str:
-    """What was typed wrongly, and where to look."""
-    command = error.ctx.command_path if error.ctx else "selfsent"
-    reason = " ".join(error.format_message().split()).rstrip(".")
-    takes_text = error.ctx is not None and any(one.name in {"query", "sentence"} for one in error.ctx.command.params)
-    is_unknown = hasattr(error, "option_name") and not getattr(error, "possibilities", None)
-    looks_so = is_unknown or any(typed.startswith("-") and " " in typed for typed in sys.argv[1:])
-    hint = "a text that begins with - goes behind `--`; " if takes_text and looks_so else ""
-    return f"{reason} ({hint}see `{command} --help`)"
-
-
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
-    open_streams()
-    _quiet_libraries()
-    try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except UserError as error:
-        _fail(f"error: {error}", 2)
-    except _UsageError as error:
-        _fail(f"error: {_usage(error)}", 2)
-    except OSError as error:
-        _fail(
-            f"error: {error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the disk",
-            2,
-        )
-    except (KeyboardInterrupt, Interrupted) as error:
-        _fail(str(error) or "interrupted", INTERRUPTED)
-    lost = lost_output()
-    if lost is not None:
-        _fail(f"error: standard output cannot be written to ({lost}); the command itself was carried out", 2)
-    raise SystemExit(code or 0)
+    run_command_line(app)

@@ -1,13 +1,14 @@
 """The options that several commands of the command line share, and how the text of an option is read."""
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 
 
 class OnBadRow(StrEnum):
@@ -43,7 +44,11 @@ def _device(name: str | None) -> str | None:
 
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
-MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, max=sys.maxsize, help="Rows of the source to use.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**32 - 1, help="Seeds weights, dropout and order (default: the recipe's, or 42)."),
+]
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)
 ]
@@ -52,11 +57,16 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
 
 
+_MAX_COLUMN_DIGITS = 9
+"""A longer number is the name of a column."""
+
+
 def picked(columns: str | None) -> list[str | int] | None:
     """Read a choice of columns; numbers count from 1."""
     if columns is None:
         return None
-    return [int(name) if name.isdigit() else name for name in (part.strip() for part in columns.split(",")) if name]
+    names = [name for part in columns.split(",") if (name := part.strip())]
+    return [int(name) if name.isdecimal() and len(name) <= _MAX_COLUMN_DIGITS else name for name in names]
 
 
 def data_dir_of(data_dir: Path | None) -> Path | None:
@@ -94,5 +104,6 @@ def one_of(option: str, value: str, *allowed: str) -> Any:
         UserError: It has another.
     """
     if value not in allowed:
-        raise UserError(f"{option} {value!r} is not known; it is one of {', '.join(allowed)}")
+        near = did_you_mean(value, allowed)
+        raise UserError(f"{option} {value!r} is not known{near}; it is one of {', '.join(allowed)}")
     return value

@@ -10,13 +10,11 @@ import errno
 import io
 import os
 import sys
-from typing import IO
+from typing import Any, TextIO
 
 from typing_extensions import override
 
-_ASCII_OF = str.maketrans(
-    {"├": "|", "└": "`", "│": "|", "─": "-", "…": "...", "±": "+-", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'"}
-)
+_ASCII_OF = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "…": "...", "±": "+-"})
 _ERRORS = "selfsent.readable"
 
 
@@ -44,7 +42,7 @@ class _LastingFile(io.FileIO):
     error: OSError | None = None
 
     @override
-    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] any buffer
+    def write(self, data: Any, /) -> int:
         if self.error is None:
             try:
                 return super().write(data)
@@ -53,7 +51,7 @@ class _LastingFile(io.FileIO):
         return len(data)
 
 
-def _lasting(stream: IO[str] | None, descriptor: int) -> io.TextIOWrapper:
+def _lasting(stream: TextIO | None, descriptor: int) -> io.TextIOWrapper:
     """A stream in place of ``stream``, which is ``None`` where Python found the descriptor closed."""
     file = _LastingFile(descriptor, "wb", closefd=False)
     return io.TextIOWrapper(

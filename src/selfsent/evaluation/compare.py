@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfsent.errors import UserError
 from selfsent.evaluation.differences import Difference, paired_differences
+from selfsent.evaluation.metrics import direction_note
 from selfsent.evaluation.report import shown, shown_interval
 from selfsent.evaluation.runs import Run, open_runs
 from selfsent.evaluation.score import Score
@@ -104,8 +105,7 @@ def render(comparison: Comparison) -> TextTable:
     Args:
         comparison: The comparison.
     """
-    first = comparison.runs[0].name
-    table = TextTable(caption=_LEGEND.format(first=first), show_lines=True)
+    table = TextTable(caption=_legend(comparison), show_lines=True)
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     for run in comparison.runs:
@@ -140,8 +140,12 @@ def to_markdown(comparison: Comparison) -> str:
         lines.append(_row([in_markdown(task), in_markdown(metric), *cells]))
     for name, cells in _averages(comparison):
         lines.append(_row([f"**{in_markdown(name)}**", "mean", *(f"**{cell}**" for cell in cells)]))
-    note = _LEGEND.format(first=names[0])
-    return "\n".join([*lines, "", note, ""])
+    return "\n".join([*lines, "", in_markdown(_legend(comparison)), ""])
+
+
+def _legend(comparison: Comparison) -> str:
+    note = _LEGEND.format(first=comparison.runs[0].name)
+    return f"{note} {direction_note(comparison.tasks.values())}".rstrip()
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import direction_note
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.report import Report, shown, shown_interval
 from selfsent.evaluation.score import Score, Statistic
 from selfsent.evaluation.statistics import PairedDifference, paired_bootstrap
 from selfsent.printed_text import TextTable, plain
 
-_HAS_GOLD = {"spearman", "pearson"}
+_PREDICTED_THEN_DATA = {"spearman", "pearson", "mixture_loss", "frequency_bias", "length_bias"}
+"""Metrics whose items hold what the model predicted in the first column and what the data say in the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ def _with_items(report: Report) -> Iterator[_Scored]:
 
 def _check_same_items(one: _Scored, other: _Scored) -> None:
     same = one.items.shape == other.items.shape and one.metric == other.metric
-    if same and one.metric in _HAS_GOLD:
+    if same and one.metric in _PREDICTED_THEN_DATA:
         same = np.array_equal(one.items[:, 1:], other.items[:, 1:])
     if not same:
         raise UserError(
@@ -133,7 +135,8 @@ def _cell(score: Score | None) -> str:
 
 def render_differences(differences: Sequence[Difference]) -> TextTable:
     """Lay paired differences out as a table, fractions times 100; bold where the interval leaves out zero."""
-    table = TextTable(title="paired differences", caption="first less second, x100")
+    note = direction_note(one.metric for one in differences)
+    table = TextTable(title="paired differences", caption=f"first less second, x100\n{note}".rstrip())
     for heading in ("task", "first", "second"):
         table.add_column(heading, overflow="fold")
     for heading in ("difference", "95% interval", "p"):
@@ -161,9 +164,9 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
         seed: Of the resampling.
     """
     model, *baselines = reports
-    table = TextTable(
-        caption="fractions x100; * the 95% interval of the paired difference from the model leaves out zero"
-    )
+    note = direction_note(score.metric for score in model.scores)
+    star = "* the 95% interval of the paired difference from the model leaves out zero"
+    table = TextTable(caption=f"fractions x100; {star}\n{note}".rstrip())
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     table.add_column(model.model, justify="right", overflow="fold")

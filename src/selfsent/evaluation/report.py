@@ -124,7 +124,7 @@ def _task_json(score: Score) -> dict[str, Any]:
         "value": score.value,
         "ci95": None if score.ci95 is None else list(score.ci95),
         "n": score.num_items,
-        "also": dict(score.also),
+        "also": {name: value for name, value in score.also.items() if value == value},  # noqa: PLR0124 without NaN
     }
     if isinstance(score.statistic, CountedStatistic):
         entry["statistic"] = score.statistic.name

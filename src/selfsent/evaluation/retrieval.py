@@ -163,6 +163,11 @@ def _collection(
         if document_id not in position:
             raise UserError(f"{record.place}: corpus-id {document_id!r} is not in the corpus; remove it or add it")
         judgements.setdefault(query_id, {})[position[document_id]] = record.number("score")
+    if not any(relevance > 0 for judged in judgements.values() for relevance in judged.values()):
+        raise UserError(
+            f"{name}: every score of the judgements is 0 or less, so no document answers a query; give those that do a "
+            "score above 0"
+        )
     return Collection(
         name=name,
         documents=[_titled(document_of[identifier]) for identifier in position],

@@ -11,6 +11,7 @@ Source: SemEval 2012 to 2016, Cer et al. 2017, Marelli et al. 2014; aggregation 
 Differs: SimCSE's published averages are of figures already rounded to two decimals.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from selfsent.evaluation.sentence_vectors import (
     cosines,
     encode_distinct,
 )
+from selfsent.evaluation.similarity_bias import words_of
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, Pearson, Spearman, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 
@@ -158,13 +160,15 @@ def score_tasks(model: Encoder, tasks: Sequence[ScoredPairs], options: SuiteOpti
 
 def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -> Score:
     predicted = cosines(vectors.of(task.sentences1), vectors.of(task.sentences2))
-    check_varied(predicted, task.gold, name=task.name)
+    check_varied(predicted, task)
     columns = [predicted, task.gold]
     statistic: CountedStatistic = Spearman()
     if options.aggregation != "all" and task.name not in _TASKS_WITH_DEV:
         statistic = STATISTICS[f"subset_spearman_{options.aggregation}"]
         columns.append(_subset_numbers(task))
     items = np.column_stack(columns)
+    if math.isnan(statistic(items)):
+        raise UserError(f"{task.name}: no subset has scores that differ; needed for `mean` and `wmean`, use `all`")
     also: dict[str, float | int | str] = {"pearson": Pearson()(items)}
     also |= {"split": "dev"} if options.split == "dev" else {}
     also |= {"note": task.note} if task.note else {}
@@ -188,21 +192,28 @@ def _subset_numbers(task: ScoredPairs) -> NDArray[np.float64]:
     return np.unique(np.asarray(task.subsets), return_inverse=True)[1].astype(np.float64)
 
 
-def check_varied(predicted: NDArray[np.float64], gold: NDArray[np.float64], *, name: str) -> None:
+def check_varied(predicted: NDArray[np.float64], pairs: ScoredPairs) -> None:
     """Refuse to correlate what does not vary.
 
     Args:
         predicted: Similarities of the model.
-        gold: Similarities by people.
-        name: The task, for the error.
+        pairs: What they are of.
 
     Raises:
-        UserError: One of the two is constant.
+        UserError: The gold scores are constant, or the pairs are such that the similarities of any model are.
+        CollapsedEmbeddingsError: The similarities of this model are.
     """
+    name, gold = pairs.name, pairs.gold
     if np.ptp(gold) == 0:
         raise UserError(f"{name}: all {len(gold)} gold scores are {gold[0]:g}; a correlation needs scores that differ")
-    if np.ptp(predicted) <= np.finfo(np.float32).eps:
-        raise CollapsedEmbeddingsError(
-            f"{name}: the model gives all {len(gold)} pairs the similarity {predicted[0]:.4f}; it has collapsed, "
-            "no score is given"
-        )
+    if np.ptp(predicted) > np.finfo(np.float32).eps:
+        return
+    both = zip(pairs.sentences1, pairs.sentences2, strict=True)
+    distinct = {frozenset((" ".join(words_of(one)), " ".join(words_of(other)))) for one, other in both}
+    if len(distinct) == 1 or all(len(sentences) == 1 for sentences in distinct):
+        which = "are the same two sentences" if len(distinct) == 1 else "hold one sentence twice"
+        raise UserError(f"{name}: all {len(gold)} pairs {which}, which are equally similar; give pairs that differ")
+    raise CollapsedEmbeddingsError(
+        f"{name}: the model gives all {len(gold)} pairs the similarity {predicted[0]:.4f}; it has collapsed, "
+        "no score is given"
+    )

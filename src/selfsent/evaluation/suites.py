@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
@@ -100,7 +100,8 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(name for name in names if name))
     unknown = [name for name in chosen if name not in SUITES]
     if unknown or not chosen:
-        received = f"no suite named {', '.join(unknown)}" if unknown else "no suite was named"
+        near = "".join(did_you_mean(name, SUITES) for name in unknown[:1])
+        received = f"no suite named {', '.join(unknown)}{near}" if unknown else "no suite was named"
         raise UserError(f"{received}; the suites are {', '.join(SUITES)}")
     return chosen
 
