@@ -278,6 +278,11 @@ def index(
     source = open_source(input, columns=picked(columns), on_bad_row=on_bad_row.value, max_rows=max_rows)
     report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
     _note(*source.closing_notes())
+    if report.num_without_direction:
+        _note(
+            f"the model knows no token of {report.num_without_direction:,} of the added texts; only a search by words"
+            " (`--mode text` or `hybrid`) finds them"
+        )
     show(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
 
 
@@ -342,12 +347,11 @@ def parse(
     overwrite: Overwrite = False,
 ) -> None:
     """Parse a corpus once, or take up ready parses, for tree models of given structure; a killed run continues."""
-    from selfsent.data.sources import Source, open_source
+    from selfsent.data.sources import open_source
     from selfsent.parsing.corpus import import_parses, parse_texts
     from selfsent.parsing.spacy_parser import SpacyParser
     from selfsent.parsing.treebank import is_treebank
 
-    source: Source | None = None
     policy = one_of("--on-bad-tree", on_bad_tree, "stop", "skip", "balanced", "right", "left", "random")
     is_ready = trees is not None or is_treebank(input)
     if is_ready and model is not None:
@@ -363,7 +367,7 @@ def parse(
         else:
             parser = SpacyParser(model or "en_core_web_sm", num_processes=processes)
             report = parse_texts(source, parser, output, overwrite=overwrite)
-    _note(*([] if source is None else source.closing_notes()))
+        _note(*source.closing_notes())
     show(*report.notes(policy))
 
 

@@ -57,16 +57,11 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
 
 
-_MAX_COLUMN_DIGITS = 9
-"""A longer number is the name of a column."""
-
-
 def picked(columns: str | None) -> list[str | int] | None:
     """Read a choice of columns; numbers count from 1."""
     if columns is None:
         return None
-    names = [name for part in columns.split(",") if (name := part.strip())]
-    return [int(name) if name.isdecimal() and len(name) <= _MAX_COLUMN_DIGITS else name for name in names]
+    return [int(name) if name.isdigit() else name for name in (part.strip() for part in columns.split(",")) if name]
 
 
 def data_dir_of(data_dir: Path | None) -> Path | None:

@@ -17,8 +17,8 @@ INTERRUPTED = 130
 # Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
-_AS_TYPED = frozenset({"query", "sentence", "columns", "set"})
-"""Parameters that hold texts or lists, neither a name nor a place; each says itself what it needs."""
+_TEXTS = frozenset({"query", "sentence", "columns", "set"})
+"""Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
 
 
 class Interrupted(Exception):  # noqa: N818 it is no error
@@ -46,13 +46,11 @@ class Command(typer.core.TyperCommand):
         """Make the parser of typer, and settle what it finds."""
         parser = super().make_parser(ctx)
         parse = parser.parse_args
-        named = {one.name: one for one in self.params if one.name not in _AS_TYPED}
+        parameters = {one.name: one for one in self.params}
 
         def parse_and_settle(args: list[str]) -> Any:
             found, rest, order = parse(args)
-            for name in named.keys() & found.keys():
-                found[name] = _settled(found[name], named[name])
-            return found, rest, order
+            return {name: _settled(value, parameters[name]) for name, value in found.items()}, rest, order
 
         parser.parse_args = parse_and_settle
         return parser
@@ -61,10 +59,14 @@ class Command(typer.core.TyperCommand):
 def _settled(value: Any, parameter: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_settled(one, parameter) for one in value)
-    if value == "":
+    if not isinstance(value, str):
+        return value
+    if parameter.name in _TEXTS:  # Python reads arguments by the locale, in which a text of UTF-8 may be no text
+        return value.encode("utf8", "surrogateescape").decode("utf8", "replace")
+    if not value:
         option = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar or parameter.name.upper()
         raise UserError(f"{option} is empty; give it a value (a shell variable that is not set is empty)")
-    return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 a text stays a text
+    return os.path.expanduser(value)  # noqa: PTH111 a text stays a text
 
 
 def run_command_line(app: typer.Typer) -> NoReturn:

@@ -83,7 +83,7 @@ def _cloud(vectors: SentenceVectors, options: SuiteOptions) -> list[Score]:
 
 def _biases(pairs: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -> list[Score]:
     similarities = cosines(vectors.of(pairs.sentences1), vectors.of(pairs.sentences2))
-    check_varied(similarities, pairs)
+    check_varied(similarities, pairs.gold, name=pairs.name)
     sentences = list(zip(pairs.sentences1, pairs.sentences2, strict=True))
     columns = {
         "frequency_bias": frequency_bias_columns(similarities, pairs.gold, sentences),

@@ -94,7 +94,7 @@ def _score(task: ScoredPairs, vectors: SentenceVectors, unknown: set[str], optio
     pairs = list(zip(task.sentences1, task.sentences2, strict=True))
     known = np.array([not unknown.intersection(pair) for pair in pairs])
     predicted = np.where(known, cosines(vectors.of(task.sentences1), vectors.of(task.sentences2)), 0.0)
-    check_varied(predicted, task)
+    check_varied(predicted, task.gold, name=task.name)
     items = np.column_stack([predicted, task.gold])
     return Score(
         task=task.name,

@@ -31,7 +31,6 @@ from selfsent.evaluation.sentence_vectors import (
     cosines,
     encode_distinct,
 )
-from selfsent.evaluation.similarity_bias import words_of
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, Pearson, Spearman, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 
@@ -160,22 +159,23 @@ def score_tasks(model: Encoder, tasks: Sequence[ScoredPairs], options: SuiteOpti
 
 def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -> Score:
     predicted = cosines(vectors.of(task.sentences1), vectors.of(task.sentences2))
-    check_varied(predicted, task)
+    check_varied(predicted, task.gold, name=task.name)
     columns = [predicted, task.gold]
     statistic: CountedStatistic = Spearman()
     if options.aggregation != "all" and task.name not in _TASKS_WITH_DEV:
         statistic = STATISTICS[f"subset_spearman_{options.aggregation}"]
         columns.append(_subset_numbers(task))
     items = np.column_stack(columns)
-    if math.isnan(statistic(items)):
-        raise UserError(f"{task.name}: no subset has scores that differ; needed for `mean` and `wmean`, use `all`")
+    value = statistic(items)
+    if math.isnan(value):
+        raise UserError(f"{task.name}: in no subset do both scores differ; needed for `mean` and `wmean`, use `all`")
     also: dict[str, float | int | str] = {"pearson": Pearson()(items)}
     also |= {"split": "dev"} if options.split == "dev" else {}
     also |= {"note": task.note} if task.note else {}
     return Score(
         task=task.name,
         metric="spearman",
-        value=statistic(items),
+        value=value,
         ci95=bootstrap_interval(items, statistic, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=also,
@@ -192,28 +192,21 @@ def _subset_numbers(task: ScoredPairs) -> NDArray[np.float64]:
     return np.unique(np.asarray(task.subsets), return_inverse=True)[1].astype(np.float64)
 
 
-def check_varied(predicted: NDArray[np.float64], pairs: ScoredPairs) -> None:
+def check_varied(predicted: NDArray[np.float64], gold: NDArray[np.float64], *, name: str) -> None:
     """Refuse to correlate what does not vary.
 
     Args:
         predicted: Similarities of the model.
-        pairs: What they are of.
+        gold: Similarities by people.
+        name: The task, for the error.
 
     Raises:
-        UserError: The gold scores are constant, or the pairs are such that the similarities of any model are.
-        CollapsedEmbeddingsError: The similarities of this model are.
+        UserError: One of the two is constant.
     """
-    name, gold = pairs.name, pairs.gold
     if np.ptp(gold) == 0:
         raise UserError(f"{name}: all {len(gold)} gold scores are {gold[0]:g}; a correlation needs scores that differ")
-    if np.ptp(predicted) > np.finfo(np.float32).eps:
-        return
-    both = zip(pairs.sentences1, pairs.sentences2, strict=True)
-    distinct = {frozenset((" ".join(words_of(one)), " ".join(words_of(other)))) for one, other in both}
-    if len(distinct) == 1 or all(len(sentences) == 1 for sentences in distinct):
-        which = "are the same two sentences" if len(distinct) == 1 else "hold one sentence twice"
-        raise UserError(f"{name}: all {len(gold)} pairs {which}, which are equally similar; give pairs that differ")
-    raise CollapsedEmbeddingsError(
-        f"{name}: the model gives all {len(gold)} pairs the similarity {predicted[0]:.4f}; it has collapsed, "
-        "no score is given"
-    )
+    if np.ptp(predicted) <= np.finfo(np.float32).eps:
+        raise CollapsedEmbeddingsError(
+            f"{name}: the model gives all {len(gold)} pairs the similarity {predicted[0]:.4f}; it has collapsed, "
+            "no score is given"
+        )
