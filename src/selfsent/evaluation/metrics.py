@@ -1,4 +1,4 @@
-"""Which way each headline metric points: whether a higher value is a better model."""
+"""Which way each headline metric points: whether a higher value means a better model."""
 
 from collections.abc import Iterable
 
