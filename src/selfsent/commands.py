@@ -97,15 +97,18 @@ def _fail(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-class _OneLine(logging.Formatter):
+class OneLine(logging.Formatter):
+    """Writes a note on one line, without what would command a terminal."""
+
     def format(self, record: logging.LogRecord) -> str:
+        """Write the note of a record."""
         return visible(super().format(record))
 
 
 def _quiet_libraries() -> None:
     """Our own notes and warnings go to standard error, one line each; the libraries' chatter does not."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(message)s"))
+    handler.setFormatter(OneLine("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("selfsent").setLevel(logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
