@@ -9,6 +9,7 @@ import typer
 
 from selfsent import __version__
 from selfsent.command_options import (
+    SEED,
     BadRows,
     BatchSize,
     Columns,
@@ -18,7 +19,6 @@ from selfsent.command_options import (
     OnBadRow,
     Overwrite,
     SearchMode,
-    Seed,
     TreeFormat,
     data_dir_of,
     languages_of,
@@ -60,7 +60,7 @@ def entry(
 @app.command(cls=Command)
 def demo(
     output: Annotated[Path, typer.Option(help="Where model, store and report go.")] = Path("selfsent-demo"),
-    seed: Seed = 42,
+    seed: Annotated[int, SEED] = 42,
 ) -> None:
     """Run the main job on the embedded corpus: train from scratch, measure, index, search."""
     from selfsent.demo import render, run
@@ -82,7 +82,7 @@ def train(
     max_rows: MaxRows = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak learning rate.")] = None,
-    seed: Seed = None,
+    seed: Annotated[int | None, SEED] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
     ] = None,
