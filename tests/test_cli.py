@@ -308,3 +308,52 @@ def test_evaluation_data_that_is_not_there_is_named(selfsent: Run, home: Path, t
     refused(selfsent("evaluate", home / "model", "--suite", "sts", "--data-dir", tmp_path), "sts/STS12/test.jsonl")
     refused(selfsent("evaluate", home / "model", "--data-dir", tmp_path / "none"), "--data-dir")
     refused(selfsent("evaluate", tmp_path / "none", "--data-dir", tmp_path), "no model")
+
+
+@pytest.mark.parametrize("command", ["encode", "index", "parse"])
+def test_what_a_stray_quote_swallowed_is_told_by_every_command_that_reads(
+    selfsent: Run, home: Path, tmp_path: Path, command: str
+) -> None:
+    source = tmp_path / "stray.csv"
+    source.write_text("text\n" + "\n".join(TEXTS[:9]) + '\n"' + "\n".join(TEXTS[9:20]) + "\n", "utf8")
+    trees = tmp_path / "trees.mrg"
+    trees.write_text("\n".join(f"(S {' '.join(f'(X {word})' for word in text.split())})" for text in TEXTS[:9]), "utf8")
+    typed = {
+        "encode": ("encode", home / "model", source, "--output", tmp_path / "v.npy"),
+        "index": ("index", home / "model", source, "--store", tmp_path / "store"),
+        "parse": ("parse", source, "--trees", trees, "--output", tmp_path / "p.parquet"),
+    }[command]
+    refused(selfsent(*typed), "stray.csv, line 11", "--on-bad-row skip")
+    done = selfsent(*typed, "--on-bad-row", "skip")
+    assert done.code == 0, done
+    assert "9 " in done.out
+    assert "1 bad row" in done.notes
+    assert "left out, the first:" in done.notes
+    assert "stray.csv, line 11" in done.notes
+
+
+def test_texts_that_only_a_search_by_words_finds_are_told(
+    selfsent: Run, tmp_path: Path, tiny_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    pytest.importorskip("lancedb")
+    embedding = StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=8)
+    embedding.embedding.weight.data[tiny_tokenizer.backend_tokenizer.encode("\u4e2d").ids] = 0
+    SentenceTransformer(modules=[embedding], device="cpu").save_pretrained(str(tmp_path / "model"))
+    (tmp_path / "notes.txt").write_text("the cat\n\u4e2d\n", "utf8")
+    done = selfsent("index", tmp_path / "model", tmp_path / "notes.txt", "--store", tmp_path / "store")
+    assert done.code == 0, done
+    assert "knows no token of 1 of the added texts" in done.notes
+
+
+def test_a_query_that_begins_with_a_minus_is_answered(selfsent: Run, store: Path) -> None:
+    found = selfsent("search", store, "-k", "1", "--", "-5 the cat sees the garden")
+    assert found.code == 0, found
+    assert "notes.txt:" in found.out
+
+
+def test_an_output_whose_name_looks_like_markup_is_written_and_named(selfsent: Run, home: Path, tmp_path: Path) -> None:
+    output = tmp_path / "o" / "[" / "x]" / "v:key:2.npy"
+    done = selfsent("encode", home / "model", home / "notes.txt", "--output", output)
+    assert done.code == 0, done
+    assert f"written to {output}\n" in done.out
+    assert output.is_file()

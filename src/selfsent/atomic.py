@@ -46,6 +46,22 @@ def is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+def require_file_place(path: Path) -> None:
+    """Refuse a place where no file can be written, before the work whose outcome goes there.
+
+    Raises:
+        UserError: It is a folder, or the folder it would stand in is a file or cannot be written to.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file")
+    if is_device(path):
+        return
+    folder = next(parent for parent in Path(os.path.realpath(path)).parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        reason = "cannot be written to" if folder.is_dir() else "is a file"
+        raise UserError(f"cannot write {path}: {folder} {reason}; name another place")
+
+
 @contextlib.contextmanager
 def atomic_directory(path: Path) -> Generator[Path]:
     """Yield a temporary folder beside ``path``, renamed to it when the block ends; what stood there before is replaced.
@@ -83,4 +99,4 @@ def atomic_directory(path: Path) -> Generator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, aside and renamed."""
     with atomic_path(path) as aside:
-        aside.write_text(text, encoding="utf8")
+        aside.write_text(text, encoding="utf8", errors="backslashreplace")  # a name that is not UTF-8

@@ -1,16 +1,15 @@
 """The command line: a command parses its arguments, calls one function of the package, and prints what it returns."""
 
 import logging
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-import typer.core
 
 from selfsent import __version__
 from selfsent.command_options import (
+    SEED,
     BadRows,
     BatchSize,
     Columns,
@@ -29,39 +28,21 @@ from selfsent.command_options import (
     opened,
     picked,
 )
+from selfsent.commands import Command, CommandGroup, run_command_line
 from selfsent.errors import UserError
-
-INTERRUPTED = 130
-
-# Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
-_UsageError: Any = typer.BadParameter.__mro__[1]
-
-
-class _Interrupted(Exception):  # noqa: N818 it is no error
-    """A person pressed Ctrl-C; the text says how to go on, which typer would drop."""
-
-
-class _Commands(typer.core.TyperGroup):
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise _Interrupted(str(error) or "interrupted") from None
-
+from selfsent.printed_text import TextTable, show, visible
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=CommandGroup,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
 
-def _print(*renderables: Any) -> None:
-    from rich.console import Console
-
-    console = Console() if sys.stdout.isatty() else Console(width=120)
-    for renderable in renderables:
-        console.print(renderable, highlight=False)
+def _note(*notes: str) -> None:
+    """Tell what a person should know of the work that was done, on standard error as the notes of a training."""
+    for note in notes:
+        logging.getLogger("selfsent").info(note)
 
 
 def _show_version(wanted: bool) -> None:
@@ -79,18 +60,18 @@ def entry(
     """Learn sentence embeddings from raw text alone, and search with them."""
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     output: Annotated[Path, typer.Option(help="Where model, store and report go.")] = Path("selfsent-demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 42,
+    seed: Annotated[int, SEED] = 42,
 ) -> None:
     """Run the main job on the embedded corpus: train from scratch, measure, index, search."""
     from selfsent.demo import render, run
 
-    _print(*render(run(output, seed=seed)))
+    show(*render(run(output, seed=seed)))
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD_OR_RECIPE", help="A method, or a recipe (see `recipes`).")],
     data: Annotated[str, typer.Option(help="File, folder, hf:NAME[:config][:split], or docs:.")],
@@ -104,7 +85,7 @@ def train(
     max_rows: MaxRows = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seeds weights, dropout and order.")] = None,
+    seed: Annotated[int | None, SEED] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
     ] = None,
@@ -146,13 +127,13 @@ def train(
     if named_recipe(request).has_many_runs:
         from selfsent.methods.train_table import execute_table
 
-        _print(execute_table(request).render(), f"table written to {output}")
+        show(execute_table(request).render(), f"table written to {output}")
     else:
         execute(request)
-        _print(f"model written to {output}")
+        show(f"model written to {output}")
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model folders or hub names.")],
     suite: Annotated[str, typer.Option(help="Suites, with commas between them.")] = "sts,lexical",
@@ -172,11 +153,13 @@ def evaluate(
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="What the suite teacher-error compares with.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
+    on_bad_row: BadRows = OnBadRow.stop,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
     """Score models on suites of tasks, with 95% bootstrap intervals."""
     from selfsent import evaluation
+    from selfsent.atomic import require_file_place
     from selfsent.evaluation.baselines import evaluate_with_baselines
     from selfsent.evaluation.pairs import evaluate_own_labels
     from selfsent.evaluation.suites import refuse_unused, suite_names
@@ -188,32 +171,50 @@ def evaluate(
         teacher=teacher,
         batch_size=batch_size,
     )
-    if json_path is not None and len(models) > 1:
-        raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
-    if baselines and (len(models) > 1 or pairs is not None or qrels is not None):
-        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
-    if corpus is not None and not baselines:
-        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
-    refuse_unused(options, () if pairs is not None or qrels is not None else suite_names(suite))
+    own_labels = pairs is not None or qrels is not None
+    if json_path is not None:
+        if len(models) > 1:
+            raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
+        require_file_place(json_path)
+    _refuse_useless(
+        beside=baselines and (len(models) > 1 or own_labels),
+        corpus=None if baselines else corpus,
+        skipping=on_bad_row is OnBadRow.skip and pairs is None and not baselines,
+    )
+    refuse_unused(options, () if own_labels else suite_names(suite))
     folder = data_dir_of(data_dir)
-    if pairs is not None or qrels is not None:
-        reports = evaluate_own_labels(models, pairs=pairs, qrels=qrels, options=options, device=device)
+    if own_labels:
+        reports = evaluate_own_labels(
+            models, pairs=pairs, qrels=qrels, options=options, device=device, on_bad_row=on_bad_row.value
+        )
     elif baselines:
-        reports = evaluate_with_baselines(models[0], suite, folder, corpus=corpus, options=options, device=device)
+        reports = evaluate_with_baselines(
+            models[0], suite, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row.value
+        )
     else:
         reports = [evaluation.evaluate(model, suite, folder, options=options, device=device) for model in models]
     if json_path is not None:
         reports[0].save(json_path)
     if baselines:
-        _print(evaluation.render_baselines(reports))
+        show(evaluation.render_baselines(reports))
     elif len(reports) == 1:
-        _print(evaluation.render(reports[0]))
+        show(evaluation.render(reports[0]))
     else:
         differences = evaluation.paired_differences(reports)
-        _print(evaluation.render_side_by_side(reports), evaluation.render_differences(differences))
+        show(evaluation.render_side_by_side(reports), evaluation.render_differences(differences))
 
 
-@app.command()
+def _refuse_useless(*, beside: bool, corpus: str | None, skipping: bool) -> None:
+    """Refuse options of ``evaluate`` that have nothing to work on."""
+    if beside:
+        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
+    if corpus is not None:
+        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
+    if skipping:
+        raise UserError("--on-bad-row is for --pairs and for the corpus of --baselines; name one or leave it out")
+
+
+@app.command(cls=Command)
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run or model folders, or --json reports.")],
     suite: Annotated[str, typer.Option(help="What folders are evaluated on.")] = "sts,geometry",
@@ -222,6 +223,7 @@ def compare(
     batch_size: BatchSize = 64,
 ) -> None:
     """Compare runs with the first of them: a table, paired intervals, and a page with plots."""
+    from selfsent.atomic import require_file_place
     from selfsent.evaluation import SuiteOptions
     from selfsent.evaluation.compare import compare as run
     from selfsent.evaluation.compare import render
@@ -229,14 +231,15 @@ def compare(
 
     if output is not None and output.suffix not in {".html", ".md"}:
         raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")
+    if output is not None:
+        require_file_place(output)
     comparison = run(runs, suites=suite, data_dir=data_dir_of(data_dir), options=SuiteOptions(batch_size=batch_size))
-    _print(render(comparison))
     if output is not None:
         save(comparison, output)
-        _print(f"comparison written to {output}")
+    show(render(comparison), *([] if output is None else [f"comparison written to {output}"]))
 
 
-@app.command()
+@app.command(cls=Command)
 def encode(
     model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
@@ -257,10 +260,11 @@ def encode(
     report = run(
         load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
     )
-    _print(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
+    _note(*source.closing_notes())
+    show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
 
-@app.command()
+@app.command(cls=Command)
 def index(
     model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
@@ -278,10 +282,16 @@ def index(
 
     source = opened(input, columns, header, on_bad_row, max_rows, output=store)
     report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
-    _print(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
+    _note(*source.closing_notes())
+    if report.num_without_direction:
+        _note(
+            f"the model knows no token of {report.num_without_direction:,} of the added texts; only a search by words"
+            " (`--mode text` or `hybrid`) finds them"
+        )
+    show(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
 
 
-@app.command()
+@app.command(cls=Command)
 def search(
     store: Annotated[str, typer.Argument(help="Folder (or URI) of the store.")],
     query: Annotated[str, typer.Argument(help="What to look for.")],
@@ -293,10 +303,10 @@ def search(
     """Find the texts of a store nearest to a query."""
     from selfsent.search.semantic_search import SemanticSearch, render_hits
 
-    _print(render_hits(SemanticSearch(store, model, device=device).search(query, k, mode.value)))
+    show(render_hits(SemanticSearch(store, model, device=device).search(query, k, mode.value)))
 
 
-@app.command()
+@app.command(cls=Command)
 def tree(
     model: Annotated[str, typer.Argument(help="Folder or hub name of a tree model.")],
     sentence: Annotated[str, typer.Argument(help="A sentence.")],
@@ -308,20 +318,24 @@ def tree(
     output: Annotated[Path | None, typer.Option(help="Write to a file instead of the terminal.")] = None,
 ) -> None:
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
-    from selfsent.atomic import write_text
+    from selfsent.atomic import require_file_place, write_text
     from selfsent.trees.sentence import sentence_tree
     from selfsent.trees.side_by_side import tree_pair
 
+    if output is not None:
+        require_file_place(output)
     shown = sentence_tree(model, sentence) if versus is None else tree_pair(model, sentence, versus)
     drawn = shown.drawn(format.value)
-    if output is None:
-        typer.echo(drawn)
+    if output is None and format is TreeFormat.svg:
+        typer.echo(drawn.encode(sys.stdout.encoding, "xmlcharrefreplace").decode(sys.stdout.encoding))
+    elif output is None:
+        typer.echo(visible(drawn, lines=True))
     else:
         write_text(output, drawn + "\n")
-        _print(f"tree written to {output}")
+        show(f"tree written to {output}")
 
 
-@app.command()
+@app.command(cls=Command)
 def parse(
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts, or a .mrg, .ptb or .conllu file.")],
     output: Annotated[Path, typer.Option(help="A .parquet file: texts and their trees, also a source of the texts.")],
@@ -331,7 +345,7 @@ def parse(
         str, typer.Option(help="A ready parse that cannot be used: stop, skip, or balanced, right, left, random.")
     ] = "stop",
     lift: Annotated[bool, typer.Option("--lift", help="Make ready dependency trees projective.")] = False,
-    processes: Annotated[int, typer.Option(min=1, help="Processes that parse side by side.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=1024, help="Processes that parse side by side.")] = 1,
     columns: Columns = None,
     header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
@@ -358,18 +372,17 @@ def parse(
         else:
             parser = SpacyParser(model or "en_core_web_sm", num_processes=processes)
             report = parse_texts(source, parser, output, overwrite=overwrite)
-    _print(*report.notes(policy))
+        _note(*source.closing_notes())
+    show(*report.notes(policy))
 
 
-@app.command()
+@app.command(cls=Command)
 def recipes() -> None:
     """List the recipes and the published number each one answers to."""
-    from rich.table import Table
-
     from selfsent.methods.recipe import read_recipe, shipped_recipes
     from selfsent.methods.variants import variants_of
 
-    table = Table(box=None, pad_edge=False)
+    table = TextTable(box=None, pad_edge=False)
     for heading in ("recipe", "method", "runs", "what", "answers to"):
         table.add_column(heading, overflow="fold")
     for path in shipped_recipes().values():
@@ -377,39 +390,9 @@ def recipes() -> None:
         methods = dict.fromkeys([recipe.method, *(entry.get("method", recipe.method) for entry in recipe.run)])
         num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
         table.add_row(recipe.name, ", ".join(filter(None, methods)), str(num_runs), recipe.title, recipe.answers)
-    _print(table)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
-    raise SystemExit(code)
-
-
-def _quiet_libraries() -> None:
-    """Our own notes and warnings go to standard error, one line each; the libraries' chatter does not."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("selfsent").setLevel(logging.INFO)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    show(table)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
-    _quiet_libraries()
-    try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except UserError as error:
-        _fail(f"error: {error}", 2)
-    except _UsageError as error:
-        command = error.ctx.command_path if error.ctx else "selfsent"
-        _fail(f"error: {' '.join(error.format_message().split()).rstrip('.')} (see `{command} --help`)", 2)
-    except (KeyboardInterrupt, _Interrupted) as error:
-        _fail(str(error) or "interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, as in `... | head`
-        raise SystemExit(0) from None
-    raise SystemExit(code or 0)
+    run_command_line(app)

@@ -1,13 +1,14 @@
 """The options that several commands of the command line share, and how the text of an option is read."""
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from selfsent.data.sources import Source
@@ -57,7 +58,8 @@ FirstRow = Annotated[
     typer.Option("--header", help="Whether the first row names the columns (default: if it is known to)."),
 ]
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
-MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, max=sys.maxsize, help="Rows of the source to use.")]
+SEED = typer.Option(min=0, max=2**32 - 1, help="Seeds weights, dropout and order (default: the recipe's, or 42).")
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)
 ]
@@ -139,5 +141,6 @@ def one_of(option: str, value: str, *allowed: str) -> Any:
         UserError: It has another.
     """
     if value not in allowed:
-        raise UserError(f"{option} {value!r} is not known; it is one of {', '.join(allowed)}")
+        near = did_you_mean(value, allowed)
+        raise UserError(f"{option} {value!r} is not known{near}; it is one of {', '.join(allowed)}")
     return value

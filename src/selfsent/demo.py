@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
@@ -26,6 +25,7 @@ from selfsent.evaluation.score import Score
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.methods.recipe import shipped_recipes
 from selfsent.methods.train import train
+from selfsent.printed_text import TextTable, plain
 from selfsent.search.indexing import index
 from selfsent.search.semantic_search import Hit, SemanticSearch, render_hits
 from selfsent.training.run_folder import RunFolder, listed, visible_names
@@ -160,14 +160,15 @@ def render(demo: Demo) -> list[RenderableType]:
     """Lay a demo out for the terminal."""
     report = demo.report
     answers = [
-        Group(f"[bold]{query}[/bold]", Padding(render_hits(hits), (0, 0, 1, 2))) for query, hits in demo.answers.items()
+        Group(plain(query, "bold"), Padding(render_hits(hits), (0, 0, 1, 2))) for query, hits in demo.answers.items()
     ]
     written = [f"  {name}: {path}" for name, path in report["paths"].items()]
     return [
         _table(report),
         "",
         *answers,
-        f"[bold]The tree of a sentence[/bold]\n{demo.tree}",
+        plain("The tree of a sentence", "bold"),
+        demo.tree,
         "",
         f"Done in {report['seconds']:.0f} s. Written:",
         *written,
@@ -175,13 +176,11 @@ def render(demo: Demo) -> list[RenderableType]:
     ]
 
 
-def _table(report: Mapping[str, Any]) -> Table:
+def _table(report: Mapping[str, Any]) -> TextTable:
     corpus = report["corpus"]
-    table = Table(
+    table = TextTable(
         title=f"Finding the rest of a docstring by its first sentence ({corpus['queries']:,} held-out docstrings)",
-        title_justify="left",
         caption="x100; nDCG@10 with its 95% interval",
-        caption_justify="left",
     )
     for heading in ("", "nDCG@10", "95% interval", "recall@10"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)

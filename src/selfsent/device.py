@@ -19,7 +19,7 @@ def checked_device(name: str | None) -> str | None:
     """
     if name is not None:
         try:
-            torch.empty(0, device=name)
+            torch.empty(0, device=name).cpu()
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             found = torch.accelerator.device_count() if torch.accelerator.is_available() else 0
             raise UserError(

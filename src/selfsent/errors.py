@@ -1,4 +1,7 @@
-"""The one exception a user's mistake becomes."""
+"""The one exception a user's mistake becomes, and the name that a person may have meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -7,3 +10,9 @@ class UserError(ValueError):
     The command line prints the text after ``error:`` and exits with code 2, without a traceback. From Python it is a
     ``ValueError``.
     """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name nearest to an unknown one, ``" (did you mean 'sct'?)"``; empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

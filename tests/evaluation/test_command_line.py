@@ -1,7 +1,9 @@
 """``selfsent evaluate`` and ``selfsent compare`` as a person types them; each bad input is refused by one line."""
 
 import json
+import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +226,79 @@ def test_languages_and_teachers_that_cannot_be_used_are_refused(
     refused(refusal("teacher-error", "--teacher", translated / "nowhere"), "nowhere", "no model")
     refused(refusal("teacher-error", "--teacher", runs.wide), "8", "16")
     refused(refusal("sts", "--teacher", runs.wide, "--pairs", "pairs.jsonl"), "--teacher")
+
+
+@pytest.fixture
+def own_pairs(tmp_path: Path, sentences: list[str]) -> Path:
+    """Eleven pairs of sentences, and one without a score in line 4."""
+    rows: list[dict] = [
+        {"sentence1": one, "sentence2": other, "score": number % 5}
+        for number, (one, other) in enumerate(pairwise(sentences))
+    ]
+    rows.insert(3, {"sentence1": "a", "sentence2": "b", "score": "high"})
+    return write_jsonl(tmp_path / "own.jsonl", rows)
+
+
+def test_a_bad_pair_is_left_out_as_the_error_advises_and_is_told(
+    selfsent: Command, runs: Runs, own_pairs: Path, tmp_path: Path
+) -> None:
+    command = ("evaluate", runs.wide, "--pairs", own_pairs, "--json", tmp_path / "report.json")
+    refused(selfsent(*command), "own.jsonl, line 4", "--on-bad-row skip")
+    done = selfsent(*command, "--on-bad-row", "skip")
+    assert done.code == 0, done
+    assert load_report(tmp_path / "report.json").score("own").num_items == 11
+    assert "1 bad row left out, the first:" in done.notes
+    assert "own.jsonl, line 4" in done.notes
+
+
+def test_the_corpus_of_baselines_is_read_as_asked_and_its_notes_are_told(
+    selfsent: Command, runs: Runs, data: Path, sentences: list[str]
+) -> None:
+    corpus = write_jsonl(data / "corpus.jsonl", [{"text": text} for text in [*sentences, *sentences]] + [{"text": 3}])
+    command = ("evaluate", runs.wide, "--suite", "retrieval", "--data-dir", data, "--baselines", "--corpus", corpus)
+    refused(selfsent(*command), "corpus.jsonl, line 25", "--on-bad-row skip")
+    done = selfsent(*command, "--on-bad-row", "skip")
+    assert done.code == 0, done
+    assert "1 bad row left out, the first:" in done.notes
+
+
+def test_judgements_that_are_all_zero_are_refused_and_not_scored_as_zero(
+    selfsent: Command, runs: Runs, data: Path
+) -> None:
+    judged = data / "retrieval/toy"
+    write_tsv(judged / "qrels/test.tsv", [["query-id", "corpus-id", "score"], ["q1", "d1", "0"], ["q1", "d3", "-1"]])
+    refused(selfsent("evaluate", runs.wide, "--qrels", judged), "toy", "every score of the judgements is 0 or less")
+
+
+def test_subsets_without_a_correlation_are_refused(
+    selfsent: Command, runs: Runs, data: Path, tmp_path: Path, sentences: list[str]
+) -> None:
+    rows = [
+        {"sentence1": one, "sentence2": other, "score": number, "subset": str(number)}
+        for number, (one, other) in enumerate(pairwise(sentences))
+    ]
+    write_jsonl(data / "sts/STS12/test.jsonl", rows)
+    command = ("evaluate", runs.wide, "--suite", "sts", "--data-dir", data, "--aggregation", "mean")
+    refused(selfsent(*command, "--json", tmp_path / "r.json"), "STS12", "no subset", "use `all`")
+
+
+def test_a_page_is_written_although_nothing_can_be_printed(
+    selfsent: Command, saved: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("selfsent.cli.show", broken)
+    refused(selfsent("compare", *saved, "--output", tmp_path / "table.md"), "Input/output error")
+    assert (tmp_path / "table.md").read_text("utf8").startswith("| task |")
+
+
+def test_a_comparison_of_names_that_look_like_markup_is_printed_and_written(selfsent: Command, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("m[red]v2.json", "host:key:value.json")]
+    for noise, path in enumerate(paths, start=1):
+        noisy_report("x", noise).save(path)
+    output = tmp_path / "o" / "[" / "x].md"
+    done = selfsent("compare", *paths, "--output", output)
+    assert done.code == 0, done
+    assert {"m[red]v2", "host:key:value", f"comparison written to {output}"} <= set(re.split(r" *[\n┃] *", done.out))
+    assert output.is_file()

@@ -10,7 +10,8 @@ from selfsent.evaluation import (
 
 
 @pytest.mark.parametrize(
-    ("suites", "message"), [("stss", "no suite named stss; the suites are sts"), (",", "no suite")]
+    ("suites", "message"),
+    [("stss", r"no suite named stss \(did you mean 'sts'\?\); the suites are sts, "), (",", "no suite")],
 )
 def test_an_unknown_suite_lists_the_known_ones(tmp_path, suites, message):
     with pytest.raises(UserError, match=message):

@@ -35,9 +35,7 @@ SHORT = {"max_steps": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-2
 @pytest.mark.parametrize("view", ["document", "crops", "title"])
 def test_simcse_trains_a_static_table_on_each_view_of_documents(tmp_path: Path, view: str):
     data = documents_file(tmp_path)
-    model = train(
-        "simcse", data, tmp_path / "run", view=view, base="static", head="none", training=SHORT, device="cpu"
-    )
+    model = train("simcse", data, tmp_path / "run", view=view, base="static", head="none", training=SHORT, device="cpu")
     assert model.encode(["the river"]).shape == (1, 256)
     metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf8").splitlines()]
     assert any("eval_own_documents" in row for row in metrics)

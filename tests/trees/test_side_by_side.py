@@ -112,3 +112,18 @@ def test_models_of_different_pieces_are_compared_over_words(saved: Path, tmp_pat
     assert pair.leaves == tuple(SENTENCE.split())
     assert [tree.depth for tree in pair.trees] == [5, 5]
     assert pair.shared == frozenset()
+
+
+def test_a_misspelt_structure_is_answered_with_the_known_one(saved: Path):
+    with pytest.raises(
+        UserError, match=r"--versus 'balancd' is no structure and no model \(did you mean 'balanced'\?\)"
+    ):
+        tree_pair(saved, SENTENCE, "balancd")
+
+
+def test_of_two_models_the_one_without_trees_is_named(
+    saved: Path, tiny_static_model: SentenceTransformer, tmp_path: Path
+):
+    tiny_static_model.save_pretrained(str(tmp_path / "static"))
+    with pytest.raises(UserError, match=r"/static builds no trees \(its first module is StaticEmbedding\)"):
+        tree_pair(saved, SENTENCE, str(tmp_path / "static"))

@@ -170,7 +170,8 @@ class _Build:
         learned = write_corpus((one for one in found.corpus if not is_held_out(one, share)), self.folder.learned)
         num_heldout = len(found.corpus) - len(learned)
         self._say("learning", f"from {len(learned):,} documents; {num_heldout:,} are held out, to measure with")
-        model = self._train(learned, self.folder.measured_model, {"training.best": "own-documents", "max_minutes": self.request.minutes / 2})
+        chosen = {"training.best": "own-documents", "max_minutes": self.request.minutes / 2}
+        model = self._train(learned, self.folder.measured_model, chosen)
         best = json.loads((self.folder.measured_model / "run.json").read_text("utf8")).get("best", {})
         self._say("choosing", "how much words and meaning count, by parts that nothing was learned from")
         weight = chosen_weight(model, learned)
@@ -253,10 +254,8 @@ class _Build:
         now = self._pieces_per_word(str(learned["model"]), found.corpus)
         if now < _DRIFT * before:
             return []
-        return [
-            f"the documents have changed: a word now takes {now:.2f} pieces of the vocabulary, and took {before:.2f} when"
-            " the model was trained; add --retrain to learn anew"
-        ]
+        note = f"a word now takes {now:.2f} pieces of the vocabulary, and took {before:.2f} when the model was trained"
+        return [f"the documents have changed: {note}; add --retrain to learn anew"]
 
     def _report(self, found: Read, state: Mapping[str, Any], num_passages: int) -> dict[str, Any]:
         learned: Mapping[str, Any] = state["learned"]

@@ -126,7 +126,8 @@ def measure(
         for task in tasks:
             both = list(two_scores(BM25(), CosineScores(model), task))
             ranks = _ranks(both, task, weight) | {name: right_ranks(one, task) for name, one in systems.items()}
-            scores[task.name] = {name: score_of_ranks(task, found, seed=seed) for name, found in _ordered(ranks).items()}
+            ordered = _ordered(ranks).items()
+            scores[task.name] = {name: score_of_ranks(task, found, seed=seed) for name, found in ordered}
             if task.name == _ASKED_BY or not examples:
                 examples = _examples(both, task, ranks, weight)
     shown = scores.get(_ASKED_BY) or next(iter(scores.values()))
@@ -177,7 +178,8 @@ def _examples(
     won = np.flatnonzero((hybrid == 1) & (words > _FAR))
     lost = np.flatnonzero((words == 1) & (hybrid > _FAR))
     half = _NUM_EXAMPLES // 2
-    chosen = [*won[: max(half, _NUM_EXAMPLES - len(lost))], *lost[: max(half, _NUM_EXAMPLES - len(won))]][:_NUM_EXAMPLES]
+    most_won, most_lost = max(half, _NUM_EXAMPLES - len(lost)), max(half, _NUM_EXAMPLES - len(won))
+    chosen = [*won[:most_won], *lost[:most_lost]][:_NUM_EXAMPLES]
     if not chosen:
         return []
     by_meaning = np.concatenate([one.hybrid(weight) for one in both])

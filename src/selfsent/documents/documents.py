@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from selfsent.data.columns import Picks
 from selfsent.data.bad_rows import OnBadRow
+from selfsent.data.columns import Picks
 from selfsent.documents.document import Document
 from selfsent.documents.file_formats import KNOWN_NAMES, suffix_of
 from selfsent.documents.file_reader import read_files

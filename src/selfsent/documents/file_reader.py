@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from selfsent.data.bad_rows import BadRows
 from selfsent.data.columns import Picks
 from selfsent.data.formats import NumberedRecords, read_records
-from selfsent.data.bad_rows import BadRows
 from selfsent.documents.document import Document
 from selfsent.documents.file_formats import PLAIN_TEXT, WHOLE_FILES, read_whole_file, suffix_of
 from selfsent.documents.folder import SourceFile

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from selfsent.documents.document import Document
 from selfsent.documents.passages import passages
@@ -57,7 +58,7 @@ def windows(stretch: Stretch) -> Stretch:
         return stretch
     num_windows = max(2, round(len(words) / _WINDOW_WORDS))
     bounds = [round(number * len(words) / num_windows) for number in range(num_windows + 1)]
-    cut = tuple(" ".join(words[start:end]) for start, end in zip(bounds[:-1], bounds[1:], strict=True))
+    cut = tuple(" ".join(words[start:end]) for start, end in pairwise(bounds))
     return Stretch(document=stretch.document, title="", sentences=cut)
 
 

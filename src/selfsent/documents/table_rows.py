@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from selfsent.data.bad_rows import BadRows
 from selfsent.data.columns import NOT_TEXTS, Picks, layout_of
 from selfsent.data.formats import BadRecord, NumberedRecords, Record
-from selfsent.data.bad_rows import BadRows
 from selfsent.documents.blocks import without_noncharacters
 from selfsent.documents.document import Document
 

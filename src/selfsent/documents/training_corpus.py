@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selfsent.data.columns import Row
 from selfsent.data.bad_rows import BadRows
+from selfsent.data.columns import Row
 from selfsent.data.sources import Source
 from selfsent.documents.corpus_file import CorpusFile, is_corpus_file, write_corpus
 from selfsent.documents.document import Document

@@ -8,7 +8,6 @@ from selfsent.documents.stretches import Stretch, stretches, windows
 from selfsent.errors import UserError
 from selfsent.views.document_views import SENTENCE_END
 
-
 _MOSTLY = 0.8
 
 

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel
 
+from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
@@ -109,6 +110,7 @@ def evaluate_with_baselines(
     corpus: str | Path | None = None,
     options: SuiteOptions | None = None,
     device: str | None = None,
+    on_bad_row: OnBadRow = "stop",
 ) -> list[Report]:
     """Score a model and, on the same suites, every baseline that it and its corpus allow.
 
@@ -120,6 +122,7 @@ def evaluate_with_baselines(
             and without one leaves out the baselines that are fitted on a corpus.
         options: The settings of the protocol.
         device: Where to put the model.
+        on_bad_row: ``stop`` at the first row of the corpus that cannot be used, or ``skip`` and count such rows.
 
     Returns:
         The model's report, then one a baseline. A baseline is scored on the suites that apply to it: BM25 ranks, and
@@ -130,18 +133,21 @@ def evaluate_with_baselines(
     """
     options = options or SuiteOptions()
     chosen = suite_names(suites)
-    source = corpus or training_corpus(model)
-    opened = None if source is None else open_source(source, on_bad_row="skip")
-    texts = None if opened is None else opened.texts()
-    if texts is None:
-        _LOG.info("no training corpus is known of %s; name it with --corpus for the baselines fitted on it", model)
+    named = corpus or training_corpus(model)
+    source = None if named is None else open_source(named, on_bad_row=on_bad_row)
+    texts = None if source is None else list(islice(source.texts(), _MAX_TEXTS))
+    notes = (
+        source.closing_notes()
+        if source is not None
+        else [f"no training corpus is known of {model}; name it with --corpus"]
+    )
+    for note in notes:
+        _LOG.info(note)
     reports = [evaluate(model, chosen, data_dir, options=options, device=device)]
     folder = None if data_dir is None else Path(data_dir)
     for name, baseline in baselines_for(load(model, device=device), texts, seed=options.seed).items():
         scorings = partial(_scorings, name=name, suites=chosen, data_dir=folder, options=options)
         reports.append(report_of(baseline, scorings, options=options, data=reports[0].settings["data"], name=name))
-    for note in [] if opened is None else opened.closing_notes():
-        _LOG.info("%s", note)
     return [report for number, report in enumerate(reports) if report.scores or number == 0]
 
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
-
 from selfsent.errors import UserError
 from selfsent.evaluation.differences import Difference, paired_differences
+from selfsent.evaluation.metrics import direction_note
 from selfsent.evaluation.report import shown, shown_interval
 from selfsent.evaluation.runs import Run, open_runs
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.printed_text import TextTable, in_markdown
 
 _LEGEND = (
     "Value (95% interval); behind it the difference from {first}, starred where the 95% interval of a paired bootstrap "
@@ -99,14 +99,13 @@ def signed(difference: Difference) -> str:
     return f"{'+' if difference.paired.difference >= 0 else ''}{value}{'*' if difference.is_clear else ''}"
 
 
-def render(comparison: Comparison) -> Table:
+def render(comparison: Comparison) -> TextTable:
     """Lay a comparison out as a table for a terminal, fractions times 100: value, interval, difference from the first.
 
     Args:
         comparison: The comparison.
     """
-    first = comparison.runs[0].name
-    table = Table(caption=f"{_LEGEND.format(first=first)}", caption_justify="left", show_lines=True)
+    table = TextTable(caption=_legend(comparison), show_lines=True)
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     for run in comparison.runs:
@@ -134,18 +133,23 @@ def to_markdown(comparison: Comparison) -> str:
     Returns:
         One row a task; behind the first column of values each cell also has the difference from the first run.
     """
-    names = [run.name for run in comparison.runs]
+    names = [in_markdown(run.name) for run in comparison.runs]
     lines = [_row(["task", "metric", *names]), _row(["---", "---", *("---:" for _ in names)])]
     for task, metric in comparison.tasks.items():
-        lines.append(_row([task, metric, *(_cell(comparison, run, task) for run in comparison.runs)]))
+        cells = (_cell(comparison, run, task) for run in comparison.runs)
+        lines.append(_row([in_markdown(task), in_markdown(metric), *cells]))
     for name, cells in _averages(comparison):
-        lines.append(_row([f"**{name}**", "mean", *(f"**{cell}**" for cell in cells)]))
-    note = _LEGEND.format(first=names[0])
-    return "\n".join([*lines, "", note, ""])
+        lines.append(_row([f"**{in_markdown(name)}**", "mean", *(f"**{cell}**" for cell in cells)]))
+    return "\n".join([*lines, "", in_markdown(_legend(comparison)), ""])
+
+
+def _legend(comparison: Comparison) -> str:
+    note = _LEGEND.format(first=comparison.runs[0].name)
+    return f"{note} {direction_note(comparison.tasks.values())}".rstrip()
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(comparison: Comparison, run: Run, task: str, *, between: str = " ") -> str:

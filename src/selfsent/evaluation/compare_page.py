@@ -6,6 +6,7 @@ from pathlib import Path
 from selfsent.atomic import write_text
 from selfsent.evaluation.compare import Comparison, signed, to_markdown
 from selfsent.evaluation.comparison_plots import draw
+from selfsent.evaluation.metrics import direction_note, is_gain
 from selfsent.evaluation.report import shown, shown_interval
 from selfsent.evaluation.runs import Run
 
@@ -35,8 +36,6 @@ svg.narrow { min-width: 22rem; max-width: 36rem; }
 """
 _MANY = 3
 _NARROW = {"Alignment and uniformity"}
-_LOWER_IS_BETTER = {"alignment", "uniformity", "anisotropy"}
-_NEITHER_IS_BETTER = {"frequency_bias", "length_bias", "effective_rank"}
 _NOTES = {
     "Scores": "Points are values, lines their 95% bootstrap intervals. Overlap of two intervals says little of models "
     "scored on the same items; the table has the paired differences.",
@@ -113,7 +112,8 @@ def _table(comparison: Comparison) -> str:
         rows.append(f"<tr class='mean'><td>{escape(name)}<small>mean</small></td>{cells}</tr>")
     note = (
         f"Fractions x100, with 95% intervals. Differences are from {escape(first.name)}, by a paired bootstrap: "
-        "coloured and starred where the 95% interval of the difference leaves out zero (of many, some will by chance)."
+        "coloured and starred where the 95% interval of the difference leaves out zero (of many, some will by chance). "
+        f"{escape(direction_note(comparison.tasks.values()))}"
     )
     table = f"<thead><tr><th>task</th>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>"
     return f"<p>{note}</p>\n<div class='wide'><table>{table}</table></div>"
@@ -132,6 +132,6 @@ def _cell(comparison: Comparison, run: Run, task: str) -> str:
     difference = comparison.differences.get((task, run.name))
     if difference is None:
         return f"<td>{value}<small>{ci95}</small></td>"
-    better = (difference.paired.difference > 0) != (score.metric in _LOWER_IS_BETTER)
-    kind = "" if not difference.is_clear or score.metric in _NEITHER_IS_BETTER else "gain" if better else "loss"
+    better = is_gain(score.metric, difference.paired.difference) if difference.is_clear else None
+    kind = {True: "gain", False: "loss", None: ""}[better]
     return f"<td>{value}<span class='{kind}'>{signed(difference)}</span><small>{ci95}</small></td>"

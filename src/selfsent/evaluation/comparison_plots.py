@@ -9,7 +9,18 @@ import numpy as np
 
 from selfsent.errors import UserError
 from selfsent.evaluation.compare import Comparison
-from selfsent.evaluation.plot_style import FONT_SIZE, INK, RULE, STYLE, WIDTH, add_legend, reach, shortened, styled
+from selfsent.evaluation.plot_style import (
+    FONT_SIZE,
+    INK,
+    RULE,
+    STYLE,
+    WIDTH,
+    add_legend,
+    label_of,
+    reach,
+    shortened,
+    styled,
+)
 from selfsent.evaluation.score_panels import draw_scores
 
 if TYPE_CHECKING:
@@ -84,7 +95,7 @@ def _curves(figure: "Figure", comparison: Comparison) -> bool:
                     values,
                     color=colour,
                     linewidth=1.4,
-                    label=run.name,
+                    label=label_of(run),
                     marker="." if len(steps) < _FEW_POINTS else "",
                 )
         axes.set_title(name.removeprefix("eval_").replace("_", " "), loc="left")
@@ -150,7 +161,7 @@ def _plane(figure: "Figure", comparison: Comparison) -> bool:
             markersize=6,
             elinewidth=1.1,
             color=colour,
-            label=run.name,
+            label=label_of(run),
         )
     axes.margins(0.15)
     axes.set_xlabel("uniformity (lower spreads more)")

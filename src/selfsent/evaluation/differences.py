@@ -6,15 +6,17 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import direction_note
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.report import Report, shown, shown_interval
 from selfsent.evaluation.score import Score, Statistic
 from selfsent.evaluation.statistics import PairedDifference, paired_bootstrap
+from selfsent.printed_text import TextTable, plain
 
-_HAS_GOLD = {"spearman", "pearson"}
+_PREDICTED_THEN_DATA = {"spearman", "pearson", "mixture_loss", "frequency_bias", "length_bias"}
+"""Metrics whose items hold what the model predicted in the first column and what the data say in the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ def _with_items(report: Report) -> Iterator[_Scored]:
 
 def _check_same_items(one: _Scored, other: _Scored) -> None:
     same = one.items.shape == other.items.shape and one.metric == other.metric
-    if same and one.metric in _HAS_GOLD:
+    if same and one.metric in _PREDICTED_THEN_DATA:
         same = np.array_equal(one.items[:, 1:], other.items[:, 1:])
     if not same:
         raise UserError(
@@ -109,9 +111,9 @@ def _check_same_items(one: _Scored, other: _Scored) -> None:
         )
 
 
-def render_side_by_side(reports: Sequence[Report]) -> Table:
+def render_side_by_side(reports: Sequence[Report]) -> TextTable:
     """Lay several reports out as one table, a row a task and a column a model, fractions times 100."""
-    table = Table(caption="value (95% interval); fractions x100", caption_justify="left")
+    table = TextTable(caption="value (95% interval); fractions x100")
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)
     for report in reports:
@@ -131,11 +133,10 @@ def _cell(score: Score | None) -> str:
     return "-" if score is None else f"{shown(score.value, score.metric)} ({shown_interval(score.ci95, score.metric)})"
 
 
-def render_differences(differences: Sequence[Difference]) -> Table:
+def render_differences(differences: Sequence[Difference]) -> TextTable:
     """Lay paired differences out as a table, fractions times 100; bold where the interval leaves out zero."""
-    table = Table(
-        title="paired differences", title_justify="left", caption="first less second, x100", caption_justify="left"
-    )
+    note = direction_note(one.metric for one in differences)
+    table = TextTable(title="paired differences", caption=f"first less second, x100\n{note}".rstrip())
     for heading in ("task", "first", "second"):
         table.add_column(heading, overflow="fold")
     for heading in ("difference", "95% interval", "p"):
@@ -154,7 +155,7 @@ def render_differences(differences: Sequence[Difference]) -> Table:
     return table
 
 
-def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, seed: int = 0) -> Table:
+def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, seed: int = 0) -> TextTable:
     """Lay a model's report and those of its baselines out as one table, fractions times 100.
 
     Args:
@@ -163,10 +164,9 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
         seed: Of the resampling.
     """
     model, *baselines = reports
-    table = Table(
-        caption="fractions x100; * the 95% interval of the paired difference from the model leaves out zero",
-        caption_justify="left",
-    )
+    note = direction_note(score.metric for score in model.scores)
+    star = "* the 95% interval of the paired difference from the model leaves out zero"
+    table = TextTable(caption=f"fractions x100; {star}\n{note}".rstrip())
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     table.add_column(model.model, justify="right", overflow="fold")
@@ -180,7 +180,7 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
     for score in model.scores:
         cells = (_starred(scores.get(score.task), (name, score.task) in clear) for name, scores in by_task)
         shown_value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
-        table.add_row(score.task, score.metric, f"[bold]{shown_value}[/]", ci95, *cells)
+        table.add_row(score.task, score.metric, plain(shown_value, "bold"), ci95, *cells)
     table.add_section()
     averages = [report.means() for report in baselines]
     for name, mean in model.averages().items():

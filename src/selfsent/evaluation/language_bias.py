@@ -27,7 +27,7 @@ from selfsent.evaluation.bitext import read_bitexts
 from selfsent.evaluation.report import MULTILINGUAL_STS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
-from selfsent.evaluation.statistics import STATISTICS, Mean, Spearman, bootstrap_interval
+from selfsent.evaluation.statistics import Mean, MixtureLoss, Spearman, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.evaluation.vector_space import normalise
 
@@ -108,21 +108,6 @@ def _others_best(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
 def _mean_of_others(cosines: NDArray[np.float64]) -> float:
     num_others = max(len(cosines) * (len(cosines) - 1), 1)
     return float((cosines.sum() - np.trace(cosines)) / num_others)
-
-
-class MixtureLoss:
-    """The mean rank correlation of subsets minus that of all pairs; columns are predicted, gold, number of subset."""
-
-    name = "mixture_loss"
-
-    def __call__(self, items: NDArray[np.float64]) -> float:
-        """Compute the loss of all items."""
-        return float(self.of_counts(items, np.ones((1, len(items))))[0])
-
-    def of_counts(self, items: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Compute the loss of each resample."""
-        apart = STATISTICS["subset_spearman_mean"]
-        return apart.of_counts(items, counts) - Spearman().of_counts(items, counts)
 
 
 def _mixture_loss(model: Encoder, data_dir: Path, options: SuiteOptions) -> Score:

@@ -1,10 +1,12 @@
 """Scoring models on a person's own labels: pairs of sentences with scores, or a collection with judged documents."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.source_files import expanded, readable_name
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
@@ -16,6 +18,8 @@ from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.evaluation.suites import SuiteOptions, report_of
 
+_LOG = logging.getLogger(__name__)
+
 
 def evaluate_own_labels(
     models: Sequence[Encoder | Ranker | str | Path],
@@ -24,6 +28,7 @@ def evaluate_own_labels(
     qrels: str | Path | None = None,
     options: SuiteOptions | None = None,
     device: str | None = None,
+    on_bad_row: OnBadRow = "stop",
 ) -> list[Report]:
     """Score models on labels of one's own; ``paired_differences`` then tells whether one is better.
 
@@ -33,6 +38,7 @@ def evaluate_own_labels(
         qrels: A folder of the BEIR layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
         options: The settings of the protocol.
         device: Where to put models given by their path.
+        on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
 
     Returns:
         One report a model, in order.
@@ -43,7 +49,7 @@ def evaluate_own_labels(
     if (pairs is None and qrels is None) or not models:
         raise UserError("nothing to score; needed is at least one model and a --pairs FILE or a --qrels DIR")
     options = options or SuiteOptions()
-    own_pairs = None if pairs is None else read_own_pairs(pairs)
+    own_pairs = None if pairs is None else read_own_pairs(pairs, on_bad_row=on_bad_row)
     collection = None if qrels is None else read_collection(_folder(qrels), options.split)
 
     def scorings(model: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
@@ -73,11 +79,12 @@ def _folder(qrels: str | Path) -> Path:
     )
 
 
-def read_own_pairs(path: str | Path) -> ScoredPairs:
+def read_own_pairs(path: str | Path, *, on_bad_row: OnBadRow = "stop") -> ScoredPairs:
     """Read pairs of sentences with the similarity a person gave them, on any scale.
 
     Args:
         path: A file in any format of the package with the columns ``sentence1, sentence2, score``.
+        on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
 
     Returns:
         The pairs, named after the file.
@@ -85,12 +92,10 @@ def read_own_pairs(path: str | Path) -> ScoredPairs:
     Raises:
         UserError: The file is missing or malformed, lacks a column, or holds fewer than three pairs.
     """
-    source = open_source(path, columns=COLUMNS, on_bad_row="skip")
+    source = open_source(path, columns=COLUMNS, on_bad_row=on_bad_row)
     rows = list(source)
-    if source.num_bad_rows:
-        raise UserError(
-            f"{source.first_bad_row}; mend the row, or take it out of the file (there are {source.num_bad_rows:,} such)"
-        )
+    for note in source.closing_notes():
+        _LOG.info(note)
     if len(rows) < 3:  # noqa: PLR2004 two pairs always correlate perfectly
         raise UserError(f"{path} holds {len(rows)} pairs; a correlation needs three at least")
     return ScoredPairs(

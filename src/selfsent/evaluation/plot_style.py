@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from selfsent.evaluation.compare import Comparison
 from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
+from selfsent.printed_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ WIDTH = 7.6
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
+    "text.parse_math": False,
     "font.size": FONT_SIZE,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -79,6 +81,12 @@ def add_legend(figure: "Figure", *panels: "Axes") -> None:
         legend.remove()
 
 
+def label_of(run: Run) -> str:
+    """Give the label of a run in a legend; matplotlib leaves out labels that begin with an underscore."""
+    return f" {run.name}"
+
+
 def shortened(name: str) -> str:
-    """Cut a name that is too long for a plot; its end tells runs apart better than its start."""
+    """Make a name fit for a plot, cut where it is too long; its end tells runs apart better than its start."""
+    name = visible(name)
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"

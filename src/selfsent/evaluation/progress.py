@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
+from selfsent.printed_text import visible
+
 T = TypeVar("T")
 
 _AFTER_S = 2.0
@@ -19,5 +21,5 @@ def progress_bar(items: Iterable[T] | None = None, *, what: str, unit: str, tota
         unit: What one item is.
         total: How many items there are, where they are not given or do not know.
     """
-    bar: Any = tqdm(items, desc=what, unit=unit, total=total, delay=_AFTER_S, leave=False, disable=None)
+    bar: Any = tqdm(items, desc=visible(what), unit=unit, total=total, delay=_AFTER_S, leave=False, disable=None)
     return bar

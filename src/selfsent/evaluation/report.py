@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from selfsent.atomic import atomic_path, is_device, write_text
 from selfsent.errors import UserError
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, bootstrap_values, interval
+from selfsent.printed_text import TextTable, plain
 
 STS7 = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
 LEXICAL = ("simlex999", "wordsim353_similarity", "wordsim353_relatedness")
@@ -124,7 +124,7 @@ def _task_json(score: Score) -> dict[str, Any]:
         "value": score.value,
         "ci95": None if score.ci95 is None else list(score.ci95),
         "n": score.num_items,
-        "also": dict(score.also),
+        "also": {name: value for name, value in score.also.items() if value == value},  # noqa: PLR0124 without NaN
     }
     if isinstance(score.statistic, CountedStatistic):
         entry["statistic"] = score.statistic.name
@@ -222,12 +222,10 @@ def shown_interval(ci95: tuple[float, float] | None, metric: str) -> str:
     return "-" if ci95 is None else f"{shown(ci95[0], metric)} to {shown(ci95[1], metric)}"
 
 
-def render(report: Report) -> Table:
+def render(report: Report) -> TextTable:
     """Lay a report out as a table for a terminal, fractions times 100."""
     width = "" if report.dimension is None else f", {report.dimension} dimensions"
-    table = Table(
-        title=f"{report.model}{width}", caption="fractions x100", title_justify="left", caption_justify="left"
-    )
+    table = TextTable(title=f"{report.model}{width}", caption="fractions x100")
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     for heading in ("value", "95% interval", "n"):
@@ -241,5 +239,5 @@ def render(report: Report) -> Table:
     if averages:
         table.add_section()
     for name, mean in averages.items():
-        table.add_row(f"[bold]{name}[/]", "mean", f"[bold]{shown(mean.value, '')}[/]", shown_interval(mean.ci95, ""))
+        table.add_row(plain(name, "bold"), "mean", plain(shown(mean.value, ""), "bold"), shown_interval(mean.ci95, ""))
     return table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selfsent.evaluation.compare import Comparison
-from selfsent.evaluation.plot_style import WIDTH, add_legend, reach, styled
+from selfsent.evaluation.plot_style import WIDTH, add_legend, label_of, reach, shortened, styled
 from selfsent.evaluation.report import AS_IS
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def _draw_panel(axes: "Axes", comparison: Comparison, tasks: Sequence[str]) -> N
             markersize=3.5,
             elinewidth=1.2,
             color=colour,
-            label=run.name,
+            label=label_of(run),
         )
-    axes.set_yticks(range(len(tasks)), [task.rpartition("/")[2] for task in tasks])
+    axes.set_yticks(range(len(tasks)), [shortened(task.rpartition("/")[2]) for task in tasks])
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")

@@ -106,6 +106,16 @@ class SubsetSpearman(_Counted):
             return (np.nan_to_num(values) * weights).sum(axis=0) / weights.sum(axis=0)
 
 
+class MixtureLoss(_Counted):
+    """The mean rank correlation of subsets minus that of all pairs; columns are predicted, gold, number of subset."""
+
+    name = "mixture_loss"
+
+    def of_counts(self, items: Floats, counts: Floats) -> Floats:
+        """Compute the loss of each resample."""
+        return SubsetSpearman(weighted=False).of_counts(items, counts) - Spearman().of_counts(items, counts)
+
+
 class PartialRankCorrelation(_Counted):
     """Correlates the ranks of two columns after taking out of both what the ranks of the other columns explain.
 
@@ -138,6 +148,7 @@ STATISTICS: dict[str, CountedStatistic] = {
         Spearman(),
         SubsetSpearman(weighted=False),
         SubsetSpearman(weighted=True),
+        MixtureLoss(),
         PartialRankCorrelation(),
     )
 }

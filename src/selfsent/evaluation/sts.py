@@ -11,6 +11,7 @@ Source: SemEval 2012 to 2016, Cer et al. 2017, Marelli et al. 2014; aggregation 
 Differs: SimCSE's published averages are of figures already rounded to two decimals.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,13 +166,16 @@ def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -
         statistic = STATISTICS[f"subset_spearman_{options.aggregation}"]
         columns.append(_subset_numbers(task))
     items = np.column_stack(columns)
+    value = statistic(items)
+    if math.isnan(value):
+        raise UserError(f"{task.name}: in no subset do both scores differ; needed for `mean` and `wmean`, use `all`")
     also: dict[str, float | int | str] = {"pearson": Pearson()(items)}
     also |= {"split": "dev"} if options.split == "dev" else {}
     also |= {"note": task.note} if task.note else {}
     return Score(
         task=task.name,
         metric="spearman",
-        value=statistic(items),
+        value=value,
         ci95=bootstrap_interval(items, statistic, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=also,

@@ -9,20 +9,23 @@ suite returns one ``Score`` a task, in a fixed order, and raises ``UserError`` w
 Modules are imported when their suite is first run.
 """
 
+import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, remembering
 
+_LOG = logging.getLogger(__name__)
 Aggregation = Literal["all", "mean", "wmean"]
 
 
@@ -100,7 +103,8 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(name for name in names if name))
     unknown = [name for name in chosen if name not in SUITES]
     if unknown or not chosen:
-        received = f"no suite named {', '.join(unknown)}" if unknown else "no suite was named"
+        near = "".join(did_you_mean(name, SUITES) for name in unknown[:1])
+        received = f"no suite named {', '.join(unknown)}{near}" if unknown else "no suite was named"
         raise UserError(f"{received}; the suites are {', '.join(SUITES)}")
     return chosen
 
@@ -198,7 +202,11 @@ def report_of(
     with remembering():
         for suite, scoring in scorings(encoder).items():
             start = time.perf_counter()
-            scores += scoring()
+            taken = {score.task for score in scores}
+            scores += [
+                replace(score, task=f"{suite}/{score.task}") if score.task in taken else score
+                for score in _defined(scoring())
+            ]
             seconds[suite] = time.perf_counter() - start
     return Report(
         model=name or label,
@@ -208,6 +216,14 @@ def report_of(
         settings={"suites": list(seconds), "data": data} | asdict(options),
         seconds=seconds,
     )
+
+
+def _defined(scores: Sequence[Score]) -> list[Score]:
+    """Leave out, with a note, what cannot be computed on the data, such as a bias where all lengths are equal."""
+    for score in scores:
+        if math.isnan(score.value):
+            _LOG.warning("%s is left out: %s is not defined on these data", score.task, score.metric)
+    return [score for score in scores if not math.isnan(score.value)]
 
 
 def _opened(model: Encoder | Ranker | str | Path, device: str | None) -> tuple[Encoder | Ranker, str, str | None]:

@@ -19,7 +19,7 @@ Where we differ:
 * As many epochs as ``strae`` (fastText: 5). One thread, so that a seed gives one result.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 

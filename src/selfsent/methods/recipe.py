@@ -14,7 +14,7 @@ from torch import nn
 from selfsent.data.heldout import split_heldout
 from selfsent.data.sources import Source
 from selfsent.documents.document import Document
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 
 _TYPES: Mapping[str, tuple[type, str]] = {
     "method": (str, "a text"),
@@ -213,6 +213,6 @@ def find_recipe(method_or_recipe: str, methods: Mapping[str, Method]) -> Recipe:
     if method_or_recipe.endswith(".toml"):
         return read_recipe(Path(method_or_recipe).expanduser())
     raise UserError(
-        f"{method_or_recipe!r} is no method and no recipe; the methods are {', '.join(methods)},"
-        " a recipe is a .toml file or a name that `selfsent recipes` lists"
+        f"unknown method or recipe {method_or_recipe!r}{did_you_mean(method_or_recipe, [*methods, *shipped])}; the"
+        f" methods are {', '.join(methods)}, a recipe is a .toml file or a name that `selfsent recipes` lists"
     )

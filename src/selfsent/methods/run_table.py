@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.table import Table
-
 from selfsent.evaluation.report import shown
+from selfsent.printed_text import TextTable, in_markdown
 
 _PRECISE_BELOW = 100
 """Seconds under this are shown with a decimal."""
@@ -142,15 +141,17 @@ class RunTable:
         """Write the table as people read it, with what is missing or failed below."""
         headings, rows = self._cells()
         marks = ["---", *("---:" for _ in headings[1:])]
-        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (headings, marks, *rows)]
-        heading = [f"# {self.title or self.name}", ""] + ([f"Answers to: {self.answers}", ""] if self.answers else [])
-        return "\n".join([*heading, *lines, "", self._note(), *self._unfinished(), ""])
+        cells = [list(map(in_markdown, row)) for row in (headings, *rows)]
+        lines = ["| " + " | ".join(row) + " |" for row in (cells[0], marks, *cells[1:])]
+        heading = [f"# {in_markdown(self.title or self.name)}", ""]
+        heading += [f"Answers to: {in_markdown(self.answers)}", ""] if self.answers else []
+        return "\n".join([*heading, *lines, "", *map(in_markdown, (self._note(), *self._unfinished())), ""])
 
-    def render(self) -> Table:
+    def render(self) -> TextTable:
         """Lay the table out for a terminal."""
         headings, rows = self._cells()
         caption = "\n".join([self._note(), *self._unfinished()])
-        table = Table(title=self.title or self.name, caption=caption, title_justify="left", caption_justify="left")
+        table = TextTable(title=self.title or self.name, caption=caption)
         table.add_column(headings[0], overflow="fold")
         for heading in headings[1:]:
             table.add_column(heading, justify="right")

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
-from rich.table import Table
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
 from selfsent.loading import load
+from selfsent.printed_text import TextTable
 from selfsent.search.cut_texts import count_cut, cut_note, query_prompt
 from selfsent.search.encoding import Vectors, encode_texts
 from selfsent.search.store import MODES, PROVENANCE_COLUMNS, Mode, Store
@@ -107,15 +106,15 @@ class SemanticSearch:
         return vectors
 
 
-def render_hits(hits: Sequence[Hit]) -> Table:
+def render_hits(hits: Sequence[Hit]) -> TextTable:
     """Lay out answers for a terminal: rank, score, text, and where it came from."""
-    table = Table(box=None, pad_edge=False, show_header=bool(hits), title=None if hits else "nothing found")
+    table = TextTable(box=None, pad_edge=False, show_header=bool(hits), title="" if hits else "nothing found")
     table.add_column("#", justify="right")
     table.add_column("score", justify="right")
     table.add_column("text", overflow="fold", ratio=1)
     table.add_column("from", style="dim", overflow="fold")
     for hit in hits:
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", escape(hit.text), escape(_place(hit.provenance)))
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", hit.text, _place(hit.provenance))
     return table
 
 

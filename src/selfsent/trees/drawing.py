@@ -23,6 +23,7 @@ Ids = Sequence[int] | IntArray
 
 _CONSTITUENT_LABEL = "X"
 _SHOWN_WORDS = 12  # a longer span is shortened in the middle
+_INDENTED_LEVELS = 128  # with more, a text of a chain of trees grows with the square of its words
 _FONT_SIZE = 15.0
 _WORD_GAP = 14.0
 _MARGIN = 16.0
@@ -75,7 +76,8 @@ def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[
         marked: Constituents to mark with a star, as half-open spans of leaves.
 
     Returns:
-        Lines without a final line break; a node shows the words it spans, the middle of a long span left out.
+        Lines without a final line break; a node shows the words it spans, the middle of a long span left out. From
+        level 128 on, lines say their level instead of moving further to the right.
 
     Raises:
         UserError: The merges do not form one tree over the words.
@@ -83,15 +85,20 @@ def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[
     tree = _checked(words, left, right)
     spans = _all_spans(tree)
     lines: list[str] = []
-    stack = [(_root(tree), "", "")]
+    stack = [(_root(tree), "", "", 0)]
     while stack:
-        node, before_node, before_children = stack.pop()
+        node, before_node, before_children, level = stack.pop()
         star = " *" if spans[node] in marked else ""
         lines.append(before_node + _excerpt(words, *spans[node]) + star)
-        if node >= tree.num_tokens:
-            left_child, right_child = _children(tree, node)
-            stack.append((right_child, before_children + "└── ", before_children + "    "))
-            stack.append((left_child, before_children + "├── ", before_children + "│   "))
+        if node < tree.num_tokens:
+            continue
+        left_child, right_child = _children(tree, node)
+        if level < _INDENTED_LEVELS:
+            stack.append((right_child, before_children + "└── ", before_children + "    ", level + 1))
+            stack.append((left_child, before_children + "├── ", before_children + "│   ", level + 1))
+        else:
+            deeper = f"{before_children}(level {level + 1}) "
+            stack += [(child, deeper, before_children, level + 1) for child in (right_child, left_child)]
     return "\n".join(lines)
 
 

@@ -45,9 +45,7 @@ def sentence_tree(model: Any, sentence: str) -> SentenceTree:
         UserError: The model builds no trees, or the sentence has no token.
     """
     opened = load(model) if isinstance(model, str | Path) else model
-    encoder: Any = opened[0]
-    if not hasattr(encoder, "tree_statistics"):
-        raise UserError(f"{model} builds no trees (its first module is {type(encoder).__name__}); name a tree model")
+    encoder = tree_encoder(opened, model if isinstance(model, str | Path) else "the model")
     features = encoder.preprocess([sentence])
     token_ids = features["input_ids"][features["attention_mask"].bool()]
     if not len(token_ids):
@@ -58,3 +56,19 @@ def sentence_tree(model: Any, sentence: str) -> SentenceTree:
     pieces = encoder.tokenizer.convert_ids_to_tokens(token_ids.tolist())
     readable = tuple(piece.replace("▁", "") or "▁" for piece in pieces)
     return SentenceTree(sentence, readable, features["trees"].trees[0])
+
+
+def tree_encoder(model: Any, name: str | Path) -> Any:
+    """Give the module of a model that builds trees, its first.
+
+    Args:
+        model: The open model.
+        name: What to call it in an error.
+
+    Raises:
+        UserError: It builds no trees.
+    """
+    encoder = model[0]
+    if not hasattr(encoder, "tree_statistics"):
+        raise UserError(f"{name} builds no trees (its first module is {type(encoder).__name__}); name a tree model")
+    return encoder

@@ -9,16 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.loading import load
 from selfsent.trees.arrays import Tree
 from selfsent.trees.brackets import Span, parse_bracketed
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.drawing import bracketed, indented, svg_side_by_side
 from selfsent.trees.parsed_text import place_words
-from selfsent.trees.sentence import sentence_tree
+from selfsent.trees.sentence import sentence_tree, tree_encoder
 
 _GUTTER = 4
+_STRUCTURES = (*FIXED_BUILDERS, "random")
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,17 @@ def tree_pair(model: str | Path, sentence: str, versus: str) -> TreePair:
         UserError: A model builds no trees, the sentence has no token, or the bracketed tree is not of this sentence.
     """
     opened = load(model)
+    tree_encoder(opened, model)
     own = sentence_tree(opened, sentence)
     name = Path(model).name or str(model)
-    if versus in (*FIXED_BUILDERS, "random"):
+    if versus in _STRUCTURES:
         tree = _uninformed(versus, len(own.pieces), sentence)
         return TreePair(own.pieces, (name, versus), (own.tree, tree))
     if versus.lstrip().startswith("("):
         words, tree = _given(versus, sentence)
         return TreePair(words, (name, "given"), (_over_words(opened, words), tree))
-    other_model = load(versus)
+    other_model = _other_model(versus)
+    tree_encoder(other_model, versus)
     other = sentence_tree(other_model, sentence)
     names = (name, Path(versus).name or versus)
     if other.pieces == own.pieces:
@@ -103,6 +106,14 @@ def _uninformed(structure: str, num_leaves: int, sentence: str) -> Tree:
     if structure == "random":
         return random_tree(num_leaves, np.random.default_rng(zlib.crc32(sentence.encode("utf8"))))
     return FIXED_BUILDERS[structure](num_leaves)
+
+
+def _other_model(versus: str) -> Any:
+    try:
+        return load(versus)
+    except UserError as error:
+        near = did_you_mean(versus, _STRUCTURES)
+        raise (UserError(f"--versus {versus!r} is no structure and no model{near}") if near else error) from error
 
 
 def _given(brackets: str, sentence: str) -> tuple[tuple[str, ...], Tree]:

@@ -1,0 +1,86 @@
+"""The one place where a text becomes something to print: it is shown as it is, never read as markup or as a command.
+
+Names, paths, notes and texts are data. What rich would take for a style (``m[red]v2``), for an emoji (``a:key:b``) or
+for a link stays what it is, and a control character is shown as its escape instead of reaching the terminal.
+"""
+
+import re
+import sys
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+from typing_extensions import override
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_MARKDOWN = re.compile(r"[\\`*|<>&~\[]|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:)")
+_PIPE_WIDTH = 120
+"""Columns of a table that is not shown on a terminal."""
+
+
+def visible(text: object, *, lines: bool = False) -> str:
+    r"""Write control characters as escapes (``\x1b``), so that a text cannot command a terminal or forge a line.
+
+    Args:
+        text: What to print.
+        lines: Keep line breaks and tabs, for a text that may take several lines.
+    """
+    if lines:
+        return _CONTROL_BUT_LAYOUT.sub(_escaped, str(text).replace("\r\n", "\n"))
+    return _CONTROL.sub(_escaped, str(text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Make a text renderable as it is.
+
+    Args:
+        text: What to print.
+        style: How all of it looks, such as ``bold``.
+    """
+    return Text(visible(text, lines=True), style=style)
+
+
+def in_markdown(text: object) -> str:
+    """Escape a text for a line of Markdown or a cell of its tables."""
+    return _MARKDOWN.sub(r"\\\g<0>", visible(text))
+
+
+class TextTable(Table):
+    """A table of texts that are shown as they are.
+
+    Args:
+        title: A line above it.
+        caption: Lines below it.
+        options: Those of rich's table.
+    """
+
+    def __init__(self, *, title: str = "", caption: str = "", **options: Any) -> None:
+        super().__init__(title_justify="left", caption_justify="left", **options)
+        self.title = plain(title, "table.title") if title else None
+        self.caption = plain(caption, "table.caption") if caption else None
+
+    @override
+    def add_column(self, header: RenderableType = "", *args: Any, **kwargs: Any) -> None:
+        super().add_column(_rendered(header), *args, **kwargs)
+
+    @override
+    def add_row(self, *renderables: RenderableType | None, **kwargs: Any) -> None:
+        super().add_row(*map(_rendered, renderables), **kwargs)
+
+
+def _rendered(cell: Any) -> Any:
+    return plain(cell) if isinstance(cell, str) else cell
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print texts and tables to standard output; a text is not wrapped, so that a path in it can be copied."""
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    for renderable in renderables:
+        console.print(_rendered(renderable), soft_wrap=isinstance(renderable, str))
