@@ -1,41 +1,108 @@
-"""Texts longer than a model reads: counted while they are encoded, so that none is cut without a word."""
+"""Counting the texts that are longer than what a model reads, so that nothing is cut without a word."""
 
 from collections.abc import Sequence
 from typing import Any
 
-_READS_ALL = 10**9  # tokenizers without a limit say a number above this
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Router, Transformer
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # in the order in which the host's encode_document looks for one
+_NUM_ADDED = 8  # tokens that no letter stands for: those at the beginning and the end
+
+
+def token_limit(model: SentenceTransformer) -> int | None:
+    """How many tokens of a text a model reads; None if it reads all."""
+    tokenizer: Any = getattr(model[0], "tokenizer", None)
+    if isinstance(tokenizer, Tokenizer):
+        return None if tokenizer.truncation is None else int(tokenizer.truncation["max_length"])
+    limit = model.max_seq_length
+    return int(limit) if tokenizer is not None and limit is not None and limit < float("inf") else None
+
+
+def count_cut(model: SentenceTransformer, texts: Sequence[str], *, prompt: str = "") -> int:
+    """Count the texts of which a model reads the beginning only.
+
+    Cheap where texts are short: a token stands for at least one byte, so only texts of more bytes than the model reads
+    tokens are tokenized.
+
+    Args:
+        model: The model; the tokenizer and the limit of its first module are what counts.
+        texts: The texts, as they are given to the model.
+        prompt: What the model puts before each of them.
+
+    Returns:
+        How many are longer than ``token_limit``.
+    """
+    limit = token_limit(model)
+    if limit is None:
+        return 0
+    prompted = (prompt + text for text in texts)
+    long_enough = [text for text in prompted if len(text.encode("utf8", "replace")) + _NUM_ADDED > limit]
+    return sum(length > limit for length in _num_tokens(model, long_enough))
+
+
+def cut_note(model: SentenceTransformer, num_cut: int, num_texts: int) -> str:
+    """Say in one line how many texts were cut, and where."""
+    return f"{num_cut:,} of {num_texts:,} texts are longer than the {token_limit(model):,} tokens the model reads: cut"
+
+
+def document_prompt(model: SentenceTransformer) -> str:
+    """What the host's ``encode_document`` puts before a text."""
+    name = next((name for name in _DOCUMENT_PROMPTS if name in model.prompts), model.default_prompt_name)
+    return _prompt(model, name)
+
+
+def query_prompt(model: SentenceTransformer) -> str:
+    """What the host's ``encode_query`` puts before a text."""
+    return _prompt(model, "query" if "query" in model.prompts else model.default_prompt_name)
+
+
+def default_prompt(model: SentenceTransformer) -> str:
+    """What the host's ``encode`` puts before a text."""
+    return _prompt(model, model.default_prompt_name)
+
+
+def _prompt(model: SentenceTransformer, name: str | None) -> str:
+    return model.prompts.get(name or "") or ""
+
+
+def _num_tokens(model: SentenceTransformer, texts: list[str]) -> list[int]:
+    """Tokens of each text, uncut; a transformer counts those at the beginning and the end, our own modules do not."""
+    tokenizer: Any = model[0].tokenizer
+    if not texts:
+        return []
+    if isinstance(tokenizer, Tokenizer):
+        # The host reads such a tokenizer as it is; what was cut off is kept beside each text.
+        encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [len(text.ids) + sum(len(rest.ids) for rest in text.overflowing) for text in encoded]
+    if isinstance(tokenizer, PreTrainedTokenizerBase):
+        has_ends = isinstance(model[0], (Transformer, Router))
+        ids: Any = tokenizer(texts, add_special_tokens=has_ends, truncation=False, verbose=False)["input_ids"]
+        return [len(text) for text in ids]
+    return [len(tokenizer.tokenize(text)) for text in texts]
 
 
 class CutTexts:
-    """Counts the texts that a model cuts because they have more tokens than it reads.
-
-    Only texts long enough to be cut are tokenised, so that short ones cost nothing.
+    """Adds up, over several calls, how many texts a model cuts.
 
     Args:
         model: A ``SentenceTransformer``; anything else counts as reading all of a text.
     """
 
     def __init__(self, model: Any) -> None:
-        limit, tokenizer = getattr(model, "max_seq_length", None), getattr(model, "tokenizer", None)
-        self.max_seq_length = int(limit) if limit is not None and callable(tokenizer) and limit < _READS_ALL else None
-        self._tokenizer: Any = tokenizer
+        self._model = model if isinstance(model, SentenceTransformer) else None
         self.num_texts = self.num_cut = 0
 
     def count(self, texts: Sequence[str]) -> None:
         """Take in some texts that are about to be encoded."""
         self.num_texts += len(texts)
-        if self.max_seq_length is None:
-            return
-        room = self.max_seq_length - len(self._tokenizer("", verbose=False)["input_ids"])
-        long = [text for text in texts if len(text.encode("utf8", "replace")) > room]  # a token has at least one byte
-        if long:
-            ids = self._tokenizer(long, truncation=False, return_attention_mask=False, verbose=False)["input_ids"]
-            self.num_cut += sum(len(tokens) > self.max_seq_length for tokens in ids)
+        if self._model is not None:
+            self.num_cut += count_cut(self._model, texts, prompt=default_prompt(self._model))
 
     def notes(self) -> list[str]:
         """Say how many texts were cut; nothing where none was."""
-        if not self.num_cut:
+        if self._model is None or not self.num_cut:
             return []
-        share = 100 * self.num_cut / self.num_texts
-        texts = f"{self.num_cut:,} of {self.num_texts:,} texts ({share:.1f}%)"
-        return [f"{texts} are longer than the {self.max_seq_length} tokens that the model reads; the rest is cut off"]
+        return [cut_note(self._model, self.num_cut, self.num_texts)]

@@ -12,7 +12,7 @@ def corpus(num_documents: int, *, title: str = "") -> list[Document]:
         Document(
             id=str(number),
             title=title and f"{title} {number}",
-            text=f"First of {number}. Second of {number} says more words. Third of {number} is here. Fourth of {number}.",
+            text=f"First of {number}. Second of {number} says more. Third of {number} is here. Fourth of {number}.",
         )
         for number in range(num_documents)
     ]

@@ -18,9 +18,9 @@ from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
+from selfsent.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.data.cache_folder import cache_folder
 from selfsent.errors import UserError
-from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.encoding import chunked, encode_texts
 
 _VECTORS_FILE = "vectors.npy"

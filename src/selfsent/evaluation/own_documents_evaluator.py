@@ -1,4 +1,4 @@
-"""The suite own-documents during a training: it picks the best checkpoint where a person has documents and no labels."""
+"""Picking the best checkpoint of a training by a person's own documents, where there are no labels."""
 
 import logging
 from collections.abc import Sequence

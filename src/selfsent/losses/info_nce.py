@@ -33,8 +33,8 @@ class InfoNCELoss(nn.Module):
     out and counted (``num_false_negatives``; ``skip_false_negatives=False`` keeps them). Without a head, weights and
     such candidates this is the host's ``MultipleNegativesRankingLoss(scale=1 / temperature)``, computed in one pass.
 
-    Labels are not used unless ``documents_as_labels``. The head belongs to the loss and is not saved with the model. ``forward`` changes only the
-    count.
+    Labels are not used unless ``documents_as_labels``. The head belongs to the loss and is not saved with the model.
+    ``forward`` changes only the count.
 
     Args:
         model: The SentenceTransformer to train.

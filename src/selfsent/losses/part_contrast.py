@@ -144,12 +144,12 @@ class PartBatches:
             random: Where draws come from.
 
         Returns:
-            Anchors and, behind them, rests; and which pairs of an anchor and a rest are no negatives: other stretches of
-            the same document, and those with the same tokens in anchor or rest.
+            Anchors and, behind them, rests; and which pairs of an anchor and a rest are no negatives: those of other
+            stretches of the same document, and those with the same tokens in anchor or rest.
         """
         starts, ends = self.corpus.stretch_starts[stretches], self.corpus.stretch_starts[stretches + 1]
         parts, row = _ranges(starts, ends)
-        side = self._sides(stretches, starts, ends, parts, row, random)
+        side = self._sides(stretches, parts, row, random)
         bags = self._bags(parts, side * len(stretches) + row, 2 * len(stretches), random)
         documents = self.corpus.documents[stretches]
         skipped = documents[:, None] == documents
@@ -162,13 +162,12 @@ class PartBatches:
     def _sides(
         self,
         stretches: Int[np.ndarray, " B"],
-        starts: Int[np.ndarray, " B"],
-        ends: Int[np.ndarray, " B"],
         parts: Int[np.ndarray, " P"],
         row: Int[np.ndarray, " P"],
         random: Generator,
     ) -> Int[np.ndarray, " P"]:
         """Say for each part whether it is in the anchor (0) or in the rest (1)."""
+        starts, ends = self.corpus.stretch_starts[stretches], self.corpus.stretch_starts[stretches + 1]
         kind = self.parts[int(random.integers(len(self.parts)))]
         if kind == "crops":
             order = np.lexsort((random.random(len(parts)), row))

@@ -65,7 +65,8 @@ class TokenReconstructionLoss(nn.Module):
     ``forward`` changes only the count of false negatives. Batches of several ranks are one batch.
 
     Inputs: one column of texts (each embedded twice, only dropout differs), or anchor and positive, and hard negatives;
-    negatives are not rebuilt. Labels are not used unless ``documents_as_labels``. The model must give token states of the width of its embeddings.
+    negatives are not rebuilt. Labels are not used unless ``documents_as_labels``. The model must give token states of
+    the width of its embeddings.
 
     Args:
         model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.

@@ -23,9 +23,9 @@ from selfsent.training.heldout_loss import HeldoutLoss
 
 Best = Literal["auto", "own-documents", "sts-dev", "none"]
 """What tells the best checkpoint (``training.best``): parts of the documents that look for the rest
-(`selfsent.evaluation.asking_documents`), STS-B dev, or nothing, so that the last is kept. ``auto`` takes the first where
-a run reads documents and no evaluation data were named, else STS-B dev where it is there, else the loss on rows held
-out of the source."""
+(`selfsent.evaluation.asking_documents`), STS-B dev, or nothing, so that the last is kept. ``auto`` takes the first
+where a run reads documents and no evaluation data were named, else STS-B dev where it is there, else the loss on rows
+held out of the source."""
 
 _HELDOUT_ROWS = 1000
 _MOST_QUERIES = 500

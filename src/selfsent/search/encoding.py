@@ -15,10 +15,10 @@ from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path, write_text
+from selfsent.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
 from selfsent.one_writer import LOCK_FILE, one_writer
-from selfsent.search.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.search.stored_model import content_hash
 from selfsent.search.text_id import TextIds
 

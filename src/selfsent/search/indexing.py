@@ -9,9 +9,9 @@ from typing import Any
 from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
+from selfsent.cut_texts import count_cut, cut_note, document_prompt
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
-from selfsent.search.cut_texts import count_cut, cut_note, document_prompt
 from selfsent.search.encoding import chunked, encode_texts
 from selfsent.search.store import PROVENANCE_COLUMNS
 from selfsent.search.store_place import check_place

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
+from selfsent.cut_texts import count_cut, cut_note, query_prompt
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.printed_text import TextTable
-from selfsent.search.cut_texts import count_cut, cut_note, query_prompt
 from selfsent.search.encoding import Vectors, encode_texts
 from selfsent.search.store import MODES, PROVENANCE_COLUMNS, Mode, Store
 from selfsent.search.stored_model import describe

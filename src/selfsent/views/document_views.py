@@ -10,8 +10,8 @@ from selfsent.views.draws import draw_position
 from selfsent.views.pair_transform import VIEW_A, VIEW_B
 
 DocumentView = Literal["document", "crops", "title"]
-"""``document``: a sentence against the rest of its document; ``crops``: two runs of sentences or words of it; ``title``:
-its title against its text."""
+"""``document``: a sentence against the rest of its document; ``crops``: two runs of its words; ``title``: its title
+against its text."""
 
 DOCUMENT_VIEWS: tuple[DocumentView, ...] = get_args(DocumentView)
 
