@@ -172,3 +172,12 @@ def test_thousands_of_words_are_drawn_without_recursion(build):
 def test_merges_that_make_no_tree_are_refused(draw, words, left, right, message):
     with pytest.raises(UserError, match=message):
         draw(words, left, right)
+
+
+def test_nodes_beyond_two_hundred_levels_show_their_level_and_are_indented_no_further():
+    tree = right_branching(50_000)
+    lines = indented([f"w{i}" for i in range(50_000)], tree.left, tree.right).splitlines()
+    assert len(lines) == 99_999
+    assert lines[399] == "    " * 199 + "├── w199"
+    assert lines[401] == "    " * 200 + "├── (201) w200"
+    assert lines[-2:] == ["    " * 200 + "├── (49999) w49998", "    " * 200 + "└── (49999) w49999"]

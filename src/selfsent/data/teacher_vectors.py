@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -25,6 +26,7 @@ _VECTORS_FILE = "vectors.npy"
 _RECORD_FILE = "record.json"
 _LOCK_FILE = ".lock"
 _BYTES_A_VALUE = 4
+_LOG = logging.getLogger(__name__)
 
 VectorFile = np.memmap[Any, np.dtype[np.float32]]
 Texts = Callable[[], Iterable[str]]
@@ -44,6 +46,10 @@ class TeacherVectors:
     vectors: VectorFile
     num_encoded: int
     folder: Path
+
+
+class _DamagedCacheError(UserError):
+    """The files of a cache cannot be read; in a folder that was named by nobody they are made anew."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +88,29 @@ def teacher_vectors(
         The vectors, normalised, in the order of the texts.
 
     Raises:
-        UserError: The folder holds vectors of another teacher or of other texts, is damaged or cannot be written, the
-            disk is too small, or the teacher gives a vector that is not finite.
+        UserError: The folder that was named is damaged, holds vectors of another teacher or of other texts, or cannot
+            be written, the disk is too small, or the teacher gives a vector that is not finite.
     """
     owner = _owner(texts(), teacher_hash)
-    folder = folder or _default_folder(owner)
-    with _locked(folder):
-        num_done = _num_done(folder, owner)
+    place = folder or _default_folder(owner)
+
+    def filled() -> TeacherVectors:
+        num_done = _num_done(place, owner)
         if num_done < owner.num_texts:
-            _compute(texts, folder, teacher(), owner, num_done, batch_size=batch_size, texts_per_part=texts_per_part)
-        vectors = _opened(folder, owner.num_texts, mode="r")
-    return TeacherVectors(vectors=vectors, num_encoded=owner.num_texts - num_done, folder=folder)
+            _compute(texts, place, teacher(), owner, num_done, batch_size=batch_size, texts_per_part=texts_per_part)
+        vectors = _opened(place, owner.num_texts, mode="r")
+        return TeacherVectors(vectors=vectors, num_encoded=owner.num_texts - num_done, folder=place)
+
+    with _locked(place):
+        try:
+            return filled()
+        except _DamagedCacheError as error:
+            if folder is not None:
+                raise
+            _LOG.warning("%s: they are computed anew now", error)
+            for name in (_RECORD_FILE, _VECTORS_FILE):
+                (place / name).unlink(missing_ok=True)
+            return filled()
 
 
 def _owner(texts: Iterable[str], teacher_hash: str) -> _Owner:
@@ -139,14 +157,18 @@ def _num_done(folder: Path, owner: _Owner) -> int:
     path = folder / _RECORD_FILE
     if not path.is_file():
         if (folder / _VECTORS_FILE).exists():
-            raise UserError(f"{folder} holds vectors and no {_RECORD_FILE} that says whose; name an empty folder")
+            raise _DamagedCacheError(
+                f"{folder} holds vectors and no {_RECORD_FILE} that says whose; name an empty folder"
+            )
         return 0
     try:
         record = dict(json.loads(path.read_text("utf8")))
         num_done = int(record.pop("num_done"))
         found = _Owner(**record)
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is damaged; delete {folder}, and the teacher's vectors are computed anew") from error
+        raise _DamagedCacheError(
+            f"{path} is damaged; delete {folder}, and the teacher's vectors are computed anew"
+        ) from error
     if found.teacher != owner.teacher:
         raise UserError(
             f"the teacher cache {folder} was made by another model ({found.teacher[:12]}, and this teacher is"
@@ -209,9 +231,11 @@ def _opened(folder: Path, num_texts: int, *, mode: Literal["r", "r+"]) -> Vector
     try:
         vectors = np.lib.format.open_memmap(path, mode=mode)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}; delete {folder}, and they are computed anew") from error
+        raise _DamagedCacheError(f"cannot read {path}: {error}; delete {folder}, and they are computed anew") from error
     if vectors.ndim != 2 or len(vectors) != num_texts or vectors.dtype != np.float32:  # noqa: PLR2004 texts and values
-        raise UserError(f"{path} holds no vectors of {num_texts:,} texts; delete {folder}, and they are computed anew")
+        raise _DamagedCacheError(
+            f"{path} holds no vectors of {num_texts:,} texts; delete {folder}, and they are computed anew"
+        )
     return vectors
 
 

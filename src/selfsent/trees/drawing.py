@@ -22,6 +22,8 @@ from selfsent.trees.brackets import Span, escape
 Ids = Sequence[int] | IntArray
 
 _CONSTITUENT_LABEL = "X"
+_INDENTED_LEVELS = 200
+_RULES = ("│   ", "    ")
 _SHOWN_WORDS = 12  # a longer span is shortened in the middle
 _FONT_SIZE = 15.0
 _WORD_GAP = 14.0
@@ -75,7 +77,8 @@ def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[
         marked: Constituents to mark with a star, as half-open spans of leaves.
 
     Returns:
-        Lines without a final line break; a node shows the words it spans, the middle of a long span left out.
+        Lines without a final line break; a node shows the words it spans, the middle of a long span left out. Nodes
+        more than 200 levels deep are indented no further and show their level, or a deep tree would fill the memory.
 
     Raises:
         UserError: The merges do not form one tree over the words.
@@ -83,15 +86,17 @@ def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[
     tree = _checked(words, left, right)
     spans = _all_spans(tree)
     lines: list[str] = []
-    stack = [(_root(tree), "", "")]
+    stack = [(_root(tree), "", "", 0)]
     while stack:
-        node, before_node, before_children = stack.pop()
+        node, before_node, before_children, level = stack.pop()
+        number = f"({level}) " if level > _INDENTED_LEVELS else ""
         star = " *" if spans[node] in marked else ""
-        lines.append(before_node + _excerpt(words, *spans[node]) + star)
+        lines.append(before_node + number + _excerpt(words, *spans[node]) + star)
         if node >= tree.num_tokens:
             left_child, right_child = _children(tree, node)
-            stack.append((right_child, before_children + "└── ", before_children + "    "))
-            stack.append((left_child, before_children + "├── ", before_children + "│   "))
+            below = [before_children + rule if level < _INDENTED_LEVELS else before_children for rule in _RULES]
+            stack.append((right_child, before_children + "└── ", below[1], level + 1))
+            stack.append((left_child, before_children + "├── ", below[0], level + 1))
     return "\n".join(lines)
 
 
