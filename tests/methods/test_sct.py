@@ -244,6 +244,21 @@ def test_a_missing_teacher_is_one_line(sources, base, tmp_path):
         build(sources["bare"], base, tmp_path / "corpus", teacher=str(tmp_path / "nowhere"))
 
 
+def test_where_no_teacher_was_named_it_is_said_that_one_is_needed(sources, base, tmp_path):
+    with pytest.raises(
+        UserError, match=r"^--teacher must name a model to learn from, got none; princeton-nlp/"
+    ) as caught:
+        train("sct-distill", sources["bare"], tmp_path / "model", base=base, device="cpu", max_seq_length=32)
+    assert str(caught.value).endswith("; give the folder of one")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["sct", "sct-mini", "sct-distill"])
+def test_where_no_base_was_named_it_is_said_that_one_is_needed(sources, tmp_path, method):
+    with pytest.raises(UserError, match=r"^--base must name a model to start from, got none; google/bert_uncased"):
+        train(method, sources["bare"], tmp_path / "model", device="cpu")
+
+
 # Recipes --------------------------------------------------------------------------------------------------------------
 
 

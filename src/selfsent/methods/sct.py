@@ -54,7 +54,6 @@ from selfsent.data.sources import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.loading import load
 from selfsent.losses.cross_view import CrossViewLoss, Head, Reference
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, Objective, require_same_width
 from selfsent.losses.queue_comparison import Comparison, Divergence, Enqueue, Queues, Reduction
@@ -63,6 +62,7 @@ from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     PoolingName,
     from_scratch,
+    open_teacher,
     open_transformer,
     tokenizer_of,
     training_limit,
@@ -199,8 +199,7 @@ def build_distillation(config: SctDistillConfig, assembly: Assembly) -> Ingredie
     """
     columns = _view_columns(config, assembly.source)
     student = _student(config, assembly)
-    with preserved_random_state():
-        teacher = load(assembly.teacher or config.teacher, device=assembly.device)
+    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
     _bridge(config, student, width_of(teacher))
     limit = training_limit(student, config.max_seq_length)
     rows = _rows(assembly.source, columns, student, limit)

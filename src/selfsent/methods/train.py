@@ -18,6 +18,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.evaluator import PairsEvaluator
 from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
 from selfsent.methods.settings import as_options, configure, split_settings
+from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.training.arguments import training_arguments
 from selfsent.training.heldout_loss import HeldoutLoss
 from selfsent.training.library_fit import LibraryFit, train_by_library
@@ -223,7 +224,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         device=request.device,
     )
     torch.manual_seed(seed)
-    ingredients = method.build(config, assembly)
+    ingredients = _ingredients(method, config, assembly)
     notes = [*source.notes, *ingredients.notes, *_bad_rows(source.num_bad_rows, source.first_bad_row)]
     for note in notes:
         logger.info(note)
@@ -250,6 +251,16 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         sources=notes,
         max_seq_length=ingredients.max_seq_length,
     )
+
+
+def _ingredients(method: Method, config: Any, assembly: Assembly) -> Ingredients:
+    """Build model and loss; where no base was named and the method's own cannot be opened, say that one is needed."""
+    try:
+        return method.build(config, assembly)
+    except UnopenedBaseError as error:
+        if assembly.base is not None:
+            raise
+        raise UserError(needed("--base", "to start from", error.base, error.reason)) from error
 
 
 def _evaluation_data(request: Request) -> Path | None:
