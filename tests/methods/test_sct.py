@@ -1,6 +1,7 @@
 """SCT from the command's side: what data becomes which views, what a teacher needs, what is refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,19 @@ def test_a_recipe_a_size_holds_the_papers_numbers(name: str):
     arguments = method.training(config) | dict(recipe.training)
     found = (arguments["learning_rate"], config.queue_size, config.reference_temperature, config.temperature)
     assert found == PAPER_TABLE_1[name]
+
+
+@pytest.mark.parametrize("size", ["tiny", "mini", "small", "base"])
+def test_a_recipe_of_distillation_says_what_it_runs_and_how_the_authors_ran_it(size: str):
+    path = shipped_recipes()[f"sct-distill-{size}"]
+    recipe = read_recipe(path)
+    config = configure(SctDistillConfig, recipe.options, method="sct-distill")
+    assert (config.objective, config.head, config.reduction, config.enqueue) == ("joint", "mlp", "mean", "before")
+    assert "authors' settings" not in recipe.title
+    assert recipe.answers.endswith("the authors ran L_CD alone")
+    theirs = dict(re.findall(r"--set (\w+)=(\w+)", path.read_text("utf8")))
+    assert theirs == {"objective": "alone", "head": "none", "reduction": "sum", "enqueue": "after"}
+    configure(SctDistillConfig, {**recipe.options, **theirs}, method="sct-distill")
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_recipes() if name.startswith("sct-")])

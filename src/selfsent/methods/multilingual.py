@@ -75,7 +75,7 @@ _NUM_LAYERS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class MultilingualConfig:
-    """Options of ``multilingual``; the defaults are the paper's where it has them.
+    """Options of ``multilingual``; the defaults are the paper's where it has them, but for the balance of languages.
 
     Args:
         teacher: The model to learn from; ``--teacher`` overrides it.

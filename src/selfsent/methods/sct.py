@@ -20,12 +20,14 @@ views: back-translation                      ``BackTranslation``                
 views: masked LM, synonym (ablation)         ``make_view``                      ``views/registry.py``
 ===========================================  =================================  ========================================
 
-Paper, Table 1, one recipe a row: ``sct-tiny``, ``sct-mini``, ``sct-small``, ``sct-base``, ``sct-large``; the README of
-the released code: ``sct-distill-tiny``, ``-mini``, ``-small``, ``-base``.
+Paper, Table 1, one recipe a row: ``sct-tiny``, ``sct-mini``, ``sct-small``, ``sct-base``, ``sct-large``. The recipes
+``sct-distill-tiny``, ``-mini``, ``-small`` and ``-base`` have rate, queue size and temperatures from the README of the
+released code, and the paper's joint objective, from the plain language model; that is not what the authors ran.
 
 Where the released code departs from the paper, the defaults are the paper's and the code is a setting: both directions
 are averaged (``reduction=sum``); the batch enters its queue before it is compared (``enqueue=after``); distillation is
-joint with the self-supervised objective and has a head (``objective=alone, head=none``, from a trained student).
+joint with the self-supervised objective and has a head (``objective=alone, head=none``). The authors' distillation is
+these four settings together with a student that ``sct`` trained before as ``--base``, and 20 epochs.
 
 Where we differ:
 
@@ -34,6 +36,10 @@ Where we differ:
 * The paper does not say what one queue for both views holds (here both references), how the decay of the averaged
   encoder is set (0.999), nor whether both terms of distillation share queues (here not: ``share_queues``).
 * The layer that bridges widths is the release's: Linear and tanh, part of the model.
+* Repeated rows, and a last batch that is not full (``training.dataloader_drop_last``), are left out; the release trains
+  on both.
+* STS-B dev is looked at ten times a run, at least every 500 steps (``training.eval_steps``); the release does so every
+  64 steps.
 * On bare text the views differ in dropout alone (``view`` changes that); in distillation a made view has the teacher's
   vector of the text it was made from.
 """
