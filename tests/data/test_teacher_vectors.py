@@ -45,6 +45,12 @@ def teacher(tiny_static_model: SentenceTransformer) -> Teacher:
     return Teacher(tiny_static_model)
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
 def vectors_of(texts: list[str], folder: Path | None, teacher: Teacher, **options: Any) -> cache.TeacherVectors:
     options = {"teacher_hash": "a" * 64, "texts_per_part": 5} | options
     return teacher_vectors(lambda: iter(texts), folder=folder, teacher=teacher, **options)
@@ -161,6 +167,19 @@ def test_a_damaged_cache_is_named_with_the_way_out(teacher, sentences, tmp_path,
     with pytest.raises(UserError, match=said) as caught:
         vectors_of(sentences, tmp_path, teacher)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["record.json", "vectors.npy"])
+@pytest.mark.parametrize("kept_bytes", [0, 100, None])
+@pytest.mark.usefixtures("home")
+def test_a_damaged_cache_of_the_users_is_computed_anew_and_that_is_said(teacher, sentences, caplog, name, kept_bytes):
+    first = vectors_of(sentences, None, teacher)
+    expected, path = np.array(first.vectors), first.folder / name
+    path.unlink() if kept_bytes is None else path.write_bytes(path.read_bytes()[:kept_bytes])
+    again = vectors_of(sentences, None, teacher)
+    np.testing.assert_array_equal(again.vectors, expected)
+    assert again.num_encoded == len(sentences)
+    assert "they are computed anew now" in caplog.text
 
 
 def test_a_disk_too_small_is_said_before_anything_is_written(teacher, sentences, tmp_path, monkeypatch):

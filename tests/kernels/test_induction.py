@@ -122,9 +122,10 @@ def test_of_equally_similar_pairs_the_first_is_merged(find):
     with torch.no_grad():
         composition.linear.weight.copy_(torch.cat([torch.eye(2), torch.zeros(2, 2)], dim=1))
         composition.linear.bias.zero_()
-    trees, _ = find(torch.tensor([[1.0, 2.0]]).expand(5, 2), np.array([5]), composition)
-    assert trees.left.tolist() == [0, 5, 6, 7]
-    assert trees.right.tolist() == [1, 2, 3, 4]
+    for length in (5, 64, 65, 130):  # beyond 64 tokens the best is found by a tournament
+        trees, _ = find(torch.tensor([[1.0, 2.0]]).expand(length, 2), np.array([length]), composition)
+        assert trees.left.tolist() == [0, *range(length, 2 * length - 2)]
+        assert trees.right.tolist() == list(range(1, length))
 
 
 def test_repeated_tokens_give_the_trees_of_the_plain_form():
@@ -151,11 +152,11 @@ def test_a_sentences_tree_and_values_do_not_depend_on_its_batch_mates():
         assert trees[i].left.tolist() == shuffled_trees[place].left.tolist() == alone_trees[0].left.tolist()
 
 
-def test_a_sentence_of_five_thousand_tokens_stands_beside_one_of_one():
-    leaves, num_tokens, composition = drawn(4, 4, [5000, 1])
+def test_a_sentence_of_two_hundred_thousand_tokens_stands_beside_one_of_one():
+    leaves, num_tokens, composition = drawn(1, 4, [200_000, 1])  # looking at all pairs would take minutes
     trees, up = induced(leaves, num_tokens, composition)
-    assert trees[0].spans[-1] == (0, 5000)
-    assert len(up) == 2 * 5000 - 1 + 1
+    assert trees[0].spans[-1] == (0, 200_000)
+    assert len(up) == 2 * 200_000 - 1 + 1
     torch.testing.assert_close(up[-1], leaves[-1], atol=0, rtol=0)
     assert up.isfinite().all()
 
@@ -168,16 +169,19 @@ def test_a_batch_of_empty_sentences_has_no_node():
         assert up.shape == (0, 4)
 
 
+@pytest.mark.parametrize("length", [6, 90])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, 1e30])
-def test_leaves_that_are_no_vectors_still_give_a_tree_of_their_sentence_and_leave_the_others_alone(value: float):
-    leaves, num_tokens, composition = drawn(4, 4, [6, 9])
+def test_leaves_that_are_no_vectors_still_give_a_tree_of_their_sentence_and_leave_the_others_alone(
+    value: float, length: int
+):
+    leaves, num_tokens, composition = drawn(4, 4, [length, 9])
     spoiled = leaves.clone()
-    spoiled[1:5] = value
+    spoiled[1 : length - 1] = value
     trees, up = induced(spoiled, num_tokens, composition)
-    assert trees[0].spans[-1] == (0, 6)
+    assert trees[0].spans[-1] == (0, length)
     expected_trees, expected_up = induced(leaves, num_tokens, composition)
     assert trees[1].left.tolist() == expected_trees[1].left.tolist()
-    assert torch.equal(up[11:], expected_up[11:])
+    assert torch.equal(up[2 * length - 1 :], expected_up[2 * length - 1 :])
 
 
 def test_inputs_are_left_as_they_were_and_no_gradient_is_recorded():

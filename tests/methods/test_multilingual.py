@@ -261,6 +261,7 @@ def test_single_texts_are_no_translations(monkeypatch, capsys, tmp_path):
 
 def test_a_missing_teacher_is_one_line(monkeypatch, capsys, table, tmp_path):
     assert "no model at" in refused(monkeypatch, capsys, table, "--teacher", str(tmp_path / "none"))
+    assert "--teacher must name a model to learn from, got none" in refused(monkeypatch, capsys, table)
 
 
 @pytest.mark.parametrize("lines", [

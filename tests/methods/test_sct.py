@@ -1,6 +1,7 @@
 """SCT from the command's side: what data becomes which views, what a teacher needs, what is refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,21 @@ def test_a_missing_teacher_is_one_line(sources, base, tmp_path):
         build(sources["bare"], base, tmp_path / "corpus", teacher=str(tmp_path / "nowhere"))
 
 
+def test_where_no_teacher_was_named_it_is_said_that_one_is_needed(sources, base, tmp_path):
+    with pytest.raises(
+        UserError, match=r"^--teacher must name a model to learn from, got none; princeton-nlp/"
+    ) as caught:
+        train("sct-distill", sources["bare"], tmp_path / "model", base=base, device="cpu", max_seq_length=32)
+    assert str(caught.value).endswith("; give the folder of one")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["sct", "sct-mini", "sct-distill"])
+def test_where_no_base_was_named_it_is_said_that_one_is_needed(sources, tmp_path, method):
+    with pytest.raises(UserError, match=r"^--base must name a model to start from, got none; google/bert_uncased"):
+        train(method, sources["bare"], tmp_path / "model", device="cpu")
+
+
 # Recipes --------------------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +278,19 @@ def test_a_recipe_a_size_holds_the_papers_numbers(name: str):
     arguments = method.training(config) | dict(recipe.training)
     found = (arguments["learning_rate"], config.queue_size, config.reference_temperature, config.temperature)
     assert found == PAPER_TABLE_1[name]
+
+
+@pytest.mark.parametrize("size", ["tiny", "mini", "small", "base"])
+def test_a_recipe_of_distillation_says_what_it_runs_and_how_the_authors_ran_it(size: str):
+    path = shipped_recipes()[f"sct-distill-{size}"]
+    recipe = read_recipe(path)
+    config = configure(SctDistillConfig, recipe.options, method="sct-distill")
+    assert (config.objective, config.head, config.reduction, config.enqueue) == ("joint", "mlp", "mean", "before")
+    assert "authors' settings" not in recipe.title
+    assert recipe.answers.endswith("the authors ran L_CD alone")
+    theirs = dict(re.findall(r"--set (\w+)=(\w+)", path.read_text("utf8")))
+    assert theirs == {"objective": "alone", "head": "none", "reduction": "sum", "enqueue": "after"}
+    configure(SctDistillConfig, {**recipe.options, **theirs}, method="sct-distill")
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_recipes() if name.startswith("sct-")])

@@ -49,6 +49,10 @@ class TeacherVectors:
     folder: Path
 
 
+class _DamagedCacheError(UserError):
+    """The files of a cache cannot be read; in a folder that was named by nobody they are made anew."""
+
+
 @dataclass(frozen=True)
 class _Owner:
     """Whose vectors a cache holds: the hash of the teacher, that of the texts, and how many they are."""
@@ -88,17 +92,29 @@ def teacher_vectors(
         The vectors, normalised, in the order of the texts.
 
     Raises:
-        UserError: The folder holds vectors of another teacher or of other texts, is damaged or cannot be written, the
-            disk is too small, or the teacher gives a vector that is not finite.
+        UserError: The folder that was named is damaged, holds vectors of another teacher or of other texts, or cannot
+            be written, the disk is too small, or the teacher gives a vector that is not finite.
     """
     owner = _owner(texts(), teacher_hash)
-    folder = folder or _default_folder(owner)
-    with _locked(folder):
-        num_done = _num_done(folder, owner, former_teacher_hashes)
+    place = folder or _default_folder(owner)
+
+    def filled() -> TeacherVectors:
+        num_done = _num_done(place, owner, former_teacher_hashes)
         if num_done < owner.num_texts:
-            _compute(texts, folder, teacher(), owner, num_done, batch_size=batch_size, texts_per_part=texts_per_part)
-        vectors = _opened(folder, owner.num_texts, mode="r")
-    return TeacherVectors(vectors=vectors, num_encoded=owner.num_texts - num_done, folder=folder)
+            _compute(texts, place, teacher(), owner, num_done, batch_size=batch_size, texts_per_part=texts_per_part)
+        vectors = _opened(place, owner.num_texts, mode="r")
+        return TeacherVectors(vectors=vectors, num_encoded=owner.num_texts - num_done, folder=place)
+
+    with _locked(place):
+        try:
+            return filled()
+        except _DamagedCacheError as error:
+            if folder is not None:
+                raise
+            _LOG.warning("%s: they are computed anew now", error)
+            for name in (_RECORD_FILE, _VECTORS_FILE):
+                (place / name).unlink(missing_ok=True)
+            return filled()
 
 
 def _owner(texts: Iterable[str], teacher_hash: str) -> _Owner:
@@ -142,14 +158,18 @@ def _num_done(folder: Path, owner: _Owner, former_teacher_hashes: Callable[[], C
     path = folder / _RECORD_FILE
     if not path.is_file():
         if (folder / _VECTORS_FILE).exists():
-            raise UserError(f"{folder} holds vectors and no {_RECORD_FILE} that says whose; name an empty folder")
+            raise _DamagedCacheError(
+                f"{folder} holds vectors and no {_RECORD_FILE} that says whose; name an empty folder"
+            )
         return 0
     try:
         record = dict(json.loads(path.read_text("utf8")))
         num_done = int(record.pop("num_done"))
         found = _Owner(**record)
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is damaged; delete {folder}, and the teacher's vectors are computed anew") from error
+        raise _DamagedCacheError(
+            f"{path} is damaged; delete {folder}, and the teacher's vectors are computed anew"
+        ) from error
     if found.teacher != owner.teacher and found.teacher not in former_teacher_hashes():
         raise UserError(
             f"the teacher cache {folder} was made by another model ({found.teacher[:12]}, and this teacher is"
@@ -216,9 +236,11 @@ def _opened(folder: Path, num_texts: int, *, mode: Literal["r", "r+"]) -> Vector
     try:
         vectors = np.lib.format.open_memmap(path, mode=mode)
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}; delete {folder}, and they are computed anew") from error
+        raise _DamagedCacheError(f"cannot read {path}: {error}; delete {folder}, and they are computed anew") from error
     if vectors.ndim != 2 or len(vectors) != num_texts or vectors.dtype != np.float32:  # noqa: PLR2004 texts and values
-        raise UserError(f"{path} holds no vectors of {num_texts:,} texts; delete {folder}, and they are computed anew")
+        raise _DamagedCacheError(
+            f"{path} holds no vectors of {num_texts:,} texts; delete {folder}, and they are computed anew"
+        )
     return vectors
 
 

@@ -22,6 +22,8 @@ from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 Compose = Callable[[Tensor, Tensor], Tensor]
 
 _SMALLEST_NORM = 1e-8
+_LOOKED_AT = 64
+"""Tokens of a sentence up to which looking at all pairs is faster than a tournament (measured)."""
 
 
 def induce(
@@ -160,18 +162,14 @@ def _induce_sentence(
     following = np.arange(1, num_tokens + 1)  # frontier as a linked list of slots; a merge keeps the left slot
     preceding = np.arange(-1, num_tokens - 1)
     node = np.arange(num_tokens)
-    similarity = np.empty(num_tokens, dtype=np.float32)
     for i in range(num_tokens):
         norm[i] = _norm(up[i])
+    similarity, winner = _tournament(num_tokens)
     for i in range(num_tokens - 1):
         similarity[i] = _cosine(up[i], up[i + 1], norm[i], norm[i + 1])
+    _play_all(similarity, winner)
     for merge in range(num_tokens - 1):
-        best, slot = np.float32(-np.inf), 0
-        i = 0
-        while following[i] < num_tokens:
-            if similarity[i] > best:
-                best, slot = similarity[i], i
-            i = following[i]
+        slot = winner[1] if len(winner) else _first_best(similarity, following, num_tokens)
         gone = following[slot]
         parent = num_tokens + merge
         left[merge], right[merge] = node[slot] + offset, node[gone] + offset
@@ -182,13 +180,68 @@ def _induce_sentence(
         norm[parent] = _norm(up[parent])
         node[slot] = parent
         following[slot] = following[gone]
+        changed = np.float32(-np.inf)  # what has no right neighbour is never chosen
         if following[slot] < num_tokens:
             after = following[slot]
             preceding[after] = slot
-            similarity[slot] = _cosine(up[parent], up[node[after]], norm[parent], norm[node[after]])
+            changed = _cosine(up[parent], up[node[after]], norm[parent], norm[node[after]])
+        _play(similarity, winner, gone, np.float32(-np.inf))
+        _play(similarity, winner, slot, changed)
         if preceding[slot] >= 0:
             before = preceding[slot]
-            similarity[before] = _cosine(up[node[before]], up[parent], norm[node[before]], norm[parent])
+            _play(similarity, winner, before, _cosine(up[node[before]], up[parent], norm[node[before]], norm[parent]))
+
+
+@compiled()
+def _tournament(num_slots: int) -> tuple[FloatArray, IntArray]:
+    """Make room for a tournament among slots: their similarities, and the winner of every match, ``winner[1]`` of all.
+
+    A merge changes three similarities. Playing only their matches again makes a sentence of n tokens cost n log n,
+    where looking at all pairs for the best costs n squared, which is faster for short ones: those have no winners.
+    """
+    if num_slots <= _LOOKED_AT:
+        return np.full(num_slots, -np.inf, dtype=np.float32), np.zeros(0, dtype=np.int64)
+    size = 1
+    while size < num_slots:
+        size *= 2
+    similarity = np.full(size, -np.inf, dtype=np.float32)
+    winner = np.zeros(2 * size, dtype=np.int64)
+    winner[size:] = np.arange(size)
+    return similarity, winner
+
+
+@compiled()
+def _first_best(similarity: FloatArray, following: IntArray, num_tokens: int) -> int:
+    """Look at every slot that has a right neighbour for the one of the highest similarity, the first of equals."""
+    best, slot = np.float32(-np.inf), 0
+    i = 0
+    while following[i] < num_tokens:
+        if similarity[i] > best:
+            best, slot = similarity[i], i
+        i = following[i]
+    return slot
+
+
+@compiled()
+def _play_all(similarity: FloatArray, winner: IntArray) -> None:
+    """Play every match; of equals the left one wins, and what is no number never wins."""
+    for slot in range(len(similarity)):
+        if np.isnan(similarity[slot]):
+            similarity[slot] = -np.inf
+    for match in range(len(winner) // 2 - 1, 0, -1):
+        one, other = winner[2 * match], winner[2 * match + 1]
+        winner[match] = other if similarity[other] > similarity[one] else one
+
+
+@compiled()
+def _play(similarity: FloatArray, winner: IntArray, slot: int, value: Any) -> None:
+    """Change the similarity of a slot and play its matches again."""
+    similarity[slot] = -np.inf if np.isnan(value) else value
+    match = (len(winner) // 2 + slot) // 2
+    while match >= 1 and len(winner):
+        one, other = winner[2 * match], winner[2 * match + 1]
+        winner[match] = other if similarity[other] > similarity[one] else one
+        match //= 2
 
 
 @compiled(parallel=True)

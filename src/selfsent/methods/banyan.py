@@ -10,7 +10,8 @@ a node shared by identity                ``number_merges``                      
 diagonal composition, 3U weights         ``DiagonalComposition``                ``modules/composition.py``
 diagonal decomposition, 4U weights       ``DiagonalDecomposition``              ``modules/composition.py``
 mean over the messages of all parents    ``entangled_downward``                 ``kernels/entangled_passes.py``
-the same passes, compiled                ``diagonal_upward, diagonal_downward`` ``kernels/diagonal_passes.py``
+the same passes, compiled                ``diagonal_upward``                    ``kernels/diagonal_passes.py``
+...                                      ``diagonal_downward``                  ``kernels/diagonal_passes.py``
 cross-entropy over distinct words        ``EntangledReconstructionLoss``        ``losses/entangled_reconstruction.py``
 induced structure                        ``induce``                             ``kernels/induction.py``
 =======================================  =====================================  =====================================
@@ -20,7 +21,9 @@ Where we differ:
 * Every sentence merges its own most similar pair, as the released code does; the paper describes one frontier whose
   best pair is merged wherever it stands.
 * Trees are found before composed embeddings lose values to dropout; the released code finds them after.
-* The vocabulary is trained on the corpus itself, where the release takes BPEmb's 25,000 pieces of Wikipedia.
+* The vocabulary is trained on the corpus itself, where the release takes BPEmb's 25,000 pieces of Wikipedia. Digits
+  stay; BPEmb writes each of them as 0.
+* Which checkpoint is kept, and a last batch that is not full: as in ``strae``.
 * Padding is masked; the release takes the last token of a batch without padding for it.
 """
 

@@ -53,7 +53,14 @@ from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method
-from selfsent.methods.starting_model import PoolingName, open_transformer, tokenizer_of, training_limit, width_of
+from selfsent.methods.starting_model import (
+    PoolingName,
+    open_teacher,
+    open_transformer,
+    tokenizer_of,
+    training_limit,
+    width_of,
+)
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
 from selfsent.search.stored_model import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
@@ -68,7 +75,7 @@ _NUM_LAYERS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class MultilingualConfig:
-    """Options of ``multilingual``; the defaults are the paper's where it has them.
+    """Options of ``multilingual``; the defaults are the paper's where it has them, but for the balance of languages.
 
     Args:
         teacher: The model to learn from; ``--teacher`` overrides it.
@@ -139,11 +146,10 @@ def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
         is_heldout=is_heldout,
         max_length_ratio=config.max_length_ratio,
     )
+    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
     if config.max_teacher_texts is not None:
         pool = pool.within(config.max_teacher_texts, alpha=config.language_alpha)
     student, tokenizer = _student(config, assembly, pool)
-    with preserved_random_state():
-        teacher = load(assembly.teacher or config.teacher, device=assembly.device)
     _bridge(config, student, width_of(teacher))
     with preserved_random_state():
         vectors = teacher_vectors(

@@ -18,7 +18,8 @@ Where we differ:
 
 * The softmax classifier has a bias (the host's); the paper's formula shows none. It is dropped after training.
 * Repeated rows, and pairs whose annotators did not agree, are left out; both are counted.
-* Adam's weight decay is 0, as the paper names none.
+* Adam's weight decay is 0, as the paper names none. Regression has one epoch unless ``--epochs`` says otherwise: the
+  paper names none for it.
 """
 
 import math
@@ -104,7 +105,11 @@ class TripletConfig(SbertConfig):
 
 
 def training(config: SbertConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every objective
-    """The paper's training arguments: one epoch of batches of 16, Adam, a tenth of the steps as warm-up."""
+    """One epoch of batches of 16, Adam, a tenth of the steps as warm-up: the paper's for classification and triplets.
+
+    The paper does not say how many epochs the regression takes; the recipe ``sbert-regression-stsb`` has the four of
+    the paper's cross-encoder.
+    """
     return {
         "learning_rate": 2e-5,
         "per_device_train_batch_size": 16,

@@ -20,12 +20,14 @@ views: back-translation                      ``BackTranslation``                
 views: masked LM, synonym (ablation)         ``make_view``                      ``views/registry.py``
 ===========================================  =================================  ========================================
 
-Paper, Table 1, one recipe a row: ``sct-tiny``, ``sct-mini``, ``sct-small``, ``sct-base``, ``sct-large``; the README of
-the released code: ``sct-distill-tiny``, ``-mini``, ``-small``, ``-base``.
+Paper, Table 1, one recipe a row: ``sct-tiny``, ``sct-mini``, ``sct-small``, ``sct-base``, ``sct-large``. The recipes
+``sct-distill-tiny``, ``-mini``, ``-small`` and ``-base`` have rate, queue size and temperatures from the README of the
+released code, and the paper's joint objective, from the plain language model; that is not what the authors ran.
 
 Where the released code departs from the paper, the defaults are the paper's and the code is a setting: both directions
 are averaged (``reduction=sum``); the batch enters its queue before it is compared (``enqueue=after``); distillation is
-joint with the self-supervised objective and has a head (``objective=alone, head=none``, from a trained student).
+joint with the self-supervised objective and has a head (``objective=alone, head=none``). The authors' distillation is
+these four settings together with a student that ``sct`` trained before as ``--base``, and 20 epochs.
 
 Where we differ:
 
@@ -34,6 +36,10 @@ Where we differ:
 * The paper does not say what one queue for both views holds (here both references), how the decay of the averaged
   encoder is set (0.999), nor whether both terms of distillation share queues (here not: ``share_queues``).
 * The layer that bridges widths is the release's: Linear and tanh, part of the model.
+* Repeated rows, and a last batch that is not full (``training.dataloader_drop_last``), are left out; the release trains
+  on both.
+* STS-B dev is looked at ten times a run, at least every 500 steps (``training.eval_steps``); the release does so every
+  64 steps.
 * On bare text the views differ in dropout alone (``view`` changes that); in distillation a made view has the teacher's
   vector of the text it was made from.
 """
@@ -54,7 +60,6 @@ from selfsent.data.sources import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.loading import load
 from selfsent.losses.cross_view import CrossViewLoss, Head, Reference
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, Objective, require_same_width
 from selfsent.losses.queue_comparison import Comparison, Divergence, Enqueue, Queues, Reduction
@@ -64,6 +69,7 @@ from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     PoolingName,
     from_scratch,
+    open_teacher,
     open_transformer,
     tokenizer_of,
     training_limit,
@@ -205,8 +211,7 @@ def build_distillation(config: SctDistillConfig, assembly: Assembly) -> Ingredie
     """
     columns = _view_columns(config, assembly.source)
     student = _student(config, assembly)
-    with preserved_random_state():
-        teacher = load(assembly.teacher or config.teacher, device=assembly.device)
+    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
     _bridge(config, student, width_of(teacher))
     limit = training_limit(student, config.max_seq_length)
     rows = _rows(assembly.source, columns, student, limit)

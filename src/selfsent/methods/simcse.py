@@ -8,12 +8,12 @@ of the paper                                object                            fi
 unsupervised objective (Equations 1, 4)     ``InfoNCELoss`` on one column     ``losses/info_nce.py``
 supervised objective (Equation 5)           ``InfoNCELoss`` on three columns  ``losses/info_nce.py``
 hard-negative weight alpha (Section 4)      ``hard_negative_weight``          ``losses/info_nce.py``
-dropout as the only noise (Section 3)       one column, embedded twice        ``losses/sentence_pass.py``
+dropout as the only noise (Section 3)       ``repeat_rows``                   ``losses/sentence_pass.py``
 other augmentations (Table 1)               ``make_view``                     ``views/``
 MLP head, in training only (Section 6.3)    ``TanhHead``                      ``modules/projection_head.py``
 pooling modes (Section 6.3)                 ``pooling_modules``               ``methods/starting_model.py``
 masked-LM auxiliary (Section 5)             ``MaskedLanguageModel``           ``losses/masked_language_modelling.py``
-NLI triplets (Section 4)                    ``entailment_triplets``           ``data/entailment_triplets.py``
+NLI triplets (Section 4)                    ``EntailmentTriplets``            ``data/entailment_triplets.py``
 ==========================================  ================================  ==========================================
 
 Where we differ:
@@ -21,6 +21,13 @@ Where we differ:
 * Repeated sentences are left out of the data, and equal texts of a batch out of the negatives; both are counted.
 * The head that stays with a supervised model is one of the host's ``Dense`` modules, so the host alone opens it.
 * ``mean-first-last`` averages the first and the last layer's output, as the released code does since its correction.
+* The head starts as a linear layer of PyTorch does, with a bias; the released code draws its weights from N(0, 0.02),
+  its bias being 0.
+* The auxiliary objective masks the texts of the first column; the released code those of every column, of both passes
+  too. The output weights of its head are the embedding table where the base ties them; the released code trains a copy.
+* A last batch that is not full is left out (``training.dataloader_drop_last``); the released code trains on it.
+* STS-B dev is looked at ten times a run, at least every 500 steps (``training.eval_steps``); the paper does so every
+  250 steps, the scripts every 125.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """What ``--base`` names: a transformer of a folder or the hub, cut to its lower layers, or a model from scratch."""
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +21,13 @@ from transformers import PreTrainedModel
 
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
-from selfsent.loading import require_safetensors, require_tokenizer
+from selfsent.loading import load, require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
+from selfsent.training.random_state import preserved_random_state
 
 logger = logging.getLogger(__name__)
+
+_END_OF_SENTENCE = re.compile(r"[.;](?:\s|$)")
 
 PoolingName = Literal["cls", "mean", "max", "mean-first-last", "mean-top2"]
 """``mean-first-last`` averages the outputs of the first and the last layer, ``mean-top2`` those of the last two."""
@@ -71,6 +75,50 @@ def open_transformer(
     return SentenceTransformer(modules=[transformer, *pooling_modules(transformer, pooling)], device=device)
 
 
+class UnopenedBaseError(UserError):
+    """A base cannot be opened.
+
+    Args:
+        base: Its folder or hub name.
+        reason: Why.
+    """
+
+    def __init__(self, base: str, reason: str) -> None:
+        super().__init__(
+            f"cannot open the base model {base}: {reason}; name a folder or a hub name of a transformer with --base"
+        )
+        self.base, self.reason = base, reason
+
+
+def open_teacher(named: str | None, default: str, *, device: str | None = None) -> SentenceTransformer:
+    """Open the model to learn from, without moving the random numbers of training.
+
+    Args:
+        named: What a person names with ``--teacher``; ``None`` takes the default.
+        default: The method's own.
+        device: Where to put it; default: the host's choice.
+
+    Raises:
+        UserError: It cannot be opened.
+    """
+    try:
+        with preserved_random_state():
+            return load(named or default, device=device)
+    except UserError as error:
+        if named is not None:
+            raise
+        raise UserError(needed("--teacher", "to learn from", default, str(error))) from error
+
+
+def needed(option: str, purpose: str, default: str, reason: str) -> str:
+    """Say that an option is needed here, since the model that a method takes without it cannot be opened."""
+    first = _END_OF_SENTENCE.split(reason.removeprefix(f"cannot open a model at {default}: "), maxsplit=1)[0]
+    return (
+        f"{option} must name a model {purpose}, got none; {default}, the method's own, cannot be opened here ({first});"
+        " give the folder of one"
+    )
+
+
 def _transformer(base: str, max_seq_length: int) -> Transformer:
     if not base.strip():
         raise UserError("--base is empty; name a folder or a hub name of a transformer, or leave --base out")
@@ -93,9 +141,7 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
         )
     except _CANNOT_OPEN as error:
         reason = " ".join(str(error).split())[:240]
-        raise UserError(
-            f"cannot open the base model {base}: {reason}; name a folder or a hub name of a transformer with --base"
-        ) from error
+        raise UnopenedBaseError(base, reason) from error
     tokenizer, longest = transformer.tokenizer, num_positions(transformer.model)
     if tokenizer is None or not hasattr(transformer.config, "hidden_size"):
         raise UserError(f"--base {base} is no transformer of texts; name one such as bert-base-uncased")

@@ -11,7 +11,8 @@ composition C, 2U^2 + U weights        ``AffineComposition``                    
 decomposition D, 2U^2 + 2U weights     ``AffineDecomposition``                   ``modules/composition.py``
 index function Lambda                  ``LeafReconstruction``                    ``losses/reconstruction.py``
 induced structure (Self-StrAE)         ``induce``                                ``kernels/induction.py``
-parsed structure (StrAE)               ``GivenTrees``, ``trees_of_depths``       ``modules/given_trees.py``
+parsed structure (StrAE)               ``GivenTrees``                            ``modules/given_trees.py``
+... as binary trees                    ``trees_of_depths``                       ``trees/split_depths.py``
 upward and downward traversal          ``upward``, ``downward``                  ``kernels/passes.py``
 contrastive objective over nodes       ``NodeContrastiveLoss``                   ``losses/node_contrastive.py``
 cross-entropy objective                ``ReconstructionLoss``                    ``losses/reconstruction.py``
@@ -20,10 +21,16 @@ mixed objective (SemEval-2024)         ``ContrastiveReconstructionLoss``        
 
 Where we differ:
 
+* Embeddings have 10 channels of 10 values, as in the paper; the released code's default is E = 256, 16 channels of 16.
 * The temperature divides, and defaults to e^-0.2 = 0.8187: the released code multiplies cosines by e^0.2.
 * Decomposition gives its first half to the left child always; the release gives it to the smaller node number.
 * The vocabulary is trained on the corpus itself (byte-pair encoding, 25,000 pieces at most, lower case), where the
-  release takes BPEmb's 25,000 pieces of Wikipedia.
+  release takes BPEmb's 25,000 pieces of Wikipedia. Digits stay; BPEmb writes each of them as 0.
+* The best checkpoint is that of STS-B dev where ``--data-dir`` has it, looked at ten times a run and at least every
+  500 steps (``training.eval_steps``); the release keeps the epoch of the lowest validation loss, as is done here where
+  there is no STS-B.
+* A last batch that is not full is left out (``training.dataloader_drop_last``); the release trains on it. Repeated
+  texts stay, as there.
 * Of parsed structures the paper names constituency parses. Here dependency parses are taken too, each head with its
   right dependents first; constituents of several children are merged from the right (``binarisation``); the pieces of a
   word are a constituent of their own.

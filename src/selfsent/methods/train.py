@@ -14,9 +14,10 @@ from sentence_transformers import SentenceTransformer
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.sources import Source, open_source
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Method, Recipe, find_recipe
+from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
 from selfsent.methods.run_data import Wanted, open_run_data
 from selfsent.methods.settings import as_options, configure, split_settings
+from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.training.arguments import training_arguments
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
@@ -233,7 +234,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         device=request.device,
     )
     torch.manual_seed(seed)
-    ingredients = method.build(config, assembly)
+    ingredients = _ingredients(method, config, assembly)
     notes = [*source.closing_notes(), *ingredients.notes]
     for note in notes:
         logger.info(note)
@@ -260,6 +261,16 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         sources=notes,
         max_seq_length=ingredients.max_seq_length,
     )
+
+
+def _ingredients(method: Method, config: Any, assembly: Assembly) -> Ingredients:
+    """Build model and loss; where no base was named and the method's own cannot be opened, say that one is needed."""
+    try:
+        return method.build(config, assembly)
+    except UnopenedBaseError as error:
+        if assembly.base is not None:
+            raise
+        raise UserError(needed("--base", "to start from", error.base, error.reason)) from error
 
 
 def source_of(request: Request, max_rows: int | None) -> Source:
