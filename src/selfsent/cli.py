@@ -61,11 +61,46 @@ def entry(
 
 
 @app.command(cls=Command)
+def build(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Documents: a file, a folder, hf:NAME, or docs:.")],
+    output: Annotated[Path, typer.Option(help="Where model, store and report go.")],
+    base: Annotated[str, typer.Option(help="tree, static, or a transformer to start from.")] = "tree",
+    model: Annotated[str | None, typer.Option(help="A ready model to search with, instead of learning one.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="About how long learning may take.")] = 5.0,
+    unit: Annotated[str, typer.Option(help="A .txt file holds: auto, line, paragraph or document.")] = "auto",
+    columns: Columns = None,
+    on_bad_row: BadRows = OnBadRow.stop,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Learn anew although a model is there.")] = False,
+    seed: Annotated[int, SEED] = 42,
+    device: Device = None,
+) -> None:
+    """Make documents searchable: read, learn, measure without labels, index, report; run again when they change."""
+    from selfsent.document_build import BuildRequest
+    from selfsent.document_build import build as run
+    from selfsent.document_report import render
+
+    request = BuildRequest(
+        source=source,
+        output=output,
+        base=base,
+        model=model,
+        minutes=minutes,
+        unit=one_of("--unit", unit, "auto", "line", "paragraph", "document"),
+        columns=picked(columns),
+        on_bad_row=on_bad_row.value,
+        retrain=retrain,
+        seed=seed,
+        device=device,
+    )
+    show(*render(run(request)))
+
+
+@app.command(cls=Command)
 def demo(
     output: Annotated[Path, typer.Option(help="Where model, store and report go.")] = Path("selfsent-demo"),
     seed: Annotated[int, SEED] = 42,
 ) -> None:
-    """Run the main job on the embedded corpus: train from scratch, measure, index, search."""
+    """Run `build` on the embedded corpus, the docstrings of the installed packages, and ask a few queries."""
     from selfsent.demo import render, run
 
     show(*render(run(output, seed=seed)))

@@ -23,6 +23,7 @@ _WORD = re.compile(r"\S{1,24}")
 
 _NUM_AHEAD = 2  # characters by which the end of a sentence is recognised
 _TOLERANCE = 0.15
+_LIKELY = 2.5  # characters a token: of a text with fewer, it is cheaper to count than to estimate
 _NUM_WORDS = 2**17
 _MAX_TRIES = 4
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
@@ -117,6 +118,8 @@ class _Cutter:
     def end_of(self, start: int) -> int:
         """Give the offset at which the passage from ``start`` ends, white space behind it included."""
         best, end, limit = 0, 0, len(self._text)
+        if limit - start <= _LIKELY * self._max_tokens and self._count(start, limit) <= self._max_tokens:
+            return limit
         for _ in range(_MAX_TRIES):
             reach = min(limit, self._reach(start))
             end = self._boundary(start, reach)
