@@ -1,7 +1,7 @@
 """Document contrast: a table of token vectors learned from nothing but which sentences stand in the same document.
 
 No paper: the objective is the Inverse Cloze Task (Lee et al. 2019) without a network, from a start by latent semantic
-analysis (Deerwester et al. 1990), with the token weights of Arora, Liang and Ma (2017).
+analysis (Deerwester et al. 1990), with tokens weighed by their idf, or as Arora, Liang and Ma (2017) do.
 
 ====================================================  ==========================  ===================================
 what                                                  object                      file
@@ -24,13 +24,14 @@ table, whose cell starts at the sum of the children: equal vectors, and a struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from datasets import Dataset
 from jaxtyping import Float
 from safetensors.numpy import save_file
+from scipy.sparse import csr_array
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import PreTrainedTokenizerBase
@@ -51,6 +52,8 @@ from selfsent.training.library_fit import LibraryFit
 from selfsent.training.table_learner import LearnerSettings, TableLearner
 from selfsent.words import Analyser
 
+TokenWeights = Literal["idf", "frequency"]
+
 _BASES = ("static", "tree")
 START_FILE = "tokens.safetensors"
 """In the checkpoint of step 0: the table by tokens before anything was learned."""
@@ -69,7 +72,9 @@ class DocumentContrastConfig:
             part, the ``lead`` (title or first sentence), ``crops``; several with commas between them.
         temperature: Divides cosines.
         token_dropout: Share of tokens left out of a text, drawn anew for each batch.
-        frequency_weight: a; a token of share p of the corpus weighs ``a / (a + p)``.
+        token_weights: What a token weighs in a text: ``idf``, the logarithm of how few stretches hold it; or by
+            ``frequency``, ``a / (a + p)`` for a token of share p of the corpus.
+        frequency_weight: a.
         stems: Whether words of one stem share a vector.
         language: Two-letter code of the corpus' language, for stems; ``none`` finds it out.
         max_minutes: Stop at the end of the epoch after so many minutes of learning; ``none``: learn all epochs.
@@ -83,6 +88,7 @@ class DocumentContrastConfig:
     parts: str = "first,random"
     temperature: float = 0.1
     token_dropout: float = 0.2
+    token_weights: TokenWeights = "idf"  # noqa: S105 no secret
     frequency_weight: float = 1e-3
     stems: bool = True
     language: str | None = None
@@ -171,9 +177,7 @@ class _Fit(LibraryFit):
         super().__init__()
         self.config, self.corpus, self.rows_of, self.seed = config, corpus, rows_of, seed
         counted = corpus.counts(rows_of)
-        of_row = np.asarray(counted.sum(axis=0)).ravel()
-        shares = of_row / max(float(of_row.sum()), 1.0)
-        self.row_weights = (config.frequency_weight / (config.frequency_weight + shares)).astype(np.float32)
+        self.row_weights = _row_weights(counted, config)
         self.table = self._start(counted)
         self.batches = PartBatches(
             corpus,
@@ -240,6 +244,18 @@ class _Fit(LibraryFit):
             learning_rate=float(arguments["learning_rate"]),
             num_epochs=int(epochs),
         )
+
+
+def _row_weights(counted: csr_array, config: DocumentContrastConfig) -> Float[np.ndarray, " R"]:
+    """What the tokens of each row weigh, 1 at most."""
+    if config.token_weights == "frequency":  # noqa: S105 no secret
+        of_row = np.asarray(counted.sum(axis=0)).ravel()
+        shares = of_row / max(float(of_row.sum()), 1.0)
+        return (config.frequency_weight / (config.frequency_weight + shares)).astype(np.float32)
+    num_stretches, num_rows = cast("tuple[int, int]", counted.shape)
+    num_holding = np.bincount(counted.indices, minlength=num_rows)
+    idf = np.log((1 + num_stretches) / (1 + num_holding)) + 1
+    return (idf / idf.max()).astype(np.float32)
 
 
 DOCUMENT_CONTRAST = Method(
