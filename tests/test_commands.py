@@ -38,6 +38,13 @@ def test_every_command_settles_what_is_typed() -> None:
     assert all(isinstance(command, commands.Command) for command in COMMANDS.values())
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = typed(command, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert f"selfsent {command}" in shown.out
+
+
 @pytest.mark.parametrize(("command", "parameter", "label", "before"), VALUES)
 def test_an_empty_value_is_refused_and_a_home_folder_found(
     command: str, parameter: str, label: str, before: list[str], monkeypatch: pytest.MonkeyPatch

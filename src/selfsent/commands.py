@@ -46,7 +46,7 @@ class Command(typer.core.TyperCommand):
         """Make the parser of typer, and settle what it finds."""
         parser = super().make_parser(ctx)
         parse = parser.parse_args
-        parameters = {one.name: one for one in self.params}
+        parameters = {one.name: one for one in self.get_params(ctx)}
 
         def parse_and_settle(args: list[str]) -> Any:
             found, rest, order = parse(args)

@@ -1,4 +1,4 @@
-"""The one exception a user's mistake becomes, and the name that a person may have meant."""
+"""The one exception a user's mistake becomes, and the name that may have been meant."""
 
 import difflib
 from collections.abc import Iterable

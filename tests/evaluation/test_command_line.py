@@ -262,14 +262,6 @@ def test_the_corpus_of_baselines_is_read_as_asked_and_its_notes_are_told(
     assert "1 bad row left out, the first:" in done.notes
 
 
-def test_judgements_that_are_all_zero_are_refused_and_not_scored_as_zero(
-    selfsent: Command, runs: Runs, data: Path
-) -> None:
-    judged = data / "retrieval/toy"
-    write_tsv(judged / "qrels/test.tsv", [["query-id", "corpus-id", "score"], ["q1", "d1", "0"], ["q1", "d3", "-1"]])
-    refused(selfsent("evaluate", runs.wide, "--qrels", judged), "toy", "every score of the judgements is 0 or less")
-
-
 def test_subsets_without_a_correlation_are_refused(
     selfsent: Command, runs: Runs, data: Path, tmp_path: Path, sentences: list[str]
 ) -> None:

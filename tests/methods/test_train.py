@@ -166,7 +166,7 @@ def test_a_setting_wins_over_a_recipe_and_a_recipe_over_the_default(corpus: Path
         ({"base": "some-model"}, "takes no --base"),
         ({"teacher": "some-model"}, "without a teacher"),
         ({"training": {"learning_rte": 0.1}}, "learning_rate"),
-        ({"method": "self-stra"}, "no method and no recipe"),
+        ({"method": "self-stra"}, r"unknown method or recipe 'self-stra' \(did you mean 'self-strae'\?\)"),
         ({"tokenizer": "./nowhere"}, "nowhere"),
         ({"max_rows": 0}, "max_rows"),
         ({"seed": -1}, "the seed must be a whole number between 0 and 4,294,967,295, got -1"),

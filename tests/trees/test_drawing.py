@@ -174,14 +174,10 @@ def test_merges_that_make_no_tree_are_refused(draw, words, left, right, message)
         draw(words, left, right)
 
 
-@pytest.mark.parametrize("build", [left_branching, right_branching])
-def test_a_chain_of_thousands_of_words_has_lines_that_stay_short(build):
-    words = [f"w{number}" for number in range(3000)]
-    tree = build(len(words))
-    lines = indented(words, tree.left, tree.right).split("\n")
-    assert len(lines) == 2 * len(words) - 1
-    assert max(map(len, lines)) < 128 * 4 + 100
-    deepest = max(int(line.split("(level ")[1].split(")")[0]) for line in lines if "(level " in line)
-    assert deepest == tree.depth == len(words) - 1
-    shallow = indented(words[:100], build(100).left, build(100).right)
-    assert "level" not in shallow
+def test_nodes_beyond_two_hundred_levels_show_their_level_and_are_indented_no_further():
+    tree = right_branching(50_000)
+    lines = indented([f"w{i}" for i in range(50_000)], tree.left, tree.right).splitlines()
+    assert len(lines) == 99_999
+    assert lines[399] == "    " * 199 + "├── w199"
+    assert lines[401] == "    " * 200 + "├── (201) w200"
+    assert lines[-2:] == ["    " * 200 + "├── (49999) w49998", "    " * 200 + "└── (49999) w49999"]

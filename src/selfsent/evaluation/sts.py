@@ -11,7 +11,6 @@ Source: SemEval 2012 to 2016, Cer et al. 2017, Marelli et al. 2014; aggregation 
 Differs: SimCSE's published averages are of figures already rounded to two decimals.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +166,7 @@ def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -
         columns.append(_subset_numbers(task))
     items = np.column_stack(columns)
     value = statistic(items)
-    if math.isnan(value):
+    if np.isnan(value):
         raise UserError(f"{task.name}: in no subset do both scores differ; needed for `mean` and `wmean`, use `all`")
     also: dict[str, float | int | str] = {"pearson": Pearson()(items)}
     also |= {"split": "dev"} if options.split == "dev" else {}

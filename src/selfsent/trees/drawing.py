@@ -22,8 +22,9 @@ from selfsent.trees.brackets import Span, escape
 Ids = Sequence[int] | IntArray
 
 _CONSTITUENT_LABEL = "X"
+_INDENTED_LEVELS = 200
+_RULES = ("│   ", "    ")
 _SHOWN_WORDS = 12  # a longer span is shortened in the middle
-_INDENTED_LEVELS = 128  # with more, a text of a chain of trees grows with the square of its words
 _FONT_SIZE = 15.0
 _WORD_GAP = 14.0
 _MARGIN = 16.0
@@ -76,8 +77,8 @@ def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[
         marked: Constituents to mark with a star, as half-open spans of leaves.
 
     Returns:
-        Lines without a final line break; a node shows the words it spans, the middle of a long span left out. From
-        level 128 on, lines say their level instead of moving further to the right.
+        Lines without a final line break; a node shows the words it spans, the middle of a long span left out. Nodes
+        more than 200 levels deep are indented no further and show their level, or a deep tree would fill the memory.
 
     Raises:
         UserError: The merges do not form one tree over the words.
@@ -88,17 +89,14 @@ def indented(words: Sequence[str], left: Ids, right: Ids, *, marked: Collection[
     stack = [(_root(tree), "", "", 0)]
     while stack:
         node, before_node, before_children, level = stack.pop()
+        number = f"({level}) " if level > _INDENTED_LEVELS else ""
         star = " *" if spans[node] in marked else ""
-        lines.append(before_node + _excerpt(words, *spans[node]) + star)
-        if node < tree.num_tokens:
-            continue
-        left_child, right_child = _children(tree, node)
-        if level < _INDENTED_LEVELS:
-            stack.append((right_child, before_children + "└── ", before_children + "    ", level + 1))
-            stack.append((left_child, before_children + "├── ", before_children + "│   ", level + 1))
-        else:
-            deeper = f"{before_children}(level {level + 1}) "
-            stack += [(child, deeper, before_children, level + 1) for child in (right_child, left_child)]
+        lines.append(before_node + number + _excerpt(words, *spans[node]) + star)
+        if node >= tree.num_tokens:
+            left_child, right_child = _children(tree, node)
+            below = [before_children + rule if level < _INDENTED_LEVELS else before_children for rule in _RULES]
+            stack.append((right_child, before_children + "└── ", below[1], level + 1))
+            stack.append((left_child, before_children + "├── ", below[0], level + 1))
     return "\n".join(lines)
 
 
