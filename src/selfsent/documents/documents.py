@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.columns import Picks
+from selfsent.data.source_files import expanded
 from selfsent.documents.document import Document
 from selfsent.documents.file_formats import KNOWN_NAMES, suffix_of
 from selfsent.documents.file_reader import read_files
@@ -133,7 +134,7 @@ def _reader(spec: str, unit: Unit, columns: Picks, exclude: Sequence[str | Path]
         from selfsent.documents.hub_rows import hub_documents  # noqa: PLC0415 only this source needs it
 
         return hub_documents(spec, columns)
-    path = Path(spec).expanduser()
+    path = expanded(spec)
     if not path.exists():
         raise UserError(
             f"no file or folder at {shown(path)}; check the path (a data set of the hub is named `hf:NAME`)"

@@ -26,7 +26,7 @@ def hub_documents(spec: str, columns: Picks) -> Callable[[Reading], Iterator[Doc
     def read(reading: Reading) -> Iterator[Document]:
         try:
             with reading.progress(None) as progress:
-                for document in read_table(records, spec.removeprefix("hf:"), columns, reading):
+                for document in read_table(lambda: records(None), spec.removeprefix("hf:"), columns, reading):
                     progress.update()
                     yield document
         except UnreadableError as error:
