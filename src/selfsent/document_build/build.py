@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import json
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,10 @@ class _Build:
         num_heldout = len(found.corpus) - len(learned)
         self._say("learning", f"from {len(learned):,} documents; {num_heldout:,} are held out, to measure with")
         chosen = {"training.best": "own-documents", "max_minutes": self.request.minutes / 2}
-        model = self._train(learned, self.folder.measured_model, chosen)
+        try:
+            model = self._train(learned, self.folder.measured_model, chosen)
+        except UserError as error:
+            return self._learn_from_little(found, error)
         best = json.loads((self.folder.measured_model / "run.json").read_text("utf8")).get("best", {})
         self._say("choosing", "how much words and meaning count, by parts that nothing was learned from")
         weight = chosen_weight(model, learned)
@@ -183,6 +187,19 @@ class _Build:
         self._train(found.corpus, self.folder.final_model, final)
         self.folder.install_model()
         return self._record(found, str(self.folder.model), weight, measured)
+
+    def _learn_from_little(self, found: Read, reason: UserError) -> dict[str, Any]:
+        """Learn from documents that are too few, or too short, to measure with; or else take their topics alone."""
+        logger.warning("nothing is measured: %s", reason)
+        settings: dict[str, Any] = {"training.best": "none"}
+        try:
+            self._train(found.corpus, self.folder.final_model, settings)
+        except UserError as error:
+            logger.warning("the model knows topics alone: %s", error)
+            shutil.rmtree(self.folder.final_model, ignore_errors=True)
+            self._train(found.corpus, self.folder.final_model, settings | {"parts": "none"})
+        self.folder.install_model()
+        return self._record(found, str(self.folder.model), DEFAULT_WEIGHT, None)
 
     def _train(self, corpus: CorpusFile, output: Path, settings: Mapping[str, Any]) -> SentenceTransformer:
         """Train the recipe, or go on with it, or open what is finished."""
@@ -225,7 +242,7 @@ class _Build:
         """What later runs and the report need to know of the learning."""
         record: dict[str, Any] = {"model": model, "weight": weight, "content_hash": found.content_hash}
         record |= {"pieces_per_word": self._pieces_per_word(model, found.corpus), "examples": []}
-        if self.request.model is None:
+        if measured is not None and self.request.model is None:
             record["curve"] = _curve(self.folder.measured_model / "metrics.jsonl")
         if measured is None:
             return record

@@ -69,7 +69,8 @@ class DocumentContrastConfig:
     Args:
         width: Values of an embedding.
         parts: What stands against the rest of a document, one drawn for each batch: ``first`` sentence, a ``random``
-            part, the ``lead`` (title or first sentence), ``crops``; several with commas between them.
+            part, the ``lead`` (title or first sentence), ``crops``; several with commas between them. ``none`` keeps the
+            start.
         temperature: Divides cosines.
         token_dropout: Share of tokens left out of a text, drawn anew for each batch.
         token_weights: What a token weighs in a text: ``idf``, the logarithm of how few stretches hold it; or by
@@ -137,7 +138,7 @@ def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
         f"vocabulary of {len(rows_of):,} pieces, {int(rows_of.max()) + 1:,} rows"
         + (f" (words of one stem share a row; language {analyser.language})" if analyser.language else ""),
     ]
-    dataset = Dataset.from_dict({"stretch": fit.batches.usable})
+    dataset = Dataset.from_dict({"stretch": np.arange(len(corpus))})
     return Ingredients(model=model, loss=fit, dataset=dataset, notes=notes)
 
 
@@ -179,22 +180,27 @@ class _Fit(LibraryFit):
         counted = corpus.counts(rows_of)
         self.row_weights = _row_weights(counted, config)
         self.table = self._start(counted)
-        self.batches = PartBatches(
-            corpus,
-            rows_of=rows_of,
+        self.batches = None if config.parts == "none" else self._batches()
+
+    def _batches(self) -> PartBatches:
+        return PartBatches(
+            self.corpus,
+            rows_of=self.rows_of,
             row_weights=self.row_weights,
-            parts=[part.strip() for part in config.parts.split(",")],
-            token_dropout=config.token_dropout,
-            seed=seed,
+            parts=[part.strip() for part in self.config.parts.split(",")],
+            token_dropout=self.config.token_dropout,
+            seed=self.seed,
         )
 
-    def _start(self, counted: Any) -> Float[np.ndarray, "R D"]:
-        if not self.config.topics:
-            random = np.random.default_rng(self.seed)
-            table = random.normal(size=(counted.shape[1], self.config.width)).astype(np.float32)
-            return table / np.linalg.norm(table, axis=1, keepdims=True)
-        step = -(-counted.shape[0] // _MOST_COUNTED)
-        return semantics_of_counts(counted[::step], dimension=self.config.width, seed=self.seed)
+    def _start(self, counted: csr_array) -> Float[np.ndarray, "R D"]:
+        num_stretches, num_rows = cast("tuple[int, int]", counted.shape)
+        if self.config.topics and num_stretches > 1:  # a single stretch has no topics
+            step = -(-num_stretches // _MOST_COUNTED)
+            sampled = cast("csr_array", counted[::step])
+            return semantics_of_counts(sampled, dimension=self.config.width, seed=self.seed)
+        random = np.random.default_rng(self.seed)
+        table = random.normal(size=(num_rows, self.config.width)).astype(np.float32)
+        return table / np.linalg.norm(table, axis=1, keepdims=True)
 
     def token_table(self) -> Float[np.ndarray, "V D"]:
         """Write the table out by tokens, their weights in it."""
@@ -212,6 +218,9 @@ class _Fit(LibraryFit):
 
     def fit(self, dataset: Dataset, fitting: Fitting) -> int:  # noqa: ARG002 its rows are in the token corpus
         """Learn epoch by epoch; keep the best by the evaluator, the start among them, and stop two behind it."""
+        if self.batches is None:
+            self._write()
+            return 0
         learner = TableLearner(self.table, self.batches, self._settings(fitting.arguments))
         if not fitting.resume(learner.load):
             self._write()

@@ -1,0 +1,168 @@
+"""A build, start to end, on a small folder; again when it changes; and what it says where it cannot."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfsent.document_build import BuildRequest, build
+from selfsent.errors import UserError
+from selfsent.search.semantic_search import SemanticSearch
+
+pytest.importorskip("lancedb")
+
+THINGS = ("river", "engine", "garden", "violin", "market", "planet", "bridge", "forest")
+PLACES = ("north", "south", "east", "west", "coast", "hill", "plain", "island")
+
+
+def text(thing: str, place: str) -> str:
+    return (
+        f"The {thing} of the {place} is old. People of the {place} look after the {thing} in spring. "
+        f"When winter comes, the {thing} sleeps. Nobody near the {place} forgets it."
+    )
+
+
+def write_folder(folder: Path) -> None:
+    """64 documents: Markdown, plain text and a table."""
+    folder.mkdir()
+    rows = []
+    for number, thing in enumerate(THINGS):
+        for place in PLACES:
+            name = f"{thing} {place}"
+            if number < 3:
+                (folder / f"{name}.md").write_text(f"# About the {name}\n\n{text(thing, place)}\n", "utf8")
+            elif number < 6:
+                (folder / f"{name}.txt").write_text(text(thing, place), "utf8")
+            else:
+                rows.append({"_id": name, "title": f"About the {name}", "text": text(thing, place)})
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf8")
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / "broken.docx").write_bytes(b"no zip")
+
+
+def request(source: Path, output: Path, **options: Any) -> BuildRequest:
+    return BuildRequest(source=str(source), output=output, device="cpu", **options)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
+    """Source, output and report of a build."""
+    folder = tmp_path_factory.mktemp("build")
+    write_folder(folder / "texts")
+    return folder / "texts", folder / "out", build(request(folder / "texts", folder / "out"))
+
+
+def test_the_report_has_the_form_that_scripts_rely_on(built: tuple[Path, Path, dict[str, Any]]):
+    _, output, _ = built
+    report = json.loads((output / "report.json").read_text("utf8"))
+    assert report["retrieval"].keys() == {"hybrid", "trained", "topics", "untrained", "averaged", "bm25"}
+    for scores in report["retrieval"].values():
+        low, high = scores["ci95"]
+        assert 0 <= low <= scores["ndcg@10"] <= high <= 1
+        assert 0 <= scores["found_first"] <= scores["ndcg@10"] <= scores["recall@10"] <= 1
+    assert 0 <= report["fusion_weight"] <= 1
+    assert report["changes"] == {"new": 64, "updated": 0, "removed": 0, "unchanged": 0}
+    assert report["documents"]["read"] == report["corpus"]["documents"] == 64
+    assert report["documents"]["skipped"]["broken"] == {"count": 1, "files": ["broken.docx"]}
+    assert {row["over"] for row in report["differences"] if row["of"] == "hybrid"} >= {"trained", "bm25"}
+    assert set(report["retrieval_by_part"]) <= {"title", "first sentence", "random sentence"}
+
+
+def test_the_page_the_model_and_the_store_stand_in_the_folder(built: tuple[Path, Path, dict[str, Any]]):
+    _, output, _ = built
+    assert "<html" in (output / "report.html").read_text("utf8")
+    assert (output / "model" / "modules.json").is_file()
+    assert not (output / "model" / "checkpoints").exists()
+    skipped = [json.loads(line)["file"] for line in (output / "skipped.jsonl").read_text("utf8").splitlines()]
+    assert {"broken.docx", "picture.png"} <= set(skipped)
+
+
+def test_what_was_built_finds_documents_by_words_and_meaning(built: tuple[Path, Path, dict[str, Any]]):
+    _, output, _ = built
+    first = SemanticSearch(output / "store", device="cpu").search("the violin of the island", k=1)[0]
+    assert "violin" in first.text
+    assert "island" in first.text
+
+
+def test_a_second_build_of_a_changed_folder_adds_and_forgets_and_keeps_the_model(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+):
+    source, output, _ = built
+    shutil.copytree(source.parent, tmp_path / "copy")
+    source, output = tmp_path / "copy" / "texts", tmp_path / "copy" / "out"
+    weights = (output / "model" / "model.safetensors").read_bytes()
+    (source / "river north.md").unlink()
+    (source / "river south.md").write_text("# New\n\nA zeppelin lands here. Nobody has seen one before.\n", "utf8")
+    (source / "added.txt").write_text("A submarine dives below the ice. It comes up again at noon.", "utf8")
+    report = build(request(source, output))
+    assert report["changes"] == {"new": 1, "updated": 1, "removed": 1, "unchanged": 62}
+    assert (output / "model" / "model.safetensors").read_bytes() == weights
+    search = SemanticSearch(output / "store", device="cpu")
+    found = {hit.text for query in ("zeppelin", "submarine", "river north") for hit in search.search(query, k=20)}
+    assert any("zeppelin" in one for one in found)
+    assert any("submarine" in one for one in found)
+    assert not any("river of the north" in one for one in found)
+
+
+def test_a_build_with_nothing_new_changes_nothing(built: tuple[Path, Path, dict[str, Any]]):
+    source, output, _ = built
+    before = (output / "model" / "model.safetensors").stat().st_mtime_ns
+    report = build(request(source, output))
+    assert report["changes"] == {"new": 0, "updated": 0, "removed": 0, "unchanged": 64}
+    assert (output / "model" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_other_settings_are_refused_without_retrain(built: tuple[Path, Path, dict[str, Any]]):
+    source, output, _ = built
+    with pytest.raises(UserError, match="was built with base tree, seed 42, and base static, seed 42 is asked for"):
+        build(request(source, output, base="static"))
+
+
+def test_a_build_that_was_killed_while_learning_goes_on(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, _, whole = built
+    monkeypatch.setattr("selfsent.document_build.build.chosen_weight", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(request(source, tmp_path / "out"))
+    monkeypatch.undo()
+    trained = (tmp_path / "out" / ".build" / "measured" / "model.safetensors").stat().st_mtime_ns
+    report = build(request(source, tmp_path / "out"))
+    assert report["retrieval"] == whole["retrieval"]
+    assert (tmp_path / "out" / ".build" / "measured" / "model.safetensors").stat().st_mtime_ns == trained
+
+
+def _killed(*_: Any, **__: Any) -> float:
+    raise KeyboardInterrupt
+
+
+def test_a_folder_of_somebody_is_refused_and_left_alone(tmp_path: Path):
+    write_folder(tmp_path / "texts")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("mine", "utf8")
+    with pytest.raises(UserError, match=r"taken holds notes\.txt and no build of selfsent"):
+        build(request(tmp_path / "texts", tmp_path / "taken"))
+    assert [entry.name for entry in (tmp_path / "taken").iterdir()] == ["notes.txt"]
+
+
+def test_a_static_model_and_a_ready_one_are_built_with_as_well(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+):
+    source, output, _ = built
+    static = build(request(source, tmp_path / "static", base="static"))
+    assert static["retrieval"].keys() == {"hybrid", "trained", "topics", "untrained", "bm25"}
+    ready = build(request(source, tmp_path / "ready", model=str(tmp_path / "static" / "model")))
+    assert ready["retrieval"].keys() == {"hybrid", "trained", "bm25"}
+    assert "curve" not in ready
+
+
+@pytest.mark.parametrize("documents", [1, 3])
+def test_few_documents_give_a_search_and_say_that_nothing_was_measured(tmp_path: Path, documents: int):
+    (tmp_path / "texts").mkdir()
+    for number in range(documents):
+        (tmp_path / "texts" / f"{number}.txt").write_text(text(THINGS[number], PLACES[number]), "utf8")
+    report = build(request(tmp_path / "texts", tmp_path / "out"))
+    assert "retrieval" not in report
+    assert SemanticSearch(tmp_path / "out" / "store", device="cpu").search("winter comes", k=1)
