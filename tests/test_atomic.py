@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -169,3 +170,9 @@ def test_a_full_disk_is_one_line():
     with pytest.raises(UserError, match="No space left"):
         write_text(Path("/dev/full"), "text")
     assert Path("/dev/full").is_char_device()
+
+
+def test_a_name_that_is_not_utf8_is_an_escape_that_json_reads_back(tmp_path: Path):
+    name = os.fsdecode(b"caf\xe9.txt")
+    write_text(tmp_path / "run.json", json.dumps({"data": name}, ensure_ascii=False))
+    assert json.loads((tmp_path / "run.json").read_text("utf8")) == {"data": name}

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,12 @@ def test_what_holds_no_parses_is_refused_in_one_line(tmp_path: Path):
         ParseFile(tmp_path / "nowhere")
     with pytest.raises(UserError, match="is empty"):
         ParseFile(tmp_path / "empty.parquet")
+
+
+def test_a_file_of_parses_may_have_a_name_that_is_not_utf8(tmp_path: Path):
+    file = tmp_path / os.fsdecode(b"caf\xe9.parquet")
+    write_parses(tmp_path / "part.parquet", parses("left", TEXTS))
+    join_parses([tmp_path / "part.parquet"], file)
+    assert is_parse_file(file)
+    assert len(ParseFile(file)) == len(TEXTS)
+    assert [row["file"] for row in open_source(tmp_path)][:1] == ["caf\\xe9.parquet"]

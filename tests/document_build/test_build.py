@@ -150,7 +150,7 @@ def test_a_folder_of_somebody_is_refused_and_left_alone(tmp_path: Path):
 def test_a_static_model_and_a_ready_one_are_built_with_as_well(
     built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ):
-    source, output, _ = built
+    source, _, _ = built
     static = build(request(source, tmp_path / "static", base="static"))
     assert static["retrieval"].keys() == {"hybrid", "trained", "topics", "untrained", "bm25"}
     ready = build(request(source, tmp_path / "ready", model=str(tmp_path / "static" / "model")))

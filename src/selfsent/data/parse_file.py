@@ -4,7 +4,8 @@ A parse file is Parquet with the columns ``text``, ``word_starts`` and ``split_d
 (`selfsent.trees.parsed_text.ParsedText`), so it is also a source of the texts it holds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,18 @@ def join_parses(files: Iterable[Path], path: Path) -> None:
     """Write the parses of several files into one, aside and renamed, one of them in memory at a time."""
     with atomic_path(path) as aside, _writer(aside) as writer:
         for file in files:
-            writer.write_table(pq.read_table(file))
+            with file.open("rb") as stream:
+                writer.write_table(pq.read_table(stream))
 
 
-def _writer(path: Path) -> pq.ParquetWriter:
+@contextlib.contextmanager
+def _writer(path: Path) -> Generator[pq.ParquetWriter]:
     encoding = dict.fromkeys(_LISTS, "DELTA_BINARY_PACKED")
-    return pq.ParquetWriter(path, _SCHEMA, compression="zstd", use_dictionary=False, column_encoding=encoding)
+    with (
+        path.open("wb") as stream,  # Arrow takes no name that is not UTF-8
+        pq.ParquetWriter(stream, _SCHEMA, compression="zstd", use_dictionary=False, column_encoding=encoding) as writer,
+    ):
+        yield writer
 
 
 def is_parse_file(path: str | Path) -> bool:
@@ -66,7 +73,8 @@ def is_parse_file(path: str | Path) -> bool:
     if place.suffix != SUFFIX or not place.is_file():
         return False
     try:
-        return set(_SCHEMA.names) <= set(pq.read_schema(place).names)
+        with place.open("rb") as stream:
+            return set(_SCHEMA.names) <= set(pq.read_schema(stream).names)
     except pa.ArrowInvalid:
         return False
 
@@ -130,8 +138,8 @@ def _files(path: Path) -> list[Path]:
 
 def _batches(path: Path) -> Iterator[tuple[NDArray[np.uint64], "_Ragged", "_Ragged"]]:
     """Hashes of the texts, word starts and split depths of some thousand rows at a time."""
-    with reading(path):
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=8192, columns=_SCHEMA.names):
+    with reading(path), path.open("rb") as stream:
+        for batch in pq.ParquetFile(stream).iter_batches(batch_size=8192, columns=_SCHEMA.names):
             texts = list(map(str, batch.column("text").to_pylist()))
             spaced = list(map(_evenly_spaced, texts))
             hashes = np.fromiter(map(hash_of_text, spaced), np.uint64, count=len(texts))

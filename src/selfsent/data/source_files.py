@@ -172,6 +172,7 @@ def _is_encoded(file: Path) -> bool:
     if format_suffixes(file) != (".parquet", ""):
         return False
     try:
-        return pq.read_schema(file).names == _ENCODED_COLUMNS
+        with file.open("rb") as stream:  # Arrow takes no name that is not UTF-8
+            return pq.read_schema(stream).names == _ENCODED_COLUMNS
     except (OSError, pa.ArrowException):
         return False

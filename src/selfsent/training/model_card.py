@@ -81,4 +81,4 @@ def write_model_card(folder: Path, model: SentenceTransformer, record: Mapping[s
         card = card.replace(_HOST_INSTALL, "pip install -U selfsent")
         card = _HOST_CALL.sub(r'SentenceTransformer("\1", trust_remote_code=True)', card)
     head, section, rest = card.partition(_HOST_SECTION)
-    path.write_text(f"{head}{_own_section(model, record)}{section}{rest}", encoding="utf8")
+    path.write_text(f"{head}{_own_section(model, record)}{section}{rest}", encoding="utf8", errors="backslashreplace")
