@@ -99,8 +99,4 @@ def atomic_directory(path: Path) -> Generator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, aside and renamed; a name that is not UTF-8 becomes escapes, as in JSON."""
     with atomic_path(path) as aside:
-<<<<<<< HEAD
         aside.write_text(text, encoding="utf8", errors="backslashreplace")  # a name that is not UTF-8
-=======
-        aside.write_text(text, encoding="utf8", errors="backslashreplace")
->>>>>>> h/sources

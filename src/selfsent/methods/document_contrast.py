@@ -69,8 +69,8 @@ class DocumentContrastConfig:
     Args:
         width: Values of an embedding.
         parts: What stands against the rest of a document, one drawn for each batch: ``first`` sentence, a ``random``
-            part, the ``lead`` (title or first sentence), ``crops``; several with commas between them. ``none``: learn nothing
-            beyond the start.
+            part, the ``lead`` (title or first sentence), ``crops``; several with commas between them. ``none`` learns
+            nothing beyond the start.
         temperature: Divides cosines.
         token_dropout: Share of tokens left out of a text, drawn anew for each batch.
         token_weights: What a token weighs in a text: ``idf``, the logarithm of how few stretches hold it; or by
