@@ -60,12 +60,13 @@ def _needed(name: str, value: Any, hint: Any) -> str:
     kinds = set(get_args(hint)) or {hint}
     if not kinds <= {int, float, NoneType} or (value is None and NoneType in kinds):
         return ""
-    is_finite = is_number(value) and abs(value) < math.inf
-    if name in _POSITIVE and not (is_finite and value > 0):
+    number = float(value) if value is not None and is_number(value) else math.nan
+    is_finite = abs(number) < math.inf
+    if name in _POSITIVE and not (is_finite and number > 0):
         return "a finite number above 0"
-    if name in _NOT_NEGATIVE and not (is_finite and value >= 0):
+    if name in _NOT_NEGATIVE and not (is_finite and number >= 0):
         return "a finite number of 0 or more"
-    if name in _BELOW_ONE and not (is_finite and 0 <= value < 1):
+    if name in _BELOW_ONE and not 0 <= number < 1:
         return "a number from 0 to below 1"
     if int in kinds and not is_whole_number(value):
         return f"a whole number {WHOLE_RANGE}"
