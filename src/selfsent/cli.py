@@ -187,6 +187,7 @@ def evaluate(
         str | None, typer.Option(help="Of the suites across languages: codes or pairs, de,fr,en-de (default: all).")
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="What the suite teacher-error compares with.")] = None,
+    data: Annotated[str | None, typer.Option(help="Documents of the suite own-documents.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
     on_bad_row: BadRows = OnBadRow.stop,
     batch_size: BatchSize = 64,
@@ -204,6 +205,7 @@ def evaluate(
         aggregation=one_of("--aggregation", aggregation, "all", "mean", "wmean"),
         languages=languages_of(languages),
         teacher=teacher,
+        data=data,
         batch_size=batch_size,
     )
     own_labels = pairs is not None or qrels is not None

@@ -199,7 +199,7 @@ def _hits(scores: Float[np.ndarray, " D"], task: DocumentQuestions) -> list[dict
     """Id, title and first passage of the best documents."""
     numbers, first = np.unique(task.documents, return_index=True)
     best = np.argsort(-scores, kind="stable")[:_NUM_HITS]
-    found = ((task.names[int(numbers[place])], task.passages[first[place]]) for place in best)
+    found = ((task.names[int(numbers[place])], task.passages[int(first[place])]) for place in best)
     return [{"document": name, "title": title, "text": text} for (name, title), text in found]
 
 

@@ -99,5 +99,7 @@ def _row(document: Document) -> dict[str, Any]:
 
 def _document(row: dict[str, Any]) -> Document:
     headings = tuple(Heading(start=start, end=end, level=level) for start, end, level in row["headings"])
-    spans = {name: tuple((start, end) for start, end in row[name]) for name in ("code_spans", "line_marks")}
-    return Document(**row | spans | {"headings": headings, "page_starts": tuple(row["page_starts"])})
+    known: dict[str, Any] = {**row, "headings": headings, "page_starts": tuple(row["page_starts"])}
+    for name in ("code_spans", "line_marks"):
+        known[name] = tuple((start, end) for start, end in row[name])
+    return Document(**known)

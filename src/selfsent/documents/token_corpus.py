@@ -73,7 +73,7 @@ def write_token_corpus(found: Iterable[Stretch], tokenizer: Tokenizer, folder: P
         The corpus, mapped from the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: (folder / f"{name}.bin").open("wb") for name in _FILES}
+    files: dict[str, IO[bytes]] = {name: (folder / f"{name}.bin").open("wb") for name in _FILES}
     try:
         _write(iter(found), tokenizer, files)
     finally:

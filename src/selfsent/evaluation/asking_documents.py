@@ -88,12 +88,15 @@ class AskingDocuments:
                 f" {len(leads)}; give more documents"
             )
         others = others.limited(max_other_passages)
-        passages = {
-            "right": np.arange(len(leads)),
-            "passages": [*found.texts, *others.texts],
-            "documents": np.array([*found.documents, *others.documents], dtype=np.int64),
-        }
+        documents = np.array([*found.documents, *others.documents], dtype=np.int64)
         return [
-            DocumentQuestions(name=name, queries=queries, **passages)
+            DocumentQuestions(
+                name=name,
+                queries=queries,
+                right=np.arange(len(leads), dtype=np.int64),
+                passages=[*found.texts, *others.texts],
+                documents=documents,
+                names=others.names | found.names,
+            )
             for name, queries in ((LEAD, leads), (RANDOM, randoms))
         ]

@@ -43,6 +43,7 @@ class SuiteOptions:
         num_resamples: Of each bootstrap interval.
         seed: Of everything random.
         teacher: Folder or hub name of the model that ``teacher-error`` compares with.
+        data: Source of the documents of ``own-documents``.
         max_train_rows: Probes train on at most this many rows of a task, drawn with the seed; ``None`` for all.
     """
 
@@ -54,6 +55,7 @@ class SuiteOptions:
     seed: int = 0
     max_train_rows: int | None = 20_000
     teacher: str | None = None
+    data: str | None = None
 
 
 class Suite(Protocol):
@@ -77,6 +79,7 @@ SUITES: Mapping[str, Suite] = {
     "probe": partial(_run, "probe"),
     "retrieval": partial(_run, "retrieval"),
     "docs": partial(_run, "docs_retrieval"),
+    "own-documents": partial(_run, "own_documents"),
     "rerank": partial(_run, "rerank"),
     "bitext": partial(_run, "bitext"),
     "language-bias": partial(_run, "language_bias"),
@@ -112,6 +115,7 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
 _USED_BY = {
     "languages": ("sts-multilingual", "sts-crosslingual", "language-bias"),
     "teacher": ("teacher-error",),
+    "data": ("own-documents",),
 }
 
 
