@@ -207,6 +207,13 @@ def test_a_folder_of_somebody_else_is_refused_before_the_data_is_read(tmp_path: 
     assert (tmp_path / "model" / "model.safetensors").read_text("utf8") == "mine"
 
 
+def test_a_record_that_is_cut_is_said_before_the_data_is_read(tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "run.json").write_text('{"status": "runn', encoding="utf8")
+    with pytest.raises(UserError, match=r"run\.json is not readable JSON"):
+        trained(tmp_path / "missing.txt", tmp_path / "model", resume=True)
+
+
 def test_two_trainings_into_one_folder_do_not_mix(corpus: Path, tmp_path: Path):
     with one_writer(tmp_path / "model", "run folder"), pytest.raises(UserError, match="is being written by process"):
         trained(corpus, tmp_path / "model")

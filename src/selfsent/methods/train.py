@@ -187,6 +187,8 @@ def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
     with folder.sole_writer():
         if not (request.resume or request.overwrite):
             folder.begin({}, resume=False, overwrite=False)
+        elif request.resume:
+            folder.record()  # one that is cut
         try:
             with _enough_memory():
                 plan = _plan(request, recipe, method, config, arguments)
