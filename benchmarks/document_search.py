@@ -2,9 +2,9 @@
 
     SELFSENT_DATA=DATA python -m benchmarks.document_search --seeds 1,2,3
 
-For each collection and seed the recipe is run twice, as `selfsent build` does: once with parts of some documents cut out, which
-choose the epochs and the weight of hybrid search without labels, and once on all documents. Documents are searched
-whole. Every finished seed is kept in `results/document-search.json`, and a second call goes on.
+For each collection and seed the recipe is run twice, as `selfsent build` does: once with parts of some documents cut
+out, which choose the epochs and the weight of hybrid search without labels, and once on all documents. Documents are
+searched whole. Every finished seed is kept in `results/document-search.json`, and a second call goes on.
 """
 
 import argparse
@@ -88,10 +88,9 @@ def run(name: str, seed: int, base: str, data: Path, settings: dict[str, Any]) -
 
 def shown(rows: Sequence[dict[str, Any]]) -> str:
     """Lay the results out as Markdown: means over seeds, intervals over queries of the mean over seeds."""
-    lines = [
-        "| collection | base | seeds | BM25 | topics | trained | hybrid | hybrid - BM25 | hybrid - trained | weights | epochs | CPU s |"
-    ]
-    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | ---: |")
+    heads = ["collection", "base", "seeds", "BM25", "topics", "trained", "hybrid", "hybrid - BM25", "hybrid - trained"]
+    heads += ["weights", "epochs", "CPU s"]
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for name in COLLECTIONS:
         for base in sorted({row["base"] for row in rows}):
             found = [row for row in rows if row["collection"] == name and row["base"] == base]
