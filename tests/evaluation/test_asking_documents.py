@@ -52,6 +52,15 @@ def test_a_quarter_of_few_documents_asks_and_five_percent_of_many():
     assert len(many.queries) < 40
 
 
+def test_a_document_of_one_long_sentence_asks_with_windows_of_it():
+    text = " ".join(f"word{number}" for number in range(40))
+    documents = [Document(id=str(number), text=f"{text} of{number}.") for number in range(40)]
+    lead, random = AskingDocuments(documents, 40).tasks()
+    assert set(lead.queries) == {" ".join(f"word{number}" for number in range(10))}
+    assert all(len(query.split()) in (10, 11) for query in random.queries)
+    assert not any(query in passage for query in random.queries[:1] for passage in random.passages[:1])
+
+
 def test_documents_of_two_sentences_cannot_ask():
     documents = [Document(id=str(number), text=f"One of {number}. Two of {number}.") for number in range(50)]
     with pytest.raises(

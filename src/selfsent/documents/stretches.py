@@ -1,10 +1,11 @@
 """Stretches of documents: runs of sentences that are about one thing, short enough to learn from as a whole."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from selfsent.documents.document import Document
+from selfsent.documents.document import Document, Span
 from selfsent.documents.passages import passages
 from selfsent.documents.sentences import sentences
 
@@ -12,6 +13,7 @@ STRETCH_WORDS = 400
 """Words of a stretch, at most."""
 
 _WINDOW_WORDS = 10
+_WORD = re.compile(r"\S+")
 _LEAST_WORDS_TO_CUT = 16
 
 
@@ -53,13 +55,23 @@ def windows(stretch: Stretch) -> Stretch:
 
     For corpora whose documents are single sentences, where nothing else stands together. Shorter ones stay whole.
     """
-    words = stretch.parts[0].split() if len(stretch.parts) == 1 else []
-    if len(words) < _LEAST_WORDS_TO_CUT:
+    spans = window_spans(stretch.parts[0]) if len(stretch.parts) == 1 else []
+    if len(spans) < 2:  # noqa: PLR2004 a part and a rest
         return stretch
-    num_windows = max(2, round(len(words) / _WINDOW_WORDS))
-    bounds = [round(number * len(words) / num_windows) for number in range(num_windows + 1)]
-    cut = tuple(" ".join(words[start:end]) for start, end in pairwise(bounds))
+    cut = tuple(stretch.parts[0][start:end] for start, end in spans)
     return Stretch(document=stretch.document, title="", sentences=cut)
+
+
+def window_spans(text: str) -> list[Span]:
+    """Cut a text into windows of about ten words; one of fewer than 16 words is one window.
+
+    Returns:
+        Start and end of each, in characters.
+    """
+    words = [found.span() for found in _WORD.finditer(text)]
+    num_windows = max(2, round(len(words) / _WINDOW_WORDS)) if len(words) >= _LEAST_WORDS_TO_CUT else 1
+    bounds = [round(number * len(words) / num_windows) for number in range(num_windows + 1)]
+    return [(words[start][0], words[end - 1][1]) for start, end in pairwise(bounds) if start < end]
 
 
 def _count_words(text: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from selfsent.data.heldout import hash_of_text
 from selfsent.documents.document import Document
 from selfsent.documents.sentences import sentences
+from selfsent.documents.stretches import window_spans
 from selfsent.errors import UserError
 from selfsent.evaluation.document_scores import DocumentQuestions
 from selfsent.evaluation.own_documents import PassagesOf, without
@@ -30,7 +31,8 @@ class AskingDocuments:
     """A corpus to learn from, without the parts that some of its documents ask with.
 
     The lead (the title, or else the first sentence) and one random sentence are cut out of documents that have a third
-    part, as many as 700, or 5% of a large corpus. Which ones is decided by their contents.
+    part, as many as 700, or 5% of a large corpus. Which ones is decided by their contents. A document of a single
+    sentence has windows of about ten words instead of sentences.
 
     Args:
         documents: The corpus, read at every iteration.
@@ -53,6 +55,8 @@ class AskingDocuments:
             return None
         document = document.prose()
         spans = list(sentences(document.text))
+        if len(spans) == 1 and not document.title:
+            spans = window_spans(document.text)
         if len(spans) + bool(document.title) < _LEAST_PARTS:
             return None
         texts = [" ".join(document.text[slice(*span)].split()) for span in spans]
