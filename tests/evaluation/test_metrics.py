@@ -69,7 +69,12 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_static_model: Sen
     )
     monkeypatch.setattr("selfsent.evaluation.docs_retrieval.open_docstrings", lambda: None)
     tiny_static_model.save_pretrained(str(tmp_path / "teacher"))
-    options = SuiteOptions(num_resamples=50, teacher=str(tmp_path / "teacher"))
+    documents = [
+        {"_id": str(n), "title": f"Title {n}", "text": f"First of {n}. Second of {n} is longer. Third."}
+        for n in range(40)
+    ]
+    write_jsonl(data / "documents.jsonl", documents)
+    options = SuiteOptions(num_resamples=50, teacher=str(tmp_path / "teacher"), data=str(data / "documents.jsonl"))
     models = {
         "one": trees_and_vectors(Table(dimension=16), None),
         "other": trees_and_vectors(Other(dimension=16), left_branching),

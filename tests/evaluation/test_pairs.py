@@ -36,9 +36,8 @@ def test_own_pairs_without_a_score_column_or_with_a_bad_score_are_named(tmp_path
     own_pairs(tmp_path / "b.tsv")
     with (tmp_path / "b.tsv").open("a") as file:
         file.write("x\ty\thigh\n")
-    with pytest.raises(UserError, match=r"b\.tsv, line 11: .*mend the row, or take it out of the file") as error:
+    with pytest.raises(UserError, match=r"b\.tsv, line 11: .*mend the row, or leave bad rows out with `--on-bad-row"):
         evaluate_own_labels([Table()], pairs=tmp_path / "b.tsv")
-    assert "--on-bad-row" not in str(error.value)
 
 
 def test_judgements_without_a_relevant_document_are_refused(tmp_path):
