@@ -1,5 +1,6 @@
 """Opening runs: evaluated once, remembered, refused where the model has changed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def test_folders_are_evaluated_once_and_again_when_their_model_changes(runs: Run
     compare(paths, suites="geometry", data_dir=data, options=OPTIONS)
     compare(paths, suites="geometry", data_dir=data, options=replace(OPTIONS, seed=1))
     assert calls == ["width8", "width16", "width8", "width8", "width16"]
+
+
+def test_a_damaged_memory_is_evaluated_again_where_there_is_data_and_named_where_there_is_none(
+    runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    shutil.copytree(runs.narrow, tmp_path / "run")
+    options = {"suites": "geometry", "options": OPTIONS}
+    (first,) = runs_module.open_runs([tmp_path / "run"], data_dir=runs.data, **options)
+    (tmp_path / "run" / "evaluation" / "geometry.json").write_text('{"model": "ru', encoding="utf8")
+    with pytest.raises(UserError, match=r"geometry\.json"):
+        runs_module.open_runs([tmp_path / "run"], **options)
+    (again,) = runs_module.open_runs([tmp_path / "run"], data_dir=runs.data, **options)
+    assert [score.value for score in again.report.scores] == [score.value for score in first.report.scores]
+    assert "the suite is evaluated again" in caplog.text
 
 
 def test_a_changed_model_is_named_and_refused_with_both_dimensions(runs: Runs, tmp_path: Path):
