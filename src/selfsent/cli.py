@@ -1,6 +1,5 @@
 """The command line: a command parses its arguments, calls one function of the package, and prints what it returns."""
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,19 +15,25 @@ from selfsent.command_options import (
     DataDir,
     Device,
     FirstRow,
+    Forget,
+    Keep,
     MaxRows,
     OnBadRow,
     Overwrite,
     SearchMode,
+    StoreMode,
+    TextUnit,
     TreeFormat,
+    Where,
     data_dir_of,
     header_of,
     languages_of,
     one_of,
     opened,
     picked,
+    refuse_useless,
 )
-from selfsent.commands import Command, CommandGroup, run_command_line
+from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
 from selfsent.printed_text import TextTable, show, visible
 
@@ -37,12 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-def _note(*notes: str) -> None:
-    """Tell what a person should know of the work that was done, on standard error as the notes of a training."""
-    for note in notes:
-        logging.getLogger("selfsent").info(note)
 
 
 def _show_version(wanted: bool) -> None:
@@ -170,7 +169,7 @@ def train(
 
 @app.command(cls=Command)
 def evaluate(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model folders or hub names.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model folders or hub names, or stores.")],
     suite: Annotated[str, typer.Option(help="Suites, with commas between them.")] = "sts,lexical",
     data_dir: DataDir = None,
     pairs: Annotated[str | None, typer.Option(help="Own labels: sentence1, sentence2, score.")] = None,
@@ -190,6 +189,7 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Documents of the suite own-documents.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
     on_bad_row: BadRows = OnBadRow.stop,
+    mode: StoreMode = SearchMode.hybrid,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
@@ -213,7 +213,7 @@ def evaluate(
         if len(models) > 1:
             raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
         require_file_place(json_path)
-    _refuse_useless(
+    refuse_useless(
         beside=baselines and (len(models) > 1 or own_labels),
         corpus=None if baselines else corpus,
         skipping=on_bad_row is OnBadRow.skip and pairs is None and not baselines,
@@ -222,7 +222,13 @@ def evaluate(
     folder = data_dir_of(data_dir)
     if own_labels:
         reports = evaluate_own_labels(
-            models, pairs=pairs, qrels=qrels, options=options, device=device, on_bad_row=on_bad_row.value
+            models,
+            pairs=pairs,
+            qrels=qrels,
+            options=options,
+            device=device,
+            on_bad_row=on_bad_row.value,
+            mode=mode.value,
         )
     elif baselines:
         reports = evaluate_with_baselines(
@@ -239,16 +245,6 @@ def evaluate(
     else:
         differences = evaluation.paired_differences(reports)
         show(evaluation.render_side_by_side(reports), evaluation.render_differences(differences))
-
-
-def _refuse_useless(*, beside: bool, corpus: str | None, skipping: bool) -> None:
-    """Refuse options of ``evaluate`` that have nothing to work on."""
-    if beside:
-        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
-    if corpus is not None:
-        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
-    if skipping:
-        raise UserError("--on-bad-row is for --pairs and for the corpus of --baselines; name one or leave it out")
 
 
 @app.command(cls=Command)
@@ -297,7 +293,7 @@ def encode(
     report = run(
         load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
     )
-    _note(*source.closing_notes())
+    note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
 
@@ -310,22 +306,30 @@ def index(
     header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
     max_rows: MaxRows = None,
+    unit: TextUnit = None,
+    keep: Keep = None,
+    forget: Forget = False,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
     from selfsent.loading import load
-    from selfsent.search.indexing import index as run
+    from selfsent.search.index_source import IndexRequest, index_source
 
-    source = opened(input, columns, header, on_bad_row, max_rows, output=store)
-    report = run(load(model, device=device), source, store, model_path=model, batch_size=batch_size)
-    _note(*source.closing_notes())
-    if report.num_without_direction:
-        _note(
-            f"the model knows no token of {report.num_without_direction:,} of the added texts; only a search by words"
-            " (`--mode text` or `hybrid`) finds them"
-        )
-    show(f"{report.num_added:,} of {report.num_texts:,} texts added; {store} holds {report.num_rows:,}")
+    request = IndexRequest(
+        source=input,
+        unit=None if unit is None else unit.value,
+        keep=tuple(map(str, picked(keep) or ())),
+        forget=forget,
+        columns=picked(columns),
+        header=header_of(header),
+        on_bad_row=on_bad_row.value,
+        max_rows=max_rows,
+        batch_size=batch_size,
+    )
+    report, notes = index_source(load(model, device=device), request, store, model_path=model)
+    note(*notes)
+    show(*report.lines(store))
 
 
 @app.command(cls=Command)
@@ -333,14 +337,19 @@ def search(
     store: Annotated[str, typer.Argument(help="Folder (or URI) of the store.")],
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", "--k", help="How many answers.")] = 5,
-    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = SearchMode.vector,
+    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = SearchMode.hybrid,
+    where: Where = None,
+    all: Annotated[bool, typer.Option("--all", help="Show weak answers too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     model: Annotated[str | None, typer.Option(help="Where the store's model is, if it was moved.")] = None,
     device: Device = None,
 ) -> None:
-    """Find the texts of a store nearest to a query."""
-    from selfsent.search.semantic_search import SemanticSearch, render_hits
+    """Find the documents of a store that answer a query; one line each where the output is no terminal."""
+    from selfsent.search.semantic_search import SemanticSearch
+    from selfsent.search.shown_answers import show_answers
 
-    show(render_hits(SemanticSearch(store, model, device=device).search(query, k, mode.value)))
+    search = SemanticSearch(store, model, device=device, words_only=mode is SearchMode.text)
+    show_answers(search.answers([query], k, mode.value, where=where, all=all)[0], as_json=as_json)
 
 
 @app.command(cls=Command)
@@ -409,7 +418,7 @@ def parse(
         else:
             parser = SpacyParser(model or "en_core_web_sm", num_processes=processes)
             report = parse_texts(source, parser, output, overwrite=overwrite)
-        _note(*source.closing_notes())
+        note(*source.closing_notes())
     show(*report.notes(policy))
 
 

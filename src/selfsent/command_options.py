@@ -36,6 +36,15 @@ class SearchMode(StrEnum):
     hybrid = "hybrid"
 
 
+class Unit(StrEnum):
+    """What is a document in a file of plain text."""
+
+    auto = "auto"
+    line = "line"
+    paragraph = "paragraph"
+    document = "document"
+
+
 class TreeFormat(StrEnum):
     """How a tree is written."""
 
@@ -64,6 +73,13 @@ Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
+TextUnit = Annotated[
+    Unit | None, typer.Option("--unit", help="What a .txt file holds: each a document (default: line, as bare texts).")
+]
+Keep = Annotated[str | None, typer.Option(help="Columns of tables to filter by: A,B (`search --where`).")]
+Forget = Annotated[bool, typer.Option("--forget", help="Remove what INPUT no longer holds.")]
+Where = Annotated[str | None, typer.Option(help="SQL that answers meet, such as \"file LIKE 'guide/%'\".")]
+StoreMode = Annotated[SearchMode, typer.Option("--mode", help="How a store is searched (as MODEL, with --qrels).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
 
@@ -144,3 +160,17 @@ def one_of(option: str, value: str, *allowed: str) -> Any:
         near = did_you_mean(value, allowed)
         raise UserError(f"{option} {value!r} is not known{near}; it is one of {', '.join(allowed)}")
     return value
+
+
+def refuse_useless(*, beside: bool, corpus: str | None, skipping: bool) -> None:
+    """Refuse options of ``evaluate`` that have nothing to work on.
+
+    Raises:
+        UserError: One of them was given.
+    """
+    if beside:
+        raise UserError("--baselines stand beside one model, on --suite; leave out further models, --pairs and --qrels")
+    if corpus is not None:
+        raise UserError(f"--corpus {corpus} is for --baselines, which was not asked for; add it or leave both out")
+    if skipping:
+        raise UserError("--on-bad-row is for --pairs and for the corpus of --baselines; name one or leave it out")

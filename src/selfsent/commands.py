@@ -92,6 +92,12 @@ def run_command_line(app: typer.Typer) -> NoReturn:
     raise SystemExit(code or 0)
 
 
+def note(*notes: str) -> None:
+    """Tell what a person should know of the work that was done, on standard error as the notes of a training."""
+    for one in notes:
+        logging.getLogger("selfsent").info(one)
+
+
 def _fail(message: str, code: int) -> NoReturn:
     typer.echo(visible(message), err=True)
     raise SystemExit(code)

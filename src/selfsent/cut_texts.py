@@ -40,7 +40,7 @@ def count_cut(model: SentenceTransformer, texts: Sequence[str], *, prompt: str =
         return 0
     prompted = (prompt + text for text in texts)
     long_enough = [text for text in prompted if len(text.encode("utf8", "replace")) + _NUM_ADDED > limit]
-    return sum(length > limit for length in _num_tokens(model, long_enough))
+    return sum(length > limit for length in num_tokens(model, long_enough))
 
 
 def cut_note(model: SentenceTransformer, num_cut: int, num_texts: int) -> str:
@@ -68,18 +68,23 @@ def _prompt(model: SentenceTransformer, name: str | None) -> str:
     return model.prompts.get(name or "") or ""
 
 
-def _num_tokens(model: SentenceTransformer, texts: list[str]) -> list[int]:
-    """Tokens of each text, uncut; a transformer counts those at the beginning and the end, our own modules do not."""
-    tokenizer: Any = model[0].tokenizer
+def num_tokens(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, uncut; a transformer counts those at the beginning and the end, our own modules do not.
+
+    Where the first module has no tokenizer, words count.
+    """
+    tokenizer: Any = getattr(model[0], "tokenizer", None)
     if not texts:
         return []
+    if tokenizer is None:
+        return [len(text.split()) for text in texts]
     if isinstance(tokenizer, Tokenizer):
         # The host reads such a tokenizer as it is; what was cut off is kept beside each text.
-        encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [len(text.ids) + sum(len(rest.ids) for rest in text.overflowing) for text in encoded]
     if isinstance(tokenizer, PreTrainedTokenizerBase):
         has_ends = isinstance(model[0], (Transformer, Router))
-        ids: Any = tokenizer(texts, add_special_tokens=has_ends, truncation=False, verbose=False)["input_ids"]
+        ids: Any = tokenizer(list(texts), add_special_tokens=has_ends, truncation=False, verbose=False)["input_ids"]
         return [len(text) for text in ids]
     return [len(tokenizer.tokenize(text)) for text in texts]
 

@@ -135,6 +135,11 @@ class Analyser:
             )
         return cls(recorded["language"])
 
+    @staticmethod
+    def is_current(text: str) -> bool:
+        """Whether ``from_json`` reads what was written down."""
+        return bool(json.loads(text)["rules"] == RULES)
+
     def to_json(self) -> str:
         """Write the analysis down, to be recorded with an index of words."""
         return json.dumps({"rules": RULES, "language": self.language})

@@ -20,6 +20,7 @@ FULL = Document(
     headings=(Heading(start=0, end=4, level=2),),
     code_spans=((6, 11),),
     line_marks=((0, 3), (6, 5)),
+    kept=(("year", 2019), ("author", "Ü"), ("open", True)),
 )
 BARE = Document(id="pkg.f", text="", title="A title alone", package="pkg", qualified_name="pkg.f")
 

@@ -163,8 +163,8 @@ def test_a_large_store_gets_an_approximate_index_and_still_finds_an_exact_text(t
     source = write_lines(tmp_path / "a.txt", lines)
     store = tmp_path / "store"
     index(model, open_source(source), store, model_path=model_path, max_exact_rows=1000)
-    assert {stored.columns[0] for stored in Store.open(store).table.list_indices()} == {"text", "vector"}
-    hit = SemanticSearch(store).search(lines[500], k=1)[0]
+    assert {stored.columns[0] for stored in Store.open(store).table.list_indices()} == {"words", "vector"}
+    hit = SemanticSearch(store).search(lines[500], 1, "vector")[0]
     assert hit.score == pytest.approx(1, abs=1e-5)
     assert sorted(hit.text.split()) == sorted(lines[500].split())
 

@@ -1,6 +1,8 @@
 """Queries: against a brute-force ranking, a hand-made fusion, and every bad input."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
+from selfsent.evaluation.bm25 import BM25
 from selfsent.search.indexing import index
 from selfsent.search.semantic_search import Hit, SemanticSearch, render_hits
 
@@ -46,7 +49,7 @@ def cosines(model: SentenceTransformer, query: str, texts: list[str]) -> np.ndar
 def test_vector_search_ranks_by_cosine_as_brute_force_does(search, tiny_static_model, texts):
     for query in ("guitar on a roof", "rain"):
         expected = cosines(tiny_static_model, query, texts)
-        hits = search.search(query, k=len(texts))
+        hits = search.search(query, len(texts), "vector")
         assert [hit.rank for hit in hits] == list(range(1, len(texts) + 1))
         np.testing.assert_allclose([hit.score for hit in hits], np.sort(expected)[::-1], atol=1e-5)
         np.testing.assert_allclose(
@@ -90,24 +93,24 @@ def test_a_search_by_words_works_in_every_script_and_takes_no_syntax(search, que
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
-def test_common_words_can_be_searched_and_inflections_are_told_apart(search):
+def test_common_words_can_be_searched_and_inflections_are_found(search):
     assert search.search("the", mode="text")
-    assert [hit.text for hit in search.search("sleeping", k=50, mode="text")] == [
-        "A cat is sleeping on a roof in the sun."
-    ]
+    assert {hit.text for hit in search.search("sleeping", k=50, mode="text")} == {
+        "A cat is sleeping on a roof in the sun.",
+        "The cat sleeps on the warm roof.",
+    }
 
 
-def test_the_hybrid_ranking_sums_reciprocal_ranks_of_both(search, texts):
+def test_a_hybrid_score_is_half_bm25_and_half_cosine_each_divided_by_its_highest(search, tiny_static_model, texts):
     query = "the cat in the sun"
-    expected = dict.fromkeys(texts, 0.0)
-    for mode in ("vector", "text"):
-        for hit in search.search(query, k=50, mode=mode):
-            expected[hit.text] += 1 / (60 + hit.rank)
-    hits = search.search(query, k=5, mode="hybrid")
-    assert len(hits) == 5
-    # Ranks count from 0 or from 1 by implementation: the order is what counts.
-    assert hits[0].text == max(expected, key=expected.get)
-    assert {hit.text for hit in hits} == set(sorted(expected, key=expected.get, reverse=True)[:5])
+    cosine = dict(zip(texts, cosines(tiny_static_model, query, texts), strict=True))
+    words = dict.fromkeys(texts, 0.0) | {hit.text: hit.score for hit in search.search(query, 50, "text")}
+    expected = {
+        text: 0.5 * words[text] / max(words.values()) + 0.5 * cosine[text] / max(cosine.values()) for text in texts
+    }
+    hits = search.search(query, k=len(texts))
+    np.testing.assert_allclose([hit.score for hit in hits], sorted(expected.values(), reverse=True), atol=1e-5)
+    np.testing.assert_allclose([hit.score for hit in hits], [expected[hit.text] for hit in hits], atol=1e-5)
 
 
 def test_a_batch_of_queries_gives_what_each_gives_alone(search):
@@ -115,6 +118,15 @@ def test_a_batch_of_queries_gives_what_each_gives_alone(search):
     for mode in ("vector", "text", "hybrid"):
         assert search.search_batch(queries, 3, mode) == [search.search(query, 3, mode) for query in queries]
     assert search.search_batch([], 3) == []
+
+
+def test_a_score_by_words_is_bm25_as_lucene_computes_it(search, texts):
+    analyser = search.store.analyser
+    ranker = BM25(analyser=analyser)
+    for query in ("the guitar in the sun", "公园", "cafe"):
+        expected = next(ranker.passage_scores([query], texts))[0]
+        found = search.search(query, 50, "text")
+        np.testing.assert_allclose([hit.score for hit in found], np.sort(expected[expected > 0])[::-1], rtol=1e-5)
 
 
 def test_queries_and_documents_go_through_their_own_prompts(tmp_path, tiny_static_model, sentences):
@@ -125,7 +137,7 @@ def test_queries_and_documents_go_through_their_own_prompts(tmp_path, tiny_stati
     search = SemanticSearch(tmp_path / "store", device="cpu")
     assert search.store.model.prompts["query"] == "rain rain rain "
     expected = cosines(tiny_static_model, "rain rain rain cat", sentences)
-    np.testing.assert_allclose(search.search("cat", k=1)[0].score, expected.max(), atol=1e-5)
+    np.testing.assert_allclose(search.search("cat", 1, "vector")[0].score, expected.max(), atol=1e-5)
 
 
 def test_model_and_store_may_be_moved_together(folder, tmp_path_factory):
@@ -176,10 +188,11 @@ def test_texts_without_direction_are_found_by_words_only_and_such_a_query_is_ref
     report = index(tiny_static_model, source, tmp_path / "store", model_path=tmp_path / "model")
     assert (report.num_rows, report.num_without_direction) == (3, 1)
     search = SemanticSearch(tmp_path / "store", device="cpu")
-    assert {hit.text for hit in search.search("cat", k=9)} == {"the cat", "the dog"}
+    assert {hit.text for hit in search.search("cat", 9, "vector")} == {"the cat", "the dog"}
     assert [hit.text for hit in search.search("漢字", mode="text")] == ["漢字"]
     with pytest.raises(UserError, match="the model knows no token of the query '漢字'"):
-        search.search("漢字")
+        search.search("漢字", mode="vector")
+    assert [hit.text for hit in search.search("漢字")] == ["漢字"]
 
 
 def test_hits_are_laid_out_with_their_place_and_without_markup():
@@ -193,3 +206,28 @@ def test_hits_are_laid_out_with_their_place_and_without_markup():
     shown = console.export_text()
     for part in ("0.500", "a [bold]text[/bold]", "a.txt:3", "numpy.ndarray", "nothing found"):
         assert part in shown
+
+
+def test_a_search_by_words_opens_no_model_and_imports_no_torch(folder):
+    shutil.rmtree(folder / "model")
+    script = """
+import sys
+from selfsent.search.semantic_search import SemanticSearch
+from selfsent.search.shown_answers import show_answers
+search = SemanticSearch(sys.argv[1], words_only=True)
+show_answers(search.answers(["cat"], 5, "text")[0], as_json=False)
+assert "torch" not in sys.modules and "sentence_transformers" not in sys.modules
+"""
+    command = [sys.executable, "-c", script, str(folder / "store")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "texts.txt:3: The cat sleeps on the warm roof." in shown.splitlines()
+    with pytest.raises(UserError, match="opened for words only"):
+        SemanticSearch(folder / "store", words_only=True).search("cat")
+
+
+def test_a_hit_says_what_of_it_matches_and_a_text_is_its_own_document(search):
+    hit = search.search("sleeping cats", 1, "text")[0]
+    words = [hit.text[match.start : match.end] for match in hit.matches]
+    assert words in (["cat", "sleeps"], ["cat", "sleeping"])
+    assert hit.document.startswith("texts.txt:")
+    assert (hit.start, hit.to_json()["end"], hit.title) == (0, len(hit.text), "")

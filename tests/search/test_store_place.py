@@ -110,4 +110,4 @@ def test_texts_of_a_file_whose_name_is_not_utf8_are_indexed(tmp_path, put, texts
     Path(os.fsdecode(path)).write_text("rain on the hills")
     put(tmp_path / "store")
     (hit,) = SemanticSearch(tmp_path / "store", device="cpu").search("rain on the", 1, "text")
-    assert hit.provenance == {"file": "b?.txt", "line": 1}
+    assert hit.provenance == {"file": r"b\xff.txt", "line": 1}

@@ -244,8 +244,8 @@ def test_many_small_additions_do_not_pile_up_files_and_a_reader_goes_on_meanwhil
 def test_a_reader_whose_version_is_removed_in_the_middle_reads_the_next(tmp_path, model, model_path, monkeypatch):
     source, store = tmp_path / "a.txt", tmp_path / "store"
     index(model, open_source(write_lines(source, ["the cat"])), store, model_path=model_path)
-    opened = Store.open(store)
-    read = opened._by_words
+    search = SemanticSearch(store, words_only=True)
+    read = search.store.with_words
     calls = []
 
     def late(*arguments):
@@ -257,8 +257,8 @@ def test_a_reader_whose_version_is_removed_in_the_middle_reads_the_next(tmp_path
             )  # what it met when tried
         return read(*arguments)
 
-    monkeypatch.setattr(opened, "_by_words", late)
-    assert {row["text"] for row in opened.search("the", None, 5, "text")} == {"the cat", "the dog"}
+    monkeypatch.setattr(search.store, "with_words", late)
+    assert {hit.text for hit in search.search("the", 5, "text")} == {"the cat", "the dog"}
     assert len(calls) == 2
 
 

@@ -30,8 +30,8 @@ from selfsent.loading import load
 from selfsent.methods.document_contrast import START_FILE
 from selfsent.methods.train import Request, execute
 from selfsent.one_writer import one_writer
+from selfsent.search.document_indexing import index_documents
 from selfsent.search.fusion import DEFAULT_WEIGHT
-from selfsent.search.indexing import index_documents
 from selfsent.training.metrics_log import read_metrics
 from selfsent.training.run_folder import RunFolder
 

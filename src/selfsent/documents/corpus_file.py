@@ -5,6 +5,7 @@ for everything else that a document knows.
 """
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -35,6 +36,7 @@ _SCHEMA = pa.schema(
         pa.field("headings", _SPANS),
         pa.field("code_spans", _SPANS),
         pa.field("line_marks", _SPANS),
+        pa.field("kept", pa.string()),
     ],
     metadata=_FORMAT,
 )
@@ -94,7 +96,7 @@ def write_corpus(documents: Iterable[Document], path: Path) -> CorpusFile:
 
 def _row(document: Document) -> dict[str, Any]:
     headings = [[heading.start, heading.end, heading.level] for heading in document.headings]
-    return asdict(document) | {"headings": headings}
+    return asdict(document) | {"headings": headings, "kept": json.dumps(document.kept)}
 
 
 def _document(row: dict[str, Any]) -> Document:
@@ -102,4 +104,5 @@ def _document(row: dict[str, Any]) -> Document:
     known: dict[str, Any] = {**row, "headings": headings, "page_starts": tuple(row["page_starts"])}
     for name in ("code_spans", "line_marks"):
         known[name] = tuple((start, end) for start, end in row[name])
+    known["kept"] = tuple((name, value) for name, value in json.loads(row.get("kept") or "[]"))
     return Document(**known)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from selfsent.data.heldout import hash_of_text
 
+Kept = str | int | float | bool
+"""A value of a table that is kept beside its document."""
+
 Span = tuple[int, int]
 """Start and end of a stretch of a text, in characters; the end is the first character behind it."""
 
@@ -54,6 +57,7 @@ class Document:
         code_spans: Blocks of code in the order of the text: kept for search, left out by ``prose``.
         line_marks: Pairs of an offset and the line of the file that stands there, in order; empty where the lines of
             the text are not those of a file.
+        kept: Names and values of further columns of the row, those that were asked for.
     """
 
     id: str
@@ -67,6 +71,7 @@ class Document:
     headings: tuple[Heading, ...] = ()
     code_spans: tuple[Span, ...] = ()
     line_marks: tuple[tuple[int, int], ...] = ()
+    kept: tuple[tuple[str, Kept], ...] = ()
 
     @property
     def content_hash(self) -> int:

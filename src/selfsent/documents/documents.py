@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.columns import Picks
 from selfsent.data.source_files import expanded
 from selfsent.documents.document import Document
 from selfsent.documents.file_formats import KNOWN_NAMES, suffix_of
-from selfsent.documents.file_reader import read_files
+from selfsent.documents.file_reader import FileOptions, read_files
 from selfsent.documents.folder import Folder, SourceFile, shown
 from selfsent.documents.plain_text import UNITS, Unit
 from selfsent.documents.reading import Reading
@@ -89,6 +88,7 @@ def open_documents(
     on_bad_row: OnBadRow = "stop",
     max_rows: int | None = None,
     exclude: Sequence[str | Path] = (),
+    keep: Sequence[str] = (),
 ) -> Documents:
     """Open what holds documents: a file, a folder, ``hf:NAME[:config][:split]`` or ``docs:[train|heldout]``.
 
@@ -105,6 +105,7 @@ def open_documents(
         on_bad_row: ``stop`` raises at the first row of a table that cannot be used, ``skip`` counts such rows.
         max_rows: Read at most this many documents, at least 1; default all.
         exclude: Files and folders to leave out, such as the output in the midst of the source.
+        keep: Columns of tables whose values go with their documents (``Document.kept``).
 
     Returns:
         The documents; nothing has been read yet but the names of the files.
@@ -121,11 +122,11 @@ def open_documents(
         raise UserError(f"max_rows must be at least 1, got {max_rows}")
     if columns is not None and not columns:
         raise UserError("columns must name at least one column, got none; leave the option out to read `text`")
-    read = _reader(str(spec), unit, columns, exclude)
+    read = _reader(str(spec), FileOptions(unit=unit, columns=columns, keep=tuple(keep)), exclude)
     return Documents(spec=str(spec), read=read, on_bad_row=on_bad_row, max_rows=max_rows)
 
 
-def _reader(spec: str, unit: Unit, columns: Picks, exclude: Sequence[str | Path]) -> Read:
+def _reader(spec: str, options: FileOptions, exclude: Sequence[str | Path]) -> Read:
     if spec.startswith("docs:"):
         from selfsent.documents.docstrings import docstring_documents  # noqa: PLC0415 only this source needs it
 
@@ -133,7 +134,7 @@ def _reader(spec: str, unit: Unit, columns: Picks, exclude: Sequence[str | Path]
     if spec.startswith("hf:"):
         from selfsent.documents.hub_rows import hub_documents  # noqa: PLC0415 only this source needs it
 
-        return hub_documents(spec, columns)
+        return hub_documents(spec, options)
     path = expanded(spec)
     if not path.exists():
         raise UserError(
@@ -141,14 +142,14 @@ def _reader(spec: str, unit: Unit, columns: Picks, exclude: Sequence[str | Path]
         )
     if path.is_dir():
         _require_known(path, Folder(path, exclude).files())
-        return lambda reading: read_files(reading, _files_of_folder(reading, path, exclude), unit, columns)
+        return lambda reading: read_files(reading, _files_of_folder(reading, path, exclude), options)
     if not path.is_file():
         raise UserError(
             f"{shown(path)} is no regular file, and documents are read more than once; write it to one first"
         )
     if not suffix_of(path):
         raise UserError(f"cannot tell the format of {shown(path)} by its name; known are {KNOWN_NAMES}")
-    return lambda reading: read_files(reading, [SourceFile(shown(path.name), path)], unit, columns)
+    return lambda reading: read_files(reading, [SourceFile(shown(path.name), path)], options)
 
 
 def _files_of_folder(reading: Reading, path: Path, exclude: Sequence[str | Path]) -> list[SourceFile]:

@@ -26,22 +26,23 @@ class FileOptions:
     Args:
         unit: What a plain text file holds.
         columns: Columns of tables that hold the text.
+        keep: Columns of tables whose values go with their documents.
         is_alone: Whether there is only one file.
     """
 
     unit: Unit
     columns: Picks
-    is_alone: bool
+    keep: tuple[str, ...] = ()
+    is_alone: bool = False
 
 
-def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, columns: Picks) -> Iterator[Document]:
+def read_files(reading: Reading, files: Sequence[SourceFile], options: FileOptions) -> Iterator[Document]:
     """Read files one after the other.
 
     Args:
         reading: The pass, told of what is found.
         files: The files.
-        unit: What a plain text file holds.
-        columns: Columns of tables that hold the text.
+        options: How they are read; whether there is only one is seen here.
 
     Yields:
         Documents.
@@ -54,7 +55,7 @@ def read_files(reading: Reading, files: Sequence[SourceFile], unit: Unit, column
         if not suffix_of(file.path):
             reading.skip(file.name, "unknown format")
     reading.num_files += len(files) - len(known)
-    options = FileOptions(unit=unit, columns=columns, is_alone=len(known) == 1)
+    options = replace(options, is_alone=len(known) == 1)
     with reading.progress(len(known)) as progress:
         for file in known:
             reading.num_files += 1
@@ -124,7 +125,7 @@ def _plain_text(file: SourceFile, options: FileOptions, reading: Reading) -> Ite
 
 
 def _table(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
-    yield from read_table(lambda: _readable(read_records(file.path)), file.name, options.columns, reading)
+    yield from read_table(lambda: _readable(read_records(file.path)), file.name, options, reading)
 
 
 def _readable(records: NumberedRecords) -> NumberedRecords:
@@ -139,14 +140,14 @@ def _readable(records: NumberedRecords) -> NumberedRecords:
 
 
 def read_table(
-    records: Callable[[], NumberedRecords], file: str, columns: Picks, reading: Reading
+    records: Callable[[], NumberedRecords], file: str, options: FileOptions, reading: Reading
 ) -> Iterator[Document]:
     """Read the rows of a table.
 
     Args:
         records: Begins a pass over it.
         file: What its documents call it.
-        columns: Columns that hold the text.
+        options: Columns that hold the text, and those that are kept.
         reading: The pass, told of what is found.
 
     Raises:
@@ -158,10 +159,13 @@ def read_table(
         raise UnreadableError("empty", "it holds no row")
     (line, record), (_, second) = first[0], first[-1]
     try:
-        fields = fields_of(record, columns, f"line {line}", second)
+        fields = fields_of(record, options.columns, f"line {line}", second, keep=options.keep)
     except UserError as error:
         raise UnreadableError("unknown columns", str(error)) from error
-    if fields.ignored and columns is None:
+    for name in options.keep:
+        if name not in fields.kept:
+            reading.note_file(f"no column {name!r} to keep", file)
+    if fields.ignored and options.columns is None:
         reading.note_file(f"columns not read ({', '.join(fields.ignored)}; `--columns` picks others)", file)
     for document in read_rows(records, fields, file, reading.bad_rows):
         yield document if fields.id is None else replace(document, id=reading.unique(document.id))

@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Iterator
 
-from selfsent.data.columns import Picks
 from selfsent.data.hub import hub_records
 from selfsent.documents.document import Document
-from selfsent.documents.file_reader import read_table
+from selfsent.documents.file_reader import FileOptions, read_table
 from selfsent.documents.reading import Reading
 from selfsent.documents.skipped import UnreadableError
 from selfsent.errors import UserError
 
 
-def hub_documents(spec: str, columns: Picks) -> Callable[[Reading], Iterator[Document]]:
+def hub_documents(spec: str, options: FileOptions) -> Callable[[Reading], Iterator[Document]]:
     """Open a data set of the hub.
 
     Args:
         spec: ``hf:NAME[:config][:split]``.
-        columns: Columns that hold the text; default ``text``.
+        options: Columns that hold the text, and those that are kept.
 
     Raises:
         UserError: It does not exist or cannot be reached; while iterating also that its columns are not known.
@@ -26,7 +25,7 @@ def hub_documents(spec: str, columns: Picks) -> Callable[[Reading], Iterator[Doc
     def read(reading: Reading) -> Iterator[Document]:
         try:
             with reading.progress(None) as progress:
-                for document in read_table(lambda: records(None), spec.removeprefix("hf:"), columns, reading):
+                for document in read_table(lambda: records(None), spec.removeprefix("hf:"), options, reading):
                     progress.update()
                     yield document
         except UnreadableError as error:

@@ -1,15 +1,15 @@
 """Rows of tables as documents: title, text and id by the names of their columns."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from selfsent.data.bad_rows import BadRows
 from selfsent.data.columns import NOT_TEXTS, Picks, layout_of
 from selfsent.data.formats import BadRecord, NumberedRecords, Record
 from selfsent.documents.blocks import without_noncharacters
-from selfsent.documents.document import Document
+from selfsent.documents.document import Document, Kept
 
 ID_COLUMNS = ("_id", "id", "url")
 """The names of a row's id, the one that counts first."""
@@ -30,6 +30,7 @@ class Fields:
         num_cells: How many cells a row has, where they count by position.
         has_header: The first record holds names.
         ignored: Names of the columns that are not read.
+        kept: Of the columns that are kept, where the table has them: name to name or position.
     """
 
     texts: tuple[Key, ...]
@@ -38,9 +39,12 @@ class Fields:
     num_cells: int | None = None
     has_header: bool = False
     ignored: tuple[str, ...] = ()
+    kept: Mapping[str, Key] = field(default_factory=dict[str, Key])
 
 
-def fields_of(first: Record, picks: Picks, place: str, second: Record | None = None) -> Fields:
+def fields_of(
+    first: Record, picks: Picks, place: str, second: Record | None = None, *, keep: Sequence[str] = ()
+) -> Fields:
     """Settle what the columns of a table are, from its first record.
 
     Cells are a header where one of them is ``text`` or ``title``, or is picked by name, or where all of them look like
@@ -51,18 +55,19 @@ def fields_of(first: Record, picks: Picks, place: str, second: Record | None = N
         picks: Columns of text by name or 1-based number; default: ``text``, else those that training would read.
         place: Where the record stands, for the error text.
         second: The record behind it, where there is one.
+        keep: Names of columns that are kept where the table has them.
 
     Raises:
         UserError: A picked column is not there, or no column is known to hold a text.
     """
     if isinstance(first, Mapping):
-        return _named(list(first), first, picks, place)
+        return _named(list(first), first, picks, place, keep)
     cells = [str(cell).strip() for cell in first]
-    if not _is_header(cells, picks, second):
+    if not _is_header(cells, (*(picks or ()), *keep), second):
         layout = layout_of(first, picks, place)
         texts = tuple(key for name, key in layout.keys.items() if name not in NOT_TEXTS)
         return Fields(texts=texts, num_cells=len(cells), has_header=layout.has_header, ignored=layout.ignored)
-    named = _named(cells, dict.fromkeys(cells, ""), picks, place)
+    named = _named(cells, dict.fromkeys(cells, ""), picks, place, keep)
     return Fields(
         texts=tuple(cells.index(str(name)) for name in named.texts),
         title=None if named.title is None else cells.index(str(named.title)),
@@ -70,13 +75,14 @@ def fields_of(first: Record, picks: Picks, place: str, second: Record | None = N
         num_cells=len(cells),
         has_header=True,
         ignored=named.ignored,
+        kept={name: cells.index(name) for name in named.kept},
     )
 
 
-def _is_header(cells: list[str], picks: Picks, second: Record | None) -> bool:
+def _is_header(cells: list[str], picks: Sequence[Key], second: Record | None) -> bool:
     if len(set(cells)) < len(cells):
         return False
-    if {"text", "title", *map(str, picks or ())}.intersection(cells):
+    if {"text", "title", *map(str, picks)}.intersection(cells):
         return True
     return len(cells) > 1 and second is not None and _look_like_names(cells) and not _look_like_names(second)
 
@@ -85,7 +91,7 @@ def _look_like_names(cells: Record) -> bool:
     return all(_NAME.fullmatch(str(cell).strip()) for cell in cells)
 
 
-def _named(names: list[str], first: Mapping[str, Any], picks: Picks, place: str) -> Fields:
+def _named(names: list[str], first: Mapping[str, Any], picks: Picks, place: str, keep: Sequence[str]) -> Fields:
     title = "title" if "title" in names else None
     id_ = next((name for name in ID_COLUMNS if name in names), None)
     if picks is None and "text" in names:
@@ -95,8 +101,9 @@ def _named(names: list[str], first: Mapping[str, Any], picks: Picks, place: str)
     else:
         layout = layout_of(first, picks, place)
         texts = tuple(str(key) for name, key in layout.keys.items() if name not in NOT_TEXTS and key != title)
-    ignored = tuple(name for name in names if name not in {*texts, title, id_})
-    return Fields(texts=texts, title=title, id=id_, ignored=ignored)
+    ignored = tuple(name for name in names if name not in {*texts, title, id_, *keep})
+    kept: dict[str, Key] = {name: name for name in keep if name in names}
+    return Fields(texts=texts, title=title, id=id_, ignored=ignored, kept=kept)
 
 
 def read_rows(
@@ -141,7 +148,12 @@ def _document(record: Record, fields: Fields, file: str, line: int) -> Document 
         text="\n\n".join(text for text in texts if text),
         file=file,
         line=line,
+        kept=tuple((name, _kept(_value(record, key))) for name, key in fields.kept.items()),
     )
+
+
+def _kept(value: Any) -> Kept:
+    return value if isinstance(value, str | int | float | bool) else str(value)
 
 
 def _value(record: Record, key: Key) -> Any:

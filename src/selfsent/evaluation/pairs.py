@@ -15,8 +15,11 @@ from selfsent.evaluation.report import Report
 from selfsent.evaluation.retrieval import Collection, read_collection, score_collection
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
+from selfsent.evaluation.store_search import store_report
 from selfsent.evaluation.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.evaluation.suites import SuiteOptions, report_of
+from selfsent.search.store import Mode
+from selfsent.search.store_place import holds_store
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,16 +32,18 @@ def evaluate_own_labels(
     options: SuiteOptions | None = None,
     device: str | None = None,
     on_bad_row: OnBadRow = "stop",
+    mode: Mode = "hybrid",
 ) -> list[Report]:
     """Score models on labels of one's own; ``paired_differences`` then tells whether one is better.
 
     Args:
-        models: Models, or paths or hub names of them.
+        models: Models, or paths or hub names of them; with ``qrels`` also stores, whose whole search is scored.
         pairs: A file with ``sentence1, sentence2, score`` in any format of the package; higher is more alike.
         qrels: A folder of the BEIR layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
         options: The settings of the protocol.
         device: Where to put models given by their path.
         on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
+        mode: How stores are searched.
 
     Returns:
         One report a model, in order.
@@ -55,7 +60,12 @@ def evaluate_own_labels(
     def scorings(model: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
         return _scorings(model, own_pairs, collection, options)
 
-    return [report_of(model, scorings, options=options, data="own labels", device=device) for model in models]
+    def report(model: Encoder | Ranker | str | Path) -> Report:
+        if collection is not None and isinstance(model, str | Path) and holds_store(str(model)):
+            return store_report(model, collection, options, mode=mode, device=device)
+        return report_of(model, scorings, options=options, data="own labels", device=device)
+
+    return [report(model) for model in models]
 
 
 def _scorings(

@@ -37,12 +37,14 @@ class Collection:
         documents: Titles and texts, in falling order of their identifiers (see ``ranking``).
         queries: The judged queries.
         judgements: For each query the relevance of documents, by their position in ``documents``.
+        ids: Identifiers of the documents, where they are known.
     """
 
     name: str
     documents: Sequence[str]
     queries: Sequence[str]
     judgements: Sequence[Judgements]
+    ids: Sequence[str] = ()
 
 
 def evaluate(model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
@@ -172,6 +174,7 @@ def _collection(
         documents=[_titled(document_of[identifier]) for identifier in position],
         queries=[query_of[query_id].text("text") for query_id in judgements],
         judgements=list(judgements.values()),
+        ids=list(position),
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,17 @@ from selfsent.cut_texts import count_cut, cut_note, document_prompt
 from selfsent.data.sources import Source
 from selfsent.errors import UserError
 from selfsent.search.encoding import chunked, encode_texts
-from selfsent.search.store import PROVENANCE_COLUMNS
 from selfsent.search.store_place import check_place
-from selfsent.search.store_writer import writing
+from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
+from selfsent.search.stored_search import MIN_ROWS
 from selfsent.search.text_id import TextIds
+from selfsent.search.weak_answers import NUM_PAIRS, random_level
 
 ROWS_PER_WRITE = 4096
 MAX_EXACT_ROWS = 100_000
+_PROVENANCE_COLUMNS = ("file", "line", "package", "qualified_name")
+_MEASURE_AGAIN = 0.2  # of the rows are new or gone
 _LOG = logging.getLogger(__name__)
 
 
@@ -29,11 +32,16 @@ class IndexReport:
     """What an indexing did.
 
     Args:
-        num_texts: Texts of the source.
+        num_texts: Texts, or passages of documents, of the source.
         num_added: Those that were not in the store yet.
         num_rows: Rows of the store at the end.
         num_without_direction: Added texts whose vector is zero (no known token): only a search by words finds them.
         num_cut: Added texts that are longer than what the model reads; search by words knows all of them.
+        num_new: Documents that were not in the store ...
+        num_updated: ... those of which something changed ...
+        num_removed: ... those (or, of a source of bare texts, the texts) that are no longer in the source, and were
+            forgotten ...
+        num_unchanged: ... and those that stand in the store as they are in the source.
     """
 
     num_texts: int
@@ -41,6 +49,24 @@ class IndexReport:
     num_rows: int
     num_without_direction: int
     num_cut: int = 0
+    num_new: int = 0
+    num_updated: int = 0
+    num_removed: int = 0
+    num_unchanged: int = 0
+
+    @property
+    def num_documents(self) -> int:
+        """Documents of the source, as it is now; 0 where it holds bare texts."""
+        return self.num_new + self.num_updated + self.num_unchanged
+
+    def lines(self, store: str) -> list[str]:
+        """Say in plain words what was done to a store."""
+        texts = f"{self.num_added:,} of {self.num_texts:,} {'passages' if self.num_documents else 'texts'} added"
+        removed = f", {self.num_removed:,} removed" if self.num_removed else ""
+        if not self.num_documents:
+            return [f"{texts}{removed}; {store} holds {self.num_rows:,}"]
+        documents = f"{self.num_documents:,} documents: {self.num_new:,} new, {self.num_updated:,} updated"
+        return [f"{documents}{removed}, {self.num_unchanged:,} unchanged", f"{texts}; {store} holds {self.num_rows:,}"]
 
 
 def index(
@@ -52,12 +78,13 @@ def index(
     batch_size: int = 32,
     rows_per_write: int = ROWS_PER_WRITE,
     max_exact_rows: int = MAX_EXACT_ROWS,
+    forget: bool = False,
 ) -> IndexReport:
     """Encode the texts of a source that a store does not hold yet, and add them to it.
 
     A row's id is the hash of its text's content and of how many equal texts came before it, so the same input changes
-    nothing, a grown input adds what is new, and an interrupted indexing goes on where it stopped. Rows whose text has
-    vanished from the input stay, and a row keeps the place it was first found at: index into a new store to forget.
+    nothing, a grown input adds what is new, and an interrupted indexing goes on where it stopped. A row keeps the place
+    it was first found at. Rows whose text has vanished from the input stay, unless they are to be forgotten.
 
     Args:
         model: The open model; texts go through its ``encode_document``, so its prompts are honoured.
@@ -69,6 +96,8 @@ def index(
         max_exact_rows: Vector search compares the query with every row up to this many; a larger store gets an
             approximate index (IVF_FLAT). The default is where an exact search takes about a tenth of a second
             (measured: 256 dimensions, two cores).
+        forget: Remove rows of this source whose text has vanished from it. A row that another source holds too stays,
+            and so does one that was added by a version that did not record its source.
 
     Returns:
         Counts.
@@ -81,37 +110,77 @@ def index(
         raise UserError(f"got a batch of {batch_size} and {rows_per_write} rows a write; both need to be at least 1")
     check_place(str(store))
     counts: dict[str, int] = dict.fromkeys(("num_texts", "num_added", "num_without_direction", "num_cut"), 0)
-    prompt = document_prompt(model)
     with writing(store, describe(model, model_path, str(store))) as writer:
+        key = writer.key_of(source.spec)
+        seen: set[str] = set()
         with tqdm(desc="indexing", unit=" texts", disable=None) as progress:
-            for rows in chunked(_rows(source), rows_per_write):
+            for rows in chunked(_rows(source, key), rows_per_write):
                 new = writer.missing(rows)
-                if new:
-                    texts = [row["text"] for row in new]
-                    vectors = encode_texts(model.encode_document, texts, batch_size=batch_size)
-                    counts["num_added"] += writer.add(new, vectors)
-                    counts["num_without_direction"] += int((~vectors.any(axis=1)).sum())
-                    counts["num_cut"] += count_cut(model, texts, prompt=prompt)
+                is_new = {row["id"] for row in new}
+                writer.share((row["id"] for row in rows if row["id"] not in is_new), key)
+                add_encoded(writer, new, [row["text"] for row in new], model, counts, batch_size=batch_size)
                 counts["num_texts"] += len(rows)
+                seen.update(row["id"] for row in rows if forget)
                 progress.update(len(rows))
-        writer.finish(max_exact_rows=max_exact_rows)
-        report = IndexReport(**counts, num_rows=len(writer.store))
+        gone = [name for name in writer.owners if name not in seen] if forget else []
+        num_removed = writer.forget(gone, key)
+        finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows)
+        report = IndexReport(**counts, num_rows=len(writer.store), num_removed=num_removed)
     if report.num_cut:
         _LOG.warning(cut_note(model, report.num_cut, report.num_added))
     return report
 
 
-def _rows(source: Source) -> Iterator[dict[str, Any]]:
+def add_encoded(
+    writer: StoreWriter,
+    rows: list[dict[str, Any]],
+    texts: list[str],
+    model: SentenceTransformer,
+    counts: dict[str, int],
+    *,
+    batch_size: int,
+) -> None:
+    """Encode rows and add them.
+
+    Args:
+        writer: The open store.
+        rows: The rows; they are not in the store.
+        texts: What is encoded of each.
+        model: The model.
+        counts: ``num_added``, ``num_without_direction`` and ``num_cut``, which are added to.
+        batch_size: Texts encoded at once.
+    """
+    if rows:
+        vectors = encode_texts(model.encode_document, texts, batch_size=batch_size)
+        counts["num_added"] += writer.add(rows, vectors)
+        counts["num_without_direction"] += int((~vectors.any(axis=1)).sum())
+        counts["num_cut"] += count_cut(model, texts, prompt=document_prompt(model))
+
+
+def finish(writer: StoreWriter, model: SentenceTransformer, *, batch_size: int, max_exact_rows: int) -> None:
+    """Measure which answers are weak where the store has changed much, and bring its indices up to date."""
+    record, num_rows = writer.record, len(writer.store)
+    changed = abs(num_rows - record.measured_rows)
+    if changed > _MEASURE_AGAIN * num_rows:
+        level = None
+        if num_rows >= MIN_ROWS:
+            rows = writer.some_rows(NUM_PAIRS, ["text", "title", "document", "vector"])
+            level = random_level(rows, lambda texts: encode_texts(model.encode_query, texts, batch_size=batch_size))
+        writer.update_record(replace(record, weak_below=level, measured_rows=num_rows))
+    writer.finish(max_exact_rows=max_exact_rows)
+
+
+def _rows(source: Source, key: str) -> Iterator[dict[str, Any]]:
     """One row a text: id, text, and what the source knows of where it came from."""
     identify = TextIds()
     columns = source.text_columns
     for row in source:
-        provenance = {name: _storable(row.get(name)) for name in PROVENANCE_COLUMNS}
+        provenance = {name: storable(row.get(name)) for name in _PROVENANCE_COLUMNS}
         for column in columns:
             text = str(row[column])
-            yield {"id": identify(text), "text": text, **provenance}
+            yield {"id": identify(text), "text": text, "sources": key, **provenance}
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """A place as the store can hold it: what is not UTF-8 in the name of a file becomes a question mark in a box."""
     return value.encode("utf8", "replace").decode() if isinstance(value, str) else value

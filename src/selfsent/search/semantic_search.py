@@ -2,50 +2,43 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
+from numpy.typing import NDArray
 
-from selfsent.cut_texts import count_cut, cut_note, query_prompt
 from selfsent.errors import UserError
-from selfsent.loading import load
-from selfsent.printed_text import TextTable
-from selfsent.search.encoding import Vectors, encode_texts
-from selfsent.search.store import MODES, PROVENANCE_COLUMNS, Mode, Store
-from selfsent.search.stored_model import describe
+from selfsent.search.hit_table import render_hits
+from selfsent.search.hits import Answers, Hit
+from selfsent.search.marks import Match, matched_words
+from selfsent.search.ranking import Ranked, rank
+from selfsent.search.store import MODES, Mode, Store
+from selfsent.search.store_schema import OWN_COLUMNS
+from selfsent.search.weak_answers import is_weak
+from selfsent.words import Analyser
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["Answers", "Hit", "SemanticSearch", "render_hits"]
+
+_PROVENANCE = ("file", "line", "page", "package", "qualified_name")
+_UNREAD = ("vector", "words")
 _LOG = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """One answer to a query.
-
-    Args:
-        rank: Its place, from 1.
-        score: The cosine (mode ``vector``), the BM25 score (``text``) or the sum of reciprocal ranks (``hybrid``).
-        text: The text.
-        id: Its id in the store.
-        provenance: Where it came from: ``file`` and ``line``, or ``package`` and ``qualified_name``.
-    """
-
-    rank: int
-    score: float
-    text: str
-    id: str
-    provenance: Mapping[str, str | int]
+Vector = NDArray[np.float32]
 
 
 class SemanticSearch:
     """Searches a store with the model that made it.
 
     Args:
-        store: The store's folder or URI, as ``index`` made it.
+        store: The store's folder or URI, as ``index`` made it, or the folder of a ``build``.
         model: Where its model is now, if it was moved: a folder or a name on the hub. It must be the same model.
         device: Where to put the model; default: the host's choice.
+        words_only: Open no model: only the mode ``text`` can be asked for then.
 
     Raises:
         UserError: There is no such store, its model is not found, or another model is offered.
@@ -55,33 +48,73 @@ class SemanticSearch:
         >>> search.search("how do I open a file?", k=3)  # doctest: +SKIP
     """
 
-    def __init__(self, store: str | Path, model: str | Path | None = None, *, device: str | None = None) -> None:
+    def __init__(
+        self,
+        store: str | Path,
+        model: str | Path | None = None,
+        *,
+        device: str | None = None,
+        words_only: bool = False,
+    ) -> None:
         self.store = Store.open(store)
-        self.model = _open_model(self.store, model, device)
+        self._model = None if words_only else _open_model(self.store, model, device)
 
-    def search(self, query: str, k: int = 5, mode: Mode = "vector") -> list[Hit]:
-        """Find the texts nearest to a query.
+    @property
+    def model(self) -> "SentenceTransformer":
+        """The open model.
+
+        Raises:
+            UserError: The search was opened for words only.
+        """
+        if self._model is None:
+            raise UserError("this search was opened for words only, without a model; search in the mode `text`")
+        return self._model
+
+    def search(
+        self,
+        query: str,
+        k: int = 5,
+        mode: Mode = "hybrid",
+        *,
+        where: str | None = None,
+        all: bool = False,  # noqa: A002 as the option
+    ) -> list[Hit]:
+        """Find the documents that answer a query, each with its best passage.
 
         Args:
             query: What to look for; goes through the model's ``encode_query``, so its prompt is honoured.
             k: How many answers, at least 1; fewer come back where the store holds fewer or, by words, fewer match.
-            mode: ``vector`` compares meanings, ``text`` words, ``hybrid`` fuses the two rankings.
+            mode: ``vector`` compares meanings, ``text`` words, ``hybrid`` fuses the two with the store's weight.
+            where: An expression of SQL that answers have to meet, over the columns of the store: ``file``, ``line``,
+                ``page``, ``title``, ``document``, ``package``, ``qualified_name``, and those that were kept.
+            all: Give weak answers too.
 
         Returns:
             The answers, best first.
 
         Raises:
-            UserError: The query is empty or holds no token the model knows, k is below 1, or the mode is another.
+            UserError: The query is empty or, in mode ``vector``, holds no token the model knows; k is below 1; the mode
+                is another; or the filter cannot be used.
         """
-        return self.search_batch([query], k, mode)[0]
+        return list(self.answers([query], k, mode, where=where, all=all)[0].hits)
 
-    def search_batch(self, queries: Sequence[str], k: int = 5, mode: Mode = "vector") -> list[list[Hit]]:
+    def search_batch(
+        self,
+        queries: Sequence[str],
+        k: int = 5,
+        mode: Mode = "hybrid",
+        *,
+        where: str | None = None,
+        all: bool = False,  # noqa: A002 as the option
+    ) -> list[list[Hit]]:
         """Answer several queries; they are encoded together.
 
         Args:
             queries: What to look for.
             k: How many answers each.
             mode: As in ``search``.
+            where: As in ``search``.
+            all: As in ``search``.
 
         Returns:
             For each query its answers.
@@ -89,36 +122,96 @@ class SemanticSearch:
         Raises:
             UserError: As ``search``.
         """
-        _refuse(queries, k, mode)
-        vectors = [None] * len(queries) if mode == "text" else self._encode(queries)
-        found = (self.store.search(query, vector, k, mode) for query, vector in zip(queries, vectors, strict=True))
-        return [[_hit(rank, row) for rank, row in enumerate(rows, start=1)] for rows in found]
+        return [list(found.hits) for found in self.answers(queries, k, mode, where=where, all=all)]
 
-    def _encode(self, queries: Sequence[str]) -> Vectors:
+    def answers(
+        self,
+        queries: Sequence[str],
+        k: int = 5,
+        mode: Mode = "hybrid",
+        *,
+        where: str | None = None,
+        all: bool = False,  # noqa: A002 as the option
+        mark: bool = True,
+    ) -> list[Answers]:
+        """Answer several queries, and count the weak answers that are hidden.
+
+        An answer is weak where its cosine is below what texts drawn at random have, and no content word of the query is
+        in it. None is hidden in a store of fewer than 200 passages.
+
+        Args:
+            queries: What to look for.
+            k: How many answers each; the hidden ones count.
+            mode: As in ``search``.
+            where: As in ``search``.
+            all: As in ``search``.
+            mark: Find what of the passages matches.
+
+        Raises:
+            UserError: As ``search``.
+        """
+        _refuse(queries, k, mode)
+        vectors = [None] * len(queries) if mode == "text" else self._encode(queries, mode)
+        return [
+            self._answer(query, vector, k, mode, where=where, show_weak=all, mark=mark)
+            for query, vector in zip(queries, vectors, strict=True)
+        ]
+
+    def _answer(
+        self, query: str, vector: Vector | None, k: int, mode: Mode, *, where: str | None, show_weak: bool, mark: bool
+    ) -> Answers:
+        def found() -> tuple[list[Ranked], dict[str, dict[str, Any]], Analyser | None, float | None]:
+            ranked = rank(self.store, query, vector, k=k, mode=mode, where=where)
+            columns = [name for name in self.store.columns if name not in _UNREAD]
+            rows = self.store.fetch([one.passage.row_id for one in ranked], columns)
+            return (
+                ranked,
+                rows,
+                self.store.analyser,
+                None if show_weak else self.store.record.level_for(len(self.store)),
+            )
+
+        ranked, rows, analyser, weak_below = self.store.read(found)
+        shown = [
+            one
+            for one in ranked
+            if weak_below is None or not is_weak(one, rows[one.passage.id], query, analyser, weak_below=weak_below)
+        ]
+        hits = [_hit(number, one, rows[one.passage.id]) for number, one in enumerate(shown, start=1)]
+        if mark:
+            hits = [replace(hit, matches=self._matches(query, vector, hit.text, analyser)) for hit in hits]
+        return Answers(hits=hits, hidden=len(ranked) - len(shown))
+
+    def _matches(self, query: str, vector: Vector | None, text: str, analyser: Analyser | None) -> tuple[Match, ...]:
+        found = matched_words(query, text, analyser or Analyser())
+        if vector is not None and self._model is not None:
+            from selfsent.search.phrases import nearest_phrase  # noqa: PLC0415 it imports torch
+
+            phrase = nearest_phrase(self._model, vector, text)
+            found += [] if phrase is None else [phrase]
+        return tuple(sorted(found, key=lambda match: (match.start, match.end)))
+
+    def _encode(self, queries: Sequence[str], mode: Mode) -> list[Vector | None]:
+        """Embed queries; in a hybrid search, one without direction is left to its words."""
+        from selfsent.cut_texts import count_cut, cut_note, query_prompt  # noqa: PLC0415 they import torch
+        from selfsent.search.encoding import encode_texts  # noqa: PLC0415
+
         if not queries:
-            return np.empty((0, self.store.model.dimension), dtype=np.float32)
+            return []
         vectors = encode_texts(self.model.encode_query, queries, batch_size=32)
         if num_cut := count_cut(self.model, queries, prompt=query_prompt(self.model)):
             _LOG.warning(cut_note(self.model, num_cut, len(queries)))
-        for query, vector in zip(queries, vectors, strict=True):
-            if not vector.any():
+        has_direction = [bool(vector.any()) for vector in vectors]
+        for query, is_known in zip(queries, has_direction, strict=True):
+            if not is_known and mode == "vector":
                 raise UserError(f"the model knows no token of the query {query!r}; use other words, or `--mode text`")
-        return vectors
+        return [vector if is_known else None for vector, is_known in zip(vectors, has_direction, strict=True)]
 
 
-def render_hits(hits: Sequence[Hit]) -> TextTable:
-    """Lay out answers for a terminal: rank, score, text, and where it came from."""
-    table = TextTable(box=None, pad_edge=False, show_header=bool(hits), title="" if hits else "nothing found")
-    table.add_column("#", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("text", overflow="fold", ratio=1)
-    table.add_column("from", style="dim", overflow="fold")
-    for hit in hits:
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", hit.text, _place(hit.provenance))
-    return table
+def _open_model(store: Store, model: str | Path | None, device: str | None) -> "SentenceTransformer":
+    from selfsent.loading import load  # noqa: PLC0415 it imports torch, which a search by words need not wait for
+    from selfsent.search.stored_model import describe  # noqa: PLC0415
 
-
-def _open_model(store: Store, model: str | Path | None, device: str | None) -> SentenceTransformer:
     location = store.model.location(store.uri) if model is None else model
     try:
         opened = load(location, device=device)
@@ -142,13 +235,18 @@ def _refuse(queries: Sequence[str], k: int, mode: str) -> None:
             raise UserError("got an empty query; type what to look for, in quotes")
 
 
-def _hit(rank: int, row: Mapping[str, Any]) -> Hit:
-    provenance = {name: row[name] for name in PROVENANCE_COLUMNS if row[name] is not None}
-    return Hit(rank=rank, score=row["score"], text=row["text"], id=row["id"], provenance=provenance)
-
-
-def _place(provenance: Mapping[str, str | int]) -> str:
-    if "file" in provenance:
-        return ":".join(str(provenance[name]) for name in ("file", "line") if name in provenance)
-    # A qualified name usually begins with its package.
-    return str(provenance.get("qualified_name", provenance.get("package", "")))
+def _hit(number: int, ranked: Ranked, row: Mapping[str, Any]) -> Hit:
+    provenance = {name: row[name] for name in _PROVENANCE if row.get(name) is not None}
+    hit = Hit(
+        rank=number,
+        score=ranked.score,
+        text=row["text"],
+        id=row["id"],
+        provenance=provenance,
+        document=row.get("document") or "",
+        title=row.get("title") or "",
+        start=row.get("start") or 0,
+        end=row.get("end"),
+        kept={name: value for name, value in row.items() if name not in OWN_COLUMNS},
+    )
+    return hit if hit.document else replace(hit, document=hit.place or hit.id)

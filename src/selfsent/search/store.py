@@ -2,10 +2,10 @@
 
 A row is a text with its vector and where it came from. The table's own schema records the model that made the vectors,
 so a store is never queried with another. Tables are versioned: a write is there as a whole or not at all, whenever the
-process dies. ``selfsent.search.store_writer`` fills it.
+process dies. ``selfsent.search.store_writer`` fills it, and ``selfsent.search.ranking`` ranks what it finds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,20 +14,26 @@ from numpy.typing import NDArray
 
 from selfsent.errors import UserError
 from selfsent.search.lance_errors import in_one_line, reason_of, require
-from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder
+from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder, store_in
 from selfsent.search.stored_model import StoredModel
+from selfsent.search.stored_search import StoredSearch
+from selfsent.words import Analyser
 
 Mode = Literal["vector", "text", "hybrid"]
 MODES: tuple[Mode, ...] = ("vector", "text", "hybrid")
-PROVENANCE_COLUMNS = ("file", "line", "package", "qualified_name")
 
 MODEL_KEY = "selfsent.model"
 """Where the record of the model is: in the metadata of the column ``vector``; in old stores, in those of the table."""
 
-_NUM_FUSED = 50  # candidates of each ranking that a fused ranking sees at least
+SEARCH_KEY = "selfsent.search"
+"""Where the record of how the store is searched is; old stores have none."""
+
+_BM25 = 2.2  # LanceDB's score is BM25 with k1 = 1.2, times k1 + 1
 _NUM_TRIES = 5  # a writer may remove the version that is being read; the next one is there already
+_FOUND_COLUMNS = ("id", "document", "sources")
 
 Found = TypeVar("Found")
+Row = dict[str, Any]
 
 
 class Store:
@@ -47,10 +53,13 @@ class Store:
     def open(cls, uri: str | Path) -> "Store":
         """Open a store to read.
 
+        Args:
+            uri: Its folder or URI, or the folder of a ``build`` that has a store in it.
+
         Raises:
             UserError: There is none, or it is not a store.
         """
-        store = cls.find(uri)
+        store = cls.find(store_in(uri))
         if store is None:
             is_absent = not is_remote(str(uri)) and not local_folder(str(uri)).exists()
             state = "no store at" if is_absent else "no finished store in"
@@ -86,31 +95,33 @@ class Store:
         """The table's version: every change of the table makes a new one."""
         return int(self.table.version)
 
-    def search(self, query: str, vector: NDArray[np.float32] | None, k: int, mode: Mode) -> list[dict[str, Any]]:
-        """Find the rows nearest to a query, in the store as it is now.
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.table.schema.names)
 
-        Args:
-            query: Its text.
-            vector: Its vector; unused and None in mode ``text``.
-            k: How many rows at most.
-            mode: ``vector`` by cosine, ``text`` by BM25 over words, ``hybrid`` by reciprocal ranks in both.
+    @property
+    def record(self) -> StoredSearch:
+        """How the store is searched, as of the version that is being read."""
+        recorded = (self.table.schema.field("vector").metadata or {}).get(SEARCH_KEY.encode())
+        return StoredSearch() if recorded is None else StoredSearch.from_json(recorded.decode())
 
-        Returns:
-            Rows, best first, with their ``score``: the cosine, the BM25 score, or the sum of reciprocal ranks.
+    @property
+    def analyser(self) -> Analyser | None:
+        """Finds the words that the store is searched by; None in a store of an earlier version.
 
         Raises:
-            UserError: A search by words, but an interrupted indexing left no index of words; or the store is damaged.
+            UserError: It was indexed by a version that analyses otherwise.
         """
-        rank = {"vector": self._by_meaning, "text": self._by_words, "hybrid": self._by_both}[mode]
+        analysis = self.record.analysis
+        return None if analysis is None or "words" not in self._indexed() else Analyser.from_json(analysis)
 
-        def ranked() -> list[dict[str, Any]]:
-            num_rows = len(self)
-            return rank(query, vector, min(k, num_rows)) if num_rows else []
+    def read(self, read: Callable[[], Found]) -> Found:
+        """Read the latest version; where a writer has removed it meanwhile, the one that is the latest then.
 
-        return self._read(ranked)
-
-    def _read(self, read: Callable[[], Found]) -> Found:
-        """Read the latest version; where a writer has removed it meanwhile, the one that is the latest then."""
+        Raises:
+            UserError: The store is damaged, or what ``read`` raises.
+        """
         with in_one_line(f"read the store {self.uri}", "make it anew with `selfsent index`"):
             for _ in range(_NUM_TRIES - 1):
                 try:
@@ -122,28 +133,78 @@ class Store:
             self.table.checkout_latest()
             return read()
 
-    def _by_meaning(self, _: str, vector: NDArray[np.float32] | None, k: int) -> list[dict[str, Any]]:
-        """Rank by cosine; rows whose vector is zero have no direction and are never found."""
+    def nearest(self, vector: NDArray[np.float32], limit: int, where: str | None = None) -> list[Row]:
+        """Find the rows of the highest cosines; rows whose vector is zero have no direction and are never found.
+
+        Args:
+            vector: Of the query.
+            limit: How many rows at most.
+            where: An expression of SQL over the columns that rows have to meet.
+
+        Returns:
+            ``_rowid``, ``id``, ``document``, ``sources`` and ``score`` of each, best first.
+        """
         found = self.table.search(vector, query_type="vector", vector_column_name="vector").distance_type("cosine")
-        rows = found.limit(k).select(["id", "text", *PROVENANCE_COLUMNS, "_distance"]).to_arrow().to_pylist()
-        return [_scored(row, 1 - row["_distance"]) for row in rows]
+        return [_scored(row, 1 - row["_distance"]) for row in self._rows(found, "_distance", limit, where)]
 
-    def _by_words(self, query: str, _: NDArray[np.float32] | None, k: int) -> list[dict[str, Any]]:
-        found = self.table.search(self._words(query), query_type="fts").limit(k)
-        rows = found.select(["id", "text", *PROVENANCE_COLUMNS, "_score"]).to_arrow().to_pylist()
-        return [_scored(row, row["_score"]) for row in rows]
+    def with_words(self, query: str, limit: int, where: str | None = None) -> list[Row]:
+        """Find the rows of the highest BM25 scores.
 
-    def _by_both(self, query: str, vector: NDArray[np.float32] | None, k: int) -> list[dict[str, Any]]:
-        both = self.table.search(query_type="hybrid", vector_column_name="vector").vector(vector)
-        both = both.text(self._words(query)).distance_type("cosine")
-        both = both.rerank(require("lancedb.rerankers").RRFReranker())
-        rows = both.limit(max(k, _NUM_FUSED)).to_arrow().drop_columns("vector").slice(0, k).to_pylist()
-        return [_scored(row, row["_relevance_score"]) for row in rows]
+        Args:
+            query: The query.
+            limit: How many rows at most.
+            where: As in ``nearest``.
 
-    def _words(self, query: str) -> Any:
-        if not any("text" in index.columns for index in self.table.list_indices()):
+        Returns:
+            As ``nearest``.
+
+        Raises:
+            UserError: An interrupted indexing left no index of words.
+        """
+        indexed = self._indexed()
+        if not indexed & {"words", "text"}:
             raise UserError(f"the store {self.uri} has no index of words yet; run `selfsent index` again to finish it")
-        return require("lancedb.query").MatchQuery(query, "text")
+        analyser = self.analyser
+        words = query if analyser is None else " ".join(analyser.query(query))
+        if not words:
+            return []
+        match = require("lancedb.query").MatchQuery(words, "text" if analyser is None else "words")
+        found = self.table.search(match, query_type="fts")
+        unit = 1 if analyser is None else _BM25
+        return [_scored(row, row["_score"] / unit) for row in self._rows(found, "_score", limit, where)]
+
+    def fetch(self, row_ids: Sequence[int], columns: Sequence[str]) -> dict[str, Row]:
+        """Read some columns of some rows.
+
+        Args:
+            row_ids: Their ``_rowid``.
+            columns: Names of the columns, ``id`` among them.
+
+        Returns:
+            The rows by their ``id``.
+        """
+        if not row_ids:
+            return {}
+        rows = self.table.take_row_ids(list(row_ids)).select(list(columns)).to_arrow().to_pylist()
+        return {row["id"]: row for row in rows}
+
+    def _rows(self, found: Any, score: str, limit: int, where: str | None) -> list[Row]:
+        known = [name for name in _FOUND_COLUMNS if name in self.table.schema.names]
+        found = found.limit(limit).with_row_id(True).select([*known, score])
+        if where is None:
+            return found.to_arrow().to_pylist()
+        try:
+            return found.where(where, prefilter=True).to_arrow().to_pylist()
+        except ValueError as error:
+            raise UserError(
+                f"the filter {where!r} cannot be used: {reason_of(error)}; the columns are"
+                f" {', '.join(name for name in self.columns if name not in ('vector', 'words', 'sources'))}, as in"
+                " \"file LIKE 'guide/%'\""
+            ) from error
+
+    def _indexed(self) -> set[str]:
+        """Columns that have an index."""
+        return {column for index in self.table.list_indices() for column in index.columns}
 
 
 def place_of(uri: str) -> str:
@@ -161,6 +222,5 @@ def _recorded_model(uri: str, table: Any) -> StoredModel:
         return StoredModel.from_json(recorded.decode())
 
 
-def _scored(row: dict[str, Any], score: float) -> dict[str, Any]:
-    kept = {name: value for name, value in row.items() if not name.startswith("_")}
-    return {**kept, "score": float(score)}
+def _scored(row: Row, score: float) -> Row:
+    return {**row, "score": float(score)}

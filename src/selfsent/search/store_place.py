@@ -7,6 +7,8 @@ from selfsent.errors import UserError
 from selfsent.one_writer import LOCK_FILE
 
 TABLE = "texts"
+BUILT_STORE = "store"
+"""Where ``build`` puts the store in its folder."""
 
 
 def is_remote(store: str) -> bool:
@@ -17,6 +19,23 @@ def is_remote(store: str) -> bool:
 def local_folder(store: str) -> Path:
     """The folder of a local store: absolute, its links followed, ``~`` expanded."""
     return Path(os.path.realpath(os.path.expanduser(store)))  # noqa: PTH111 Path's own raise where HOME is unknown
+
+
+def holds_store(path: str) -> bool:
+    """Whether a local folder is a store, or the folder of a build that has one in it."""
+    return not is_remote(path) and (local_folder(store_in(path)) / f"{TABLE}.lance").is_dir()
+
+
+def store_in(path: str | Path) -> str:
+    """Name the store that a path means: the store of a folder that ``build`` made, else the path itself."""
+    name = str(path)
+    if is_remote(name) or not name.strip():
+        return name
+    inner = Path(name, BUILT_STORE)
+    is_build = (
+        not (local_folder(name) / f"{TABLE}.lance").is_dir() and (local_folder(str(inner)) / f"{TABLE}.lance").is_dir()
+    )
+    return str(inner) if is_build else name
 
 
 def check_place(store: str) -> None:

@@ -1,8 +1,10 @@
 """Filling a store: one writer at a time, every id once, its indices and its record up to date, old versions removed."""
 
 import contextlib
+import itertools
 import logging
-from collections.abc import Generator, Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +15,20 @@ from numpy.typing import NDArray
 
 from selfsent.one_writer import one_writer
 from selfsent.search.lance_errors import in_one_line, require
-from selfsent.search.store import MODEL_KEY, PROVENANCE_COLUMNS, Store, place_of
+from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, place_of
 from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_foreign_folder
+from selfsent.search.store_schema import add_kept_columns, add_missing_columns, column_of, schema_of
 from selfsent.search.stored_model import StoredModel
+from selfsent.search.stored_search import StoredSearch
+from selfsent.words import Analyser
 
 _LOG = logging.getLogger(__name__)
 
-_WORDS_INDEX = "words_of_any_length"
-"""Name of the index of words. Stores of earlier versions have ``text_idx``, which lacks words over 40 letters."""
+_WORDS_INDEX = "words"
+"""Name of the index of words. Stores of earlier versions have one over the texts."""
+
+_ROWS_PER_DELETION = 4096
+_ROWS_PER_PIECE = 50_000
 
 _AT_ONCE = timedelta(milliseconds=1)  # LanceDB warns of 0; readers here go on with the next version
 
@@ -62,19 +70,42 @@ class StoreWriter:
         self._first_version = store.version
         if store.model.is_former:
             store.model = replace(store.model, sha256=model.sha256, hash_version=model.hash_version)
-            _record(self._table, store.model)
-        self._known = self._ids()
+            self._note(MODEL_KEY, store.model.to_json())
+        add_missing_columns(self._table)
+        self.owners = self._read_owners()
         self._known_version = store.version
+
+    @property
+    def record(self) -> StoredSearch:
+        """How the store is searched."""
+        return self.store.record
+
+    def update_record(self, record: StoredSearch) -> None:
+        """Record how the store is searched, if that is not recorded already."""
+        if record != self.record:
+            with _written(self.store.uri):
+                self._note(SEARCH_KEY, record.to_json())
+
+    def key_of(self, spec: str) -> str:
+        """Give the key of a source, which is recorded if it is new."""
+        record, key = self.record.with_source(spec, self.store.uri)
+        self.update_record(record)
+        return key
+
+    def keep_columns(self, keep: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add the columns that a person keeps, as soon as there is a row with a value."""
+        with _written(self.store.uri):
+            add_kept_columns(self._table, keep, rows)
 
     def missing(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows whose id the store does not hold."""
-        return [row for row in rows if row["id"] not in self._known]
+        return [row for row in rows if row["id"] not in self.owners]
 
     def add(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32]) -> int:
         """Add rows at once: all of them, or none if the process dies. Those that somebody added meanwhile are left out.
 
         Args:
-            rows: For each row its ``id``, ``text`` and what is known of the provenance columns.
+            rows: For each row its ``id``, ``text`` and what is known of the other columns.
             vectors: Their vectors, ``(rows, dimension)``.
 
         Returns:
@@ -86,15 +117,83 @@ class StoreWriter:
         with _written(self.store.uri):
             self._table.checkout_latest()
             if self.store.version != self._known_version:
-                self._known = self._ids()
-            new_mask = np.array([row["id"] not in self._known for row in rows], dtype=bool)
+                self.owners = self._read_owners()
+            new_mask = np.array([row["id"] not in self.owners for row in rows], dtype=bool)
             new = [row for row, is_new in zip(rows, new_mask, strict=True) if is_new]
             self._known_version = self.store.version
             if new:
                 self._table.add(self._as_table(new, vectors[new_mask]))
-                self._known.update(row["id"] for row in new)
+                self.owners.update((row["id"], row.get("sources")) for row in new)
                 self._known_version += 1  # more, if somebody else has written as well: then read them again
         return len(new)
+
+    def update(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+        """Give rows that are there other values in some columns.
+
+        Args:
+            rows: For each row its ``id`` and the values.
+            columns: The columns; the others stay as they are.
+
+        Raises:
+            UserError: The store cannot be written to.
+        """
+        if rows:
+            pa = require("pyarrow")
+            fields = [self._table.schema.field(name) for name in ("id", *columns)]
+            values = pa.table([column_of(field, rows) for field in fields], names=["id", *columns])
+            with _written(self.store.uri):
+                self._table.merge_insert("id").when_matched_update_all().execute(values)
+                self._known_version = self.store.version
+
+    def share(self, ids: Iterable[str], key: str) -> None:
+        """Note that a source holds rows that came from another; those of which no source is known stay so."""
+        shared = [(name, self.owners[name]) for name in ids]
+        rows = [
+            {"id": name, "sources": f"{owners},{key}"}
+            for name, owners in shared
+            if owners is not None and key not in owners.split(",")
+        ]
+        self.update(rows, ["sources"])
+        self.owners.update((row["id"], row["sources"]) for row in rows)
+
+    def forget(self, ids: Iterable[str], key: str) -> int:
+        """Remove rows that a source no longer holds; one that another source holds too loses its owner only.
+
+        Args:
+            ids: The rows; those that are not of this source are left alone.
+            key: The source.
+
+        Returns:
+            How many rows were removed.
+        """
+        held = {name: (self.owners.get(name) or "").split(",") for name in ids}
+        gone = [name for name, owners in held.items() if owners == [key]]
+        kept = [
+            {"id": name, "sources": ",".join(owner for owner in owners if owner != key)}
+            for name, owners in held.items()
+            if key in owners and owners != [key]
+        ]
+        self.update(kept, ["sources"])
+        self.owners.update((row["id"], row["sources"]) for row in kept)
+        with _written(self.store.uri):
+            for start in range(0, len(gone), _ROWS_PER_DELETION):
+                names = ", ".join(f"'{name}'" for name in gone[start : start + _ROWS_PER_DELETION])
+                self._table.delete(f"id IN ({names})")
+                self._known_version = self.store.version
+        for name in gone:
+            del self.owners[name]
+        return len(gone)
+
+    def rows_of(self, key: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield some columns of the rows that one source holds and no other."""
+        for batch in self._table.search().where(f"sources = '{key}'").select(list(columns)).to_batches():
+            yield from batch.to_pylist()
+
+    def some_rows(self, num_rows: int, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Draw rows at random, the same at every call as long as nothing changes."""
+        total = len(self.store)
+        places = np.random.default_rng(0).choice(total, size=min(num_rows, total), replace=False)
+        return self._table.take_offsets(sorted(places.tolist())).select(list(columns)).to_arrow().to_pylist()
 
     def finish(self, *, max_exact_rows: int) -> None:
         """Bring the indices up to date and remove former versions; change nothing if nothing has changed.
@@ -107,7 +206,8 @@ class StoreWriter:
             UserError: The store cannot be written to.
         """
         with _written(self.store.uri):
-            self._index_words()
+            if len(self.store):
+                self._index_words()
             self._index_vectors(max_exact_rows)
             indices = self._table.list_indices()
             is_stale = any(self._table.index_stats(index.name).num_unindexed_rows for index in indices)
@@ -115,15 +215,40 @@ class StoreWriter:
                 self._tidy()
 
     def _index_words(self) -> None:
-        names = {index.name for index in self._table.list_indices() if "text" in index.columns}
-        if len(self.store) and _WORDS_INDEX not in names:
-            # Segmented by Unicode's rules, no stemming, no stop words, of any length: the same for every language.
+        """Find the words of rows that have none yet, index them, and drop the indices of earlier versions."""
+        known = self._analyser()
+        analyser = known or Analyser.of_corpus(f"{row['title'] or ''} {row['text']}" for row in self._texts())
+        rows = (
+            {"id": row["id"], "words": _words(row, analyser)} for row in self._texts(unknown_only=known is not None)
+        )
+        while piece := list(itertools.islice(rows, _ROWS_PER_PIECE)):
+            self.update(piece, ["words"])
+        indices = {index.name: index.columns for index in self._table.list_indices()}
+        if not any("words" in columns for columns in indices.values()):
             config = require("lancedb.index").FTS(
-                base_tokenizer="icu/split", stem=False, remove_stop_words=False, max_token_length=None
+                base_tokenizer="whitespace",
+                lower_case=False,
+                stem=False,
+                remove_stop_words=False,
+                ascii_folding=False,
+                max_token_length=None,
             )
-            self._table.create_index("text", config=config, name=_WORDS_INDEX)
-            for name in names:
+            self._table.create_index("words", config=config, name=_WORDS_INDEX)
+        self.update_record(replace(self.record, analysis=analyser.to_json()))
+        for name, columns in indices.items():
+            if "text" in columns:
                 self._table.drop_index(name)
+
+    def _analyser(self) -> Analyser | None:
+        """Finds the words, as recorded; None where nothing was recorded, or by a version that analyses otherwise."""
+        analysis = self.record.analysis
+        return Analyser.from_json(analysis) if analysis is not None and Analyser.is_current(analysis) else None
+
+    def _texts(self, *, unknown_only: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield id, title and text of all rows, or of those whose words are not known."""
+        found = self._table.search().select(["id", "title", "text"])
+        for batch in (found.where("words IS NULL") if unknown_only else found).to_batches():
+            yield from batch.to_pylist()
 
     def _index_vectors(self, max_exact_rows: int) -> None:
         has_index = any("vector" in index.columns for index in self._table.list_indices())
@@ -137,14 +262,14 @@ class StoreWriter:
         """
         self._table.optimize(cleanup_older_than=None if is_remote(self.store.uri) else _AT_ONCE)
 
-    def _ids(self) -> set[str]:
-        """Read the ids of all rows; a row whose id was seen already is removed."""
-        known: set[str] = set()
+    def _read_owners(self) -> dict[str, str | None]:
+        """Read the ids of all rows and the keys of their sources; a row whose id was seen already is removed."""
+        owners: dict[str, str | None] = {}
         doubled: list[int] = []
-        for name, row in self._numbered_ids():
-            if name in known:
+        for name, sources, row in self._numbered_ids():
+            if name in owners:
                 doubled.append(row)
-            known.add(name)
+            owners[name] = sources if sources is None else sys.intern(sources)
         if doubled:
             self._table.delete(f"_rowid IN ({', '.join(map(str, doubled))})")
             _LOG.warning(
@@ -152,22 +277,33 @@ class StoreWriter:
                 self.store.uri,
                 len(doubled),
             )
-        return known
+        return owners
 
-    def _numbered_ids(self) -> Iterator[tuple[str, int]]:
-        """Yield id and row number of all rows, without their texts and vectors."""
-        for batch in self._table.search().with_row_id(True).select(["id"]).to_batches():
-            yield from zip(batch.column("id").to_pylist(), batch.column("_rowid").to_pylist(), strict=True)
+    def _numbered_ids(self) -> Iterator[tuple[str, str | None, int]]:
+        """Yield id, sources and row number of all rows, without their texts and vectors."""
+        for batch in self._table.search().with_row_id(True).select(["id", "sources"]).to_batches():
+            columns = (batch.column(name).to_pylist() for name in ("id", "sources", "_rowid"))
+            yield from zip(*columns, strict=True)
 
     def _as_table(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32]) -> Any:
         pa = require("pyarrow")
+        analyser = self._analyser()
+        if analyser is not None:
+            rows = [row | {"words": _words(row, analyser)} for row in rows]
         values = pa.array(vectors.astype(np.float32, copy=False).ravel())
         columns = {"vector": pa.FixedSizeListArray.from_arrays(values, self.store.model.dimension)}
         schema = pa.schema([field.remove_metadata() for field in self._table.schema])
-        for field in schema:
-            if field.name != "vector":
-                columns[field.name] = pa.array([row.get(field.name) for row in rows], field.type)
+        columns |= {field.name: column_of(field, rows) for field in schema if field.name != "vector"}
         return pa.table(columns, schema=schema)
+
+    def _note(self, key: str, text: str) -> None:
+        self._table.update_field_metadata({"path": "vector", "metadata": {key: text}})
+        self._known_version = self.store.version
+
+
+def _words(row: Mapping[str, Any], analyser: Analyser) -> str:
+    """What the index of words holds of a row: the words of its title and its text."""
+    return " ".join(analyser.analyse(f"{row.get('title') or ''} {row['text']}".strip()))
 
 
 def _written(uri: str) -> contextlib.AbstractContextManager[None]:
@@ -188,17 +324,6 @@ def _existing(uri: str, model: StoredModel) -> Store | None:
 
 
 def _created(uri: str, model: StoredModel) -> Store:
-    lancedb, pa = require("lancedb"), require("pyarrow")
-    schema = pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("text", pa.string(), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), model.dimension), metadata={MODEL_KEY: model.to_json()}),
-            *(pa.field(name, pa.int64() if name == "line" else pa.string()) for name in PROVENANCE_COLUMNS),
-        ],
-    )
-    return Store(uri=uri, table=lancedb.connect(place_of(uri)).create_table(TABLE, schema=schema))
-
-
-def _record(table: Any, model: StoredModel) -> None:
-    table.update_field_metadata({"path": "vector", "metadata": {MODEL_KEY: model.to_json()}})
+    schema = schema_of(model.dimension, {MODEL_KEY: model.to_json()})
+    table = require("lancedb").connect(place_of(uri)).create_table(TABLE, schema=schema)
+    return Store(uri=uri, table=table)

@@ -5,12 +5,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from sentence_transformers import SentenceTransformer
+from typing import TYPE_CHECKING
 
 from selfsent.errors import UserError
 from selfsent.model_content import HASH_VERSION, former_content_hashes, model_content_hash
 from selfsent.search.store_place import is_remote, local_folder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ class StoredModel:
             )
 
 
-def describe(model: SentenceTransformer, model_path: str | Path, store: str) -> StoredModel:
+def describe(model: "SentenceTransformer", model_path: str | Path, store: str) -> StoredModel:
     """Record an open model for a store.
 
     Args:
@@ -140,5 +142,10 @@ def _recorded_path(model_path: str | Path, store: str) -> str:
     folder = Path(model_path).resolve()
     if is_remote(store):
         return str(folder)
-    relative = os.path.relpath(folder, local_folder(store))
+    return relative_place(folder, store)
+
+
+def relative_place(path: Path, store: str) -> str:
+    """Say where a file or folder is as seen from a local store; it begins with a dot."""
+    relative = os.path.relpath(path, local_folder(store))
     return relative if relative.startswith(".") else f"./{relative}"

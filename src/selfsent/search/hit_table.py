@@ -1,0 +1,61 @@
+"""Answers of a search on a terminal: a table in which what matches is marked."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from rich.text import Text
+
+from selfsent.printed_text import TextTable, visible
+from selfsent.search.hits import Hit
+from selfsent.search.marks import excerpt
+
+_STYLES = {"word": "bold yellow", "phrase": "underline"}
+_SPACE = re.compile(r"\s+")
+
+
+def render_hits(hits: Sequence[Hit], hidden: int = 0) -> TextTable:
+    """Lay out answers for a terminal: rank, score, title and passage, and where it came from.
+
+    Args:
+        hits: The answers.
+        hidden: How many weak ones are not shown.
+    """
+    table = TextTable(
+        box=None,
+        pad_edge=False,
+        show_header=bool(hits),
+        title="" if hits else "nothing found",
+        caption=hidden_note(hidden),
+    )
+    table.add_column("#", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("text", overflow="fold", ratio=1)
+    table.add_column("from", style="dim", overflow="fold")
+    for hit in hits:
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", marked(hit), hit.place)
+    return table
+
+
+def hidden_note(hidden: int) -> str:
+    """Say how many weak answers are not shown; nothing where none is."""
+    if not hidden:
+        return ""
+    answers = "1 weak answer" if hidden == 1 else f"{hidden} weak answers"
+    return f"{answers} hidden, as near to the query as texts drawn at random; `--all` shows them"
+
+
+def marked(hit: Hit) -> Text:
+    """Write an answer with its title, the part of the passage that matches, and marks on what does."""
+    start, end = excerpt(hit.text, hit.matches)
+    shown = Text()
+    if hit.title and hit.title not in hit.text[:end]:
+        shown.append(f"{visible(hit.title)}\n", style="bold")
+    shown.append("… " if start else "")
+    borders = {start, end, *(border for match in hit.matches for border in (match.start, match.end))}
+    inside = sorted(border for border in borders if start <= border <= end)
+    for left, right in pairwise(inside):
+        styles = {_STYLES[match.kind] for match in hit.matches if match.start <= left and right <= match.end}
+        shown.append(visible(_SPACE.sub(" ", hit.text[left:right])), style=" ".join(sorted(styles)))
+    shown.append(" …" if end < len(hit.text) else "")
+    return shown
