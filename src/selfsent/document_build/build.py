@@ -119,6 +119,7 @@ class _Build:
             model_path=state["learned"]["model"],
             source=self.request.source,
             forget=True,
+            skipped=found.unread,
             fusion_weight=state["learned"]["weight"],
         )
         self._say("reporting", str(self.folder.report_html))

@@ -28,6 +28,7 @@ class Read:
         content_hash: Of the ids and contents of all documents, in any order.
         changes: How many are new, updated, removed and unchanged since the last time.
         skipped: By reason: how many files, and the first of them.
+        unread: All of these files.
         notes: What a person should be told.
     """
 
@@ -36,6 +37,7 @@ class Read:
     content_hash: str
     changes: dict[str, int]
     skipped: dict[str, dict[str, Any]]
+    unread: list[Skipped]
     notes: list[str]
 
     @property
@@ -64,6 +66,7 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
         content_hash=hashlib.sha256(json.dumps(sorted(counted.contents.items())).encode()).hexdigest()[:16],
         changes=_changes(before, counted.contents),
         skipped=_by_reason(documents.skipped),
+        unread=documents.skipped,
         notes=notes,
     )
 
