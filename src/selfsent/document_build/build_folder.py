@@ -9,6 +9,7 @@ from typing import Any
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.training.run_folder import listed, visible_names
 
 _STATE_VERSION = 1
 
@@ -87,12 +88,6 @@ class BuildFolder:
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / "state.json").unlink(missing_ok=True)
 
-    @property
-    def own_names(self) -> frozenset[str]:
-        """What a build writes into its folder."""
-        paths = (self.model, self.store, self.report_json, self.report_html, self.skipped, self.work)
-        return frozenset(path.name for path in paths)
-
     def require_own(self) -> None:
         """Refuse a folder in which somebody keeps other things.
 
@@ -101,11 +96,11 @@ class BuildFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"--output must be a folder, got the file {self.path}; name another place")
-        found = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
-        others = [name for name in found if name not in self.own_names and not name.startswith(".")]
-        if others or (found and not self.work.is_dir() and set(found) - {".writer.lock"}):
-            named = ", ".join((others or found)[:3])
-            raise UserError(f"{self.path} holds {named} and no build of selfsent; name an empty or a new folder")
+        found = visible_names(self.path)
+        if found and not self.work.is_dir():
+            raise UserError(
+                f"{self.path} holds {listed(found)} and no build of selfsent; name an empty or a new folder"
+            )
 
     def state(self) -> dict[str, Any]:
         """Read what is known of the stages; empty where nothing is, or where it cannot be read."""

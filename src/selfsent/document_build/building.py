@@ -277,7 +277,8 @@ class _Build:
 
     def _report(self, found: Read, state: Mapping[str, Any], num_passages: int) -> dict[str, Any]:
         learned: Mapping[str, Any] = state["learned"]
-        paths = {name: str(getattr(self.folder, name)) for name in ("store", "report_json", "report_html")}
+        folder = self.folder
+        paths = {"store": str(folder.store), "report": str(folder.report_json), "page": str(folder.report_html)}
         report: dict[str, Any] = {
             "seconds": round(time.monotonic() - self._began, 1),
             "source": self.request.source,
