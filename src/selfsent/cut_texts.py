@@ -13,7 +13,9 @@ _NUM_ADDED = 8  # tokens that no letter stands for: those at the beginning and t
 
 
 def token_limit(model: SentenceTransformer) -> int | None:
-    """How many tokens of a text a model reads; None if it reads all."""
+    """How many tokens of a text a model reads; None if it reads all, or is no ``SentenceTransformer``."""
+    if not isinstance(model, SentenceTransformer):  # whatever encodes may be a teacher
+        return None
     tokenizer: Any = getattr(model[0], "tokenizer", None)
     if isinstance(tokenizer, Tokenizer):
         return None if tokenizer.truncation is None else int(tokenizer.truncation["max_length"])
@@ -61,7 +63,7 @@ def query_prompt(model: SentenceTransformer) -> str:
 
 def default_prompt(model: SentenceTransformer) -> str:
     """What the host's ``encode`` puts before a text."""
-    return _prompt(model, model.default_prompt_name)
+    return _prompt(model, model.default_prompt_name) if isinstance(model, SentenceTransformer) else ""
 
 
 def _prompt(model: SentenceTransformer, name: str | None) -> str:

@@ -107,7 +107,7 @@ def measure(
         candidates: What the right document stands among.
         topics: The start of the training, before it learned.
         is_trained_here: Whether an untrained copy says anything.
-        seed: Random seed.
+        seed: Random seed of the untrained copy.
 
     Raises:
         UserError: Too few documents have two parts.
@@ -127,14 +127,14 @@ def measure(
             both = list(two_scores(BM25(), CosineScores(model), task))
             ranks = _ranks(both, task, weight) | {name: right_ranks(one, task) for name, one in systems.items()}
             ordered = _ordered(ranks).items()
-            scores[task.name] = {name: score_of_ranks(task, found, seed=seed) for name, found in ordered}
+            scores[task.name] = {name: score_of_ranks(task, found) for name, found in ordered}
             if task.name == _ASKED_BY or not examples:
                 examples = _examples(both, task, ranks, weight)
     shown = scores.get(_ASKED_BY) or next(iter(scores.values()))
     return Measured(
         weight=weight,
         scores={part: scores[part] for part in PARTS if part in scores},
-        differences=_differences(shown, seed=seed),
+        differences=_differences(shown),
         examples=examples,
         num_queries=int(shown["hybrid"].also["num_queries"]),
         num_heldout=shown["hybrid"].num_items,
@@ -154,14 +154,14 @@ def _ordered(ranks: Mapping[str, Ranks]) -> dict[str, Ranks]:
     return {name: ranks[name] for name in order if name in ranks}
 
 
-def _differences(scores: Mapping[str, Score], *, seed: int) -> list[dict[str, Any]]:
+def _differences(scores: Mapping[str, Score]) -> list[dict[str, Any]]:
     pairs = [("hybrid", other) for other in scores if other != "hybrid"]
     pairs += [("trained", other) for other in scores if other not in ("hybrid", "trained")]
     found: list[dict[str, Any]] = []
     for one, other in pairs:
         items, others, statistic = scores[one].items, scores[other].items, scores[one].statistic
         assert items is not None and others is not None and statistic is not None, "scores of ranks have items"  # noqa: S101, PT018
-        paired = paired_bootstrap(items, others, statistic, seed=seed)
+        paired = paired_bootstrap(items, others, statistic)
         interval = paired.ci95 and list(paired.ci95)
         found.append({"of": one, "over": other, "difference": paired.difference, "ci95": interval})
     return found

@@ -126,14 +126,14 @@ def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
+    if config.view not in (*VIEWS, *DOCUMENT_VIEWS):
+        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     model = starting_model(config, assembly)
     limit = training_limit(model, config.max_seq_length)
     if reads_documents(config):
         dataset, notes = document_dataset(config.view, assembly)
         loss = _loss(config, model, assembly)
         return Ingredients(model=model, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
-    if config.view not in VIEWS:
-        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     rows = TrainingRows(
         lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit
     )
