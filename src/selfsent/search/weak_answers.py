@@ -40,7 +40,8 @@ def random_level(rows: Sequence[Mapping[str, Any]], encode_queries: Encode, *, n
     vectors = _unit(np.array([row["vector"] for row in rows]))
     documents = [number if row["document"] is None else row["document"] for number, row in enumerate(rows)]
     numbers = np.unique(np.array(list(map(str, documents))), return_inverse=True)[1]
-    is_pair = (numbers[:, None] != numbers) & queries.any(axis=1)[:, None] & vectors.any(axis=1)
+    has_direction = np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(vectors, axis=1) > 0
+    is_pair = (numbers[:, None] != numbers) & has_direction
     cosines = (queries @ vectors.T)[is_pair]
     return float(np.quantile(cosines, max(_LEAST_SHARE, 1 - _NUM_NEAREST / num_rows))) if len(cosines) else None
 
