@@ -17,7 +17,7 @@ INTERRUPTED = 130
 # Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
-_TEXTS = frozenset({"query", "sentence", "columns", "set", "where", "keep"})
+_TEXTS = frozenset({"query", "sentence", "columns", "set"})
 """Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
 
 
