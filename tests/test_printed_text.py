@@ -82,7 +82,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     ),
     "evaluation.compare.render": lambda name: compare.render(comparison(name)),
     "methods.run_table.render": lambda name: table_of(name).render(),
-    "search.semantic_search.render_hits": lambda name: render_hits(hits_of(name)),
+    "search.hit_table.render_hits": lambda name: render_hits(hits_of(name)),
     "demo._table": lambda name: Group(*[part for part in render_demo(demo_of(name)) if not isinstance(part, str)]),
 }
 

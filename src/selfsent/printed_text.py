@@ -6,6 +6,7 @@ for a link stays what it is, and a control character is shown as its escape inst
 
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -44,6 +45,15 @@ def plain(text: object, style: str = "") -> Text:
         style: How all of it looks, such as ``bold``.
     """
     return Text(visible(text, lines=True), style=style)
+
+
+def in_pieces(pieces: Iterable[tuple[str, str]]) -> Text:
+    """Make a text of several looks renderable as it is.
+
+    Args:
+        pieces: One after another, each with its style.
+    """
+    return Text.assemble(*((visible(text, lines=True), style) for text, style in pieces))
 
 
 def in_markdown(text: object) -> str:

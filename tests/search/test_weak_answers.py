@@ -19,11 +19,12 @@ from selfsent.words import Analyser
 WORDS = ["cat", "dog", "man", "guitar", "roof", "rain", "hills", "budget", "beach", "sea", "engine", "motor"]
 
 
-def test_the_level_is_what_99_of_100_pairs_of_a_half_and_another_document_stay_below():
+@pytest.mark.parametrize(("num_rows", "share"), [(200, 0.99), (1000, 0.99), (5000, 0.998)])
+def test_the_level_is_what_only_the_ten_nearest_reach_with_half_of_a_passage_of_another_document(num_rows, share):
     draw = np.random.default_rng(1)
-    vectors = draw.normal(size=(500, 4)).astype(np.float32)
+    vectors = draw.normal(size=(300, 4)).astype(np.float32)
     rows = [
-        {"text": f"{number:04} {number:04}", "title": "", "document": str(number), "vector": vector.tolist()}
+        {"text": f"{number:04} {number:04}", "title": "", "document": str(number // 2), "vector": vector.tolist()}
         for number, vector in enumerate(vectors)
     ]
     asked: list[str] = []
@@ -32,16 +33,16 @@ def test_the_level_is_what_99_of_100_pairs_of_a_half_and_another_document_stay_b
         asked.extend(texts)
         return np.array([vectors[int(text)] for text in texts])
 
-    level = random_level(rows, encode)
-    assert sorted(asked) == sorted(f"{number:04}" for number in range(500))
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    others = (unit @ unit.T)[~np.eye(500, dtype=bool)]
-    assert np.percentile(others, 97.5) < level < np.percentile(others, 99.9)
+    level = random_level(rows, encode, num_rows=num_rows)
+    assert asked == [f"{number:04}" for number in range(300)]
+    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    others = [unit[one] @ unit[two] for one in range(300) for two in range(300) if one // 2 != two // 2]
+    assert level == pytest.approx(np.quantile(others, share), abs=1e-6)
 
 
 def test_passages_of_one_document_are_no_random_pair():
     rows = [{"text": "a b", "title": "", "document": "x", "vector": [1.0, 0.0]}] * 5
-    assert random_level(rows, lambda texts: np.ones((len(texts), 2))) is None
+    assert random_level(rows, lambda texts: np.ones((len(texts), 2)), num_rows=5) is None
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rich.text import Text
+from rich.console import RenderableType
 
-from selfsent.printed_text import TextTable, visible
+from selfsent.printed_text import TextTable, in_pieces
 from selfsent.search.hits import Hit
 from selfsent.search.marks import excerpt
 
@@ -45,17 +45,15 @@ def hidden_note(hidden: int) -> str:
     return f"{answers} hidden, as near to the query as texts drawn at random; `--all` shows them"
 
 
-def marked(hit: Hit) -> Text:
+def marked(hit: Hit) -> RenderableType:
     """Write an answer with its title, the part of the passage that matches, and marks on what does."""
     start, end = excerpt(hit.text, hit.matches)
-    shown = Text()
-    if hit.title and hit.title not in hit.text[:end]:
-        shown.append(f"{visible(hit.title)}\n", style="bold")
-    shown.append("… " if start else "")
+    has_title = bool(hit.title) and hit.title not in hit.text[:end]
+    pieces = [(f"{hit.title}\n", "bold")] if has_title else []
+    pieces.append(("… " if start else "", ""))
     borders = {start, end, *(border for match in hit.matches for border in (match.start, match.end))}
-    inside = sorted(border for border in borders if start <= border <= end)
-    for left, right in pairwise(inside):
+    for left, right in pairwise(sorted(border for border in borders if start <= border <= end)):
         styles = {_STYLES[match.kind] for match in hit.matches if match.start <= left and right <= match.end}
-        shown.append(visible(_SPACE.sub(" ", hit.text[left:right])), style=" ".join(sorted(styles)))
-    shown.append(" …" if end < len(hit.text) else "")
-    return shown
+        pieces.append((_SPACE.sub(" ", hit.text[left:right]), " ".join(sorted(styles))))
+    pieces.append((" …" if end < len(hit.text) else "", ""))
+    return in_pieces(pieces)

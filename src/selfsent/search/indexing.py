@@ -18,7 +18,7 @@ from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
 from selfsent.search.stored_search import MIN_ROWS
 from selfsent.search.text_id import TextIds
-from selfsent.search.weak_answers import NUM_PAIRS, random_level
+from selfsent.search.weak_answers import NUM_DRAWN, random_level
 
 ROWS_PER_WRITE = 4096
 MAX_EXACT_ROWS = 100_000
@@ -164,8 +164,12 @@ def finish(writer: StoreWriter, model: SentenceTransformer, *, batch_size: int, 
     if changed > _MEASURE_AGAIN * num_rows:
         level = None
         if num_rows >= MIN_ROWS:
-            rows = writer.some_rows(NUM_PAIRS, ["text", "title", "document", "vector"])
-            level = random_level(rows, lambda texts: encode_texts(model.encode_query, texts, batch_size=batch_size))
+            rows = writer.some_rows(NUM_DRAWN, ["text", "title", "document", "vector"])
+            level = random_level(
+                rows,
+                lambda texts: encode_texts(model.encode_query, texts, batch_size=batch_size),
+                num_rows=num_rows,
+            )
         writer.update_record(replace(record, weak_below=level, measured_rows=num_rows))
     writer.finish(max_exact_rows=max_exact_rows)
 

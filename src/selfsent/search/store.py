@@ -5,6 +5,7 @@ so a store is never queried with another. Tables are versioned: a write is there
 process dies. ``selfsent.search.store_writer`` fills it, and ``selfsent.search.ranking`` ranks what it finds.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -30,6 +31,7 @@ SEARCH_KEY = "selfsent.search"
 
 _BM25 = 2.2  # LanceDB's score is BM25 with k1 = 1.2, times k1 + 1
 _NUM_TRIES = 5  # a writer may remove the version that is being read; the next one is there already
+_VALID_FIELDS = re.compile(r" Valid fields are .*")
 _FOUND_COLUMNS = ("id", "document", "sources")
 
 Found = TypeVar("Found")
@@ -196,8 +198,9 @@ class Store:
         try:
             return found.where(where, prefilter=True).to_arrow().to_pylist()
         except ValueError as error:
+            reason = _VALID_FIELDS.sub("", reason_of(error)).rstrip(".")
             raise UserError(
-                f"the filter {where!r} cannot be used: {reason_of(error)}; the columns are"
+                f"the filter {where!r} cannot be used: {reason}; the columns are"
                 f" {', '.join(name for name in self.columns if name not in ('vector', 'words', 'sources'))}, as in"
                 " \"file LIKE 'guide/%'\""
             ) from error

@@ -9,40 +9,46 @@ from numpy.typing import NDArray
 from selfsent.search.ranking import Ranked
 from selfsent.words import Analyser
 
-NUM_PAIRS = 1000
-PERCENTILE = 99
+NUM_DRAWN = 1000
+"""Passages that are drawn at random; each half of one is compared with all of the others."""
+
+_NUM_NEAREST = 10
+_LEAST_SHARE = 0.99
+
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
-def random_level(rows: Sequence[Mapping[str, Any]], encode_queries: Encode) -> float | None:
-    """Measure the cosine that 99 of 100 random pairs stay below.
+def random_level(rows: Sequence[Mapping[str, Any]], encode_queries: Encode, *, num_rows: int) -> float | None:
+    """Measure the cosine that only the ten nearest of a store's passages reach with a text drawn at random.
 
-    A pair is the first half of a passage, encoded as a query, and a passage of another document.
+    Of random pairs, 99 of 100 stay below it, and in a store of more than 1,000 passages all but 10 of as many. A fixed
+    share would be too low in a large store, whose nearest passages are the extremes of many.
 
     Args:
-        rows: Passages drawn at random: ``text``, ``title``, ``document``, ``vector``.
+        rows: Passages drawn at random: ``text``, ``title``, ``document``, ``vector``. The first half of each is encoded
+            as a query, and paired with the passages of other documents.
         encode_queries: Embeds queries.
+        num_rows: Passages of the store.
 
     Returns:
         The level; None where there are no two documents.
     """
-    order = np.random.default_rng(0).permutation(len(rows))
-    shuffled = [rows[number] for number in order]
-    pairs = [
-        (one, other)
-        for one, other in zip(shuffled, [*shuffled[1:], *shuffled[:1]], strict=True)
-        if one["document"] is None or one["document"] != other["document"]
-    ]
-    halves = [_half(one["text"] or one["title"] or "") for one, _ in pairs]
-    pairs = [pair for pair, half in zip(pairs, halves, strict=True) if half]
-    halves = [half for half in halves if half]
-    if not pairs:
+    texts = [_half(row["text"] or row["title"] or "") for row in rows]
+    if not any(texts):
         return None
-    queries = np.asarray(encode_queries(halves), dtype=np.float64)
-    others = np.array([other["vector"] for _, other in pairs], dtype=np.float64)
-    norms = np.linalg.norm(queries, axis=1) * np.linalg.norm(others, axis=1)
-    cosines = (queries * others).sum(axis=1)[norms > 0] / norms[norms > 0]
-    return float(np.percentile(cosines, PERCENTILE)) if len(cosines) else None
+    queries = _unit(encode_queries([text or " " for text in texts]))
+    vectors = _unit(np.array([row["vector"] for row in rows]))
+    documents = [number if row["document"] is None else row["document"] for number, row in enumerate(rows)]
+    numbers = np.unique(np.array(list(map(str, documents))), return_inverse=True)[1]
+    has_direction = np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(vectors, axis=1) > 0
+    is_pair = (numbers[:, None] != numbers) & has_direction
+    cosines = (queries @ vectors.T)[is_pair]
+    return float(np.quantile(cosines, max(_LEAST_SHARE, 1 - _NUM_NEAREST / num_rows))) if len(cosines) else None
+
+
+def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors, dtype=np.float64) / np.where(norms > 0, norms, 1)
 
 
 def is_weak(
