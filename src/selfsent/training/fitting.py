@@ -97,7 +97,8 @@ class Fitting:
             self.values[step] = float(measured[self._evaluator.primary_metric])
             found |= self.metrics
         self._log.write(step, float(step), found)
-        logger.info("epoch %d: %s", step, ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+        if found:
+            logger.info("epoch %d: %s", step, ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
 
     def has_stalled(self, step: int, *, patience: int) -> bool:
         """Tell whether the last ``patience`` measures, the one at ``step`` included, were all below the best."""
