@@ -40,6 +40,7 @@ _MAP_POINTS = 2000
 _MAP_WORDS = 120
 _DRIFT = 1.15
 _EPOCHS = 8
+_BATCH_SIZE = 256
 _SAMPLED_DOCUMENTS = 2000
 _SAMPLED_CHARACTERS = 1000
 
@@ -119,6 +120,7 @@ class _Build:
             model_path=state["learned"]["model"],
             source=self.request.source,
             forget=True,
+            batch_size=_BATCH_SIZE,
             skipped=found.unread,
             fusion_weight=state["learned"]["weight"],
         )

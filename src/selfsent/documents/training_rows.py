@@ -76,4 +76,9 @@ def mostly_single(found: Iterable[Stretch]) -> bool:
     for stretch in found:
         num_stretches += 1
         num_single += len(stretch.parts) == 1
+    return is_mostly_single(num_single, num_stretches)
+
+
+def is_mostly_single(num_single: int, num_stretches: int) -> bool:
+    """Tell the same from counts."""
     return num_single > _MOSTLY * num_stretches

@@ -1,5 +1,6 @@
 """BM25 as a ranker, the baseline that an embedder without labels has to face."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -52,6 +53,7 @@ class BM25:
 
         analyser = self.analyser or Analyser.of_corpus(passages)
         words = [analyser.analyse(passage) for passage in passages]
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells each step
         index = bm25s.BM25(k1=self.k1, b=self.b)
         if any(words):
             index.index(words, show_progress=False)

@@ -53,7 +53,7 @@ class CosineScores:
         batch_size: Texts encoded at once.
     """
 
-    def __init__(self, model: Encoder, *, batch_size: int = 64) -> None:
+    def __init__(self, model: Encoder, *, batch_size: int = 256) -> None:
         self.model = model
         self.batch_size = batch_size
 

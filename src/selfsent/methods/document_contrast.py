@@ -36,13 +36,14 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import PreTrainedTokenizerBase
 
+from selfsent.data.arrow_file import materialise
 from selfsent.data.latent_semantics import semantics_of_counts
 from selfsent.data.stem_rows import stem_rows
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
 from selfsent.documents.document import Document
 from selfsent.documents.stretches import Stretch, stretches, windows
 from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
-from selfsent.documents.training_rows import mostly_single
+from selfsent.documents.training_rows import is_mostly_single
 from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
 from selfsent.methods.recipe import Assembly, Ingredients, Method
@@ -50,6 +51,7 @@ from selfsent.modules import TreeEncoder
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
 from selfsent.training.table_learner import LearnerSettings, TableLearner
+from selfsent.views.document_views import SENTENCE_END
 from selfsent.words import Analyser
 
 TokenWeights = Literal["idf", "frequency"]
@@ -58,6 +60,8 @@ _BASES = ("static", "tree")
 START_FILE = "tokens.safetensors"
 """In the checkpoint of step 0: the table by tokens before anything was learned."""
 
+_STRETCH_COLUMNS = ("title", "sentences", "document")
+_STRETCHES_AT_ONCE = 1000
 _PATIENCE = 2  # epochs without a better measure, after which training stops
 _MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a corpus say no more about topics
 
@@ -119,7 +123,7 @@ def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
             f"width must be 1 or more and frequency_weight above 0, got {config.width} and {config.frequency_weight}"
         )
     assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
-    found = _Stretches(assembly.documents)
+    found = _Stretches(assembly.documents, assembly.folder / "stretches.arrow")
     tokenizer = (
         load_tokenizer(config.tokenizer)
         if config.tokenizer
@@ -143,15 +147,32 @@ def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
 
 
 class _Stretches:
-    """The stretches of documents, read anew at every iteration; single sentences in windows where most are such."""
+    """The stretches of documents, cut once and kept on disk; single sentences in windows where most are such.
 
-    def __init__(self, documents: Iterable[Document]) -> None:
-        self._documents = documents
-        self.are_windows = mostly_single(stretches(documents))
+    Args:
+        documents: Read once.
+        path: The file to keep them in.
+    """
+
+    def __init__(self, documents: Iterable[Document], path: Path) -> None:
+        self._num_single = self._num_stretches = 0
+        self._rows = materialise(self._counted(documents), path)
+        self.are_windows = is_mostly_single(self._num_single, self._num_stretches)
+
+    def _counted(self, documents: Iterable[Document]) -> Iterator[dict[str, str | int]]:
+        for stretch in stretches(documents):
+            self._num_stretches += 1
+            self._num_single += len(stretch.parts) == 1
+            sentences = SENTENCE_END.join(stretch.sentences)
+            yield {"title": stretch.title, "sentences": sentences, "document": stretch.document}
 
     def __iter__(self) -> Iterator[Stretch]:
-        found = stretches(self._documents)
-        return map(windows, found) if self.are_windows else found
+        for batch in self._rows.iter(batch_size=_STRETCHES_AT_ONCE):
+            columns = cast("dict[str, list[Any]]", batch)
+            for title, text, document in zip(*(columns[name] for name in _STRETCH_COLUMNS), strict=True):
+                sentences = tuple(text.split(SENTENCE_END)) if text else ()
+                stretch = Stretch(document=document, title=title, sentences=sentences)
+                yield windows(stretch) if self.are_windows else stretch
 
     def texts(self) -> Iterator[str]:
         """Yield title and sentences of each stretch as one text."""
