@@ -12,7 +12,7 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # in the order in which t
 _NUM_ADDED = 8  # tokens that no letter stands for: those at the beginning and the end
 
 
-def token_limit(model: SentenceTransformer) -> int | None:
+def token_limit(model: Any) -> int | None:
     """How many tokens of a text a model reads; None if it reads all, or is no ``SentenceTransformer``."""
     if not isinstance(model, SentenceTransformer):  # whatever encodes may be a teacher
         return None
@@ -23,7 +23,7 @@ def token_limit(model: SentenceTransformer) -> int | None:
     return int(limit) if tokenizer is not None and limit is not None and limit < float("inf") else None
 
 
-def count_cut(model: SentenceTransformer, texts: Sequence[str], *, prompt: str = "") -> int:
+def count_cut(model: Any, texts: Sequence[str], *, prompt: str = "") -> int:
     """Count the texts of which a model reads the beginning only.
 
     Cheap where texts are short: a token stands for at least one byte, so only texts of more bytes than the model reads
@@ -61,7 +61,7 @@ def query_prompt(model: SentenceTransformer) -> str:
     return _prompt(model, "query" if "query" in model.prompts else model.default_prompt_name)
 
 
-def default_prompt(model: SentenceTransformer) -> str:
+def default_prompt(model: Any) -> str:
     """What the host's ``encode`` puts before a text."""
     return _prompt(model, model.default_prompt_name) if isinstance(model, SentenceTransformer) else ""
 
