@@ -10,6 +10,7 @@ Source: the task is the Inverse Cloze Task (Lee et al. 2019), read as an evaluat
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -149,7 +150,11 @@ def own_document_tasks(
         elif candidates == "all":
             others.add(document, number)
     in_order = [heldout[key] for key in sorted(heldout)]
-    asking = in_order[:max_queries]
+    asking = [document for document in in_order if _has_parts(document)][:max_queries]
+    chosen = {document.content_hash for document in asking}
+    for number, document in enumerate(in_order):
+        if document.content_hash not in chosen:
+            others.add(document, -1 - number)
     others = others.limited(max_other_passages)
     tasks = [_task(part, asking, others) for part in PARTS]
     usable = [task for task in tasks if len(set(task.right.tolist())) > 1]
@@ -159,6 +164,11 @@ def own_document_tasks(
             f" {len(heldout)} held-out documents without; give more documents"
         )
     return usable
+
+
+def _has_parts(document: Document) -> bool:
+    """Tell whether something of a document can ask for something else of it."""
+    return bool(document.text and document.title) or len(list(islice(sentences(document.text), 2))) > 1
 
 
 def _task(part: Part, asking: Sequence[Document], others: PassagesOf) -> DocumentQuestions:
