@@ -8,13 +8,12 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
 from selfsent.document_build import BuildRequest, build
 from selfsent.document_build.build_folder import BuildFolder
 from selfsent.document_report import render as render_report
 from selfsent.errors import UserError
-from selfsent.printed_text import visible
+from selfsent.printed_text import plain
 from selfsent.search.semantic_search import Hit, SemanticSearch, render_hits
 from selfsent.training.run_folder import RunFolder
 from selfsent.trees.sentence import sentence_tree
@@ -85,10 +84,9 @@ def _clear_former(folder: BuildFolder) -> None:
 def render(demo: Demo) -> list[RenderableType]:
     """Lay a demo out for the terminal."""
     answers = [
-        Group(Text(visible(query), style="bold"), Padding(render_hits(hits), (0, 0, 1, 2)))
-        for query, hits in demo.answers.items()
+        Group(plain(query, "bold"), Padding(render_hits(hits), (0, 0, 1, 2))) for query, hits in demo.answers.items()
     ]
-    tree = [Text("The tree of a sentence", style="bold"), Text(demo.tree), Text("")] if demo.tree else [Text(_NO_TREE)]
+    tree = [plain("The tree of a sentence", "bold"), plain(demo.tree), plain("")] if demo.tree else [plain(_NO_TREE)]
     return [*answers, *tree, *render_report(demo.report)]
 
 

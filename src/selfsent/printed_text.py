@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # and overrides of direction
+_CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[\\`*|<>&~\[]|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:)")
 _PIPE_WIDTH = 120
 """Columns of a table that is not shown on a terminal."""

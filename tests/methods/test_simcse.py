@@ -348,7 +348,7 @@ def test_a_base_that_cannot_be_used_is_one_line(name: str, workshop: Workshop, b
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--base", ""), ["--base must be a name or a path, got nothing"]),
+        (("--base", ""), ["--base is empty"]),
         (("--batch-size", "1"), ["a batch of one", "--batch-size"]),
         (("--batch-size", "99"), ["fewer than one batch of 99", "--batch-size"]),
         (("--learning-rate", "1e38", "--set", "training.save_steps=1"), ["nan at step 2", "checkpoint-1", "look at"]),

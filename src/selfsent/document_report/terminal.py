@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from selfsent.document_report.figures import (
     FOUND_FIRST,
@@ -23,7 +20,8 @@ from selfsent.document_report.figures import (
 )
 from selfsent.document_report.headline import headline, what_changed, what_was_read, what_was_skipped
 from selfsent.document_report.page import duration
-from selfsent.document_report.plain_text import counted, mapping, one_line
+from selfsent.document_report.plain_text import counted, mapping
+from selfsent.printed_text import TextTable, plain, visible
 
 
 def render(report: Mapping[str, Any]) -> list[RenderableType]:
@@ -38,20 +36,20 @@ def render(report: Mapping[str, Any]) -> list[RenderableType]:
     sentence, verdict = headline(report)
     seconds = number(report.get("seconds"))
     lines = [
-        Text(sentence, style="bold"),
-        Text(verdict),
-        Text(" ".join(filter(None, (what_was_read(report), what_changed(report))))),
-        *(Text(line) for line in _skipped(report)),
+        plain(sentence, "bold"),
+        plain(verdict),
+        plain(" ".join(filter(None, (what_was_read(report), what_changed(report))))),
+        *(plain(line) for line in _skipped(report)),
     ]
     notes, steps = (report.get(key) if isinstance(report.get(key), list | tuple) else () for key in ("notes", "next"))
     closing = [
-        *(Text(f"Note: {one_line(note)}") for note in notes or ()),
-        Text(f"Done in {duration(seconds)}." if seconds is not None else ""),
-        *(Text(f"  {one_line(name)}: {one_line(path)}") for name, path in mapping(report.get("paths")).items()),
-        *(Text(f"Next: {one_line(step)}") for step in steps or ()),
+        *(plain(f"Note: {visible(note)}") for note in notes or ()),
+        plain(f"Done in {duration(seconds)}." if seconds is not None else ""),
+        *(plain(f"  {visible(name)}: {visible(path)}") for name, path in mapping(report.get("paths")).items()),
+        *(plain(f"Next: {visible(step)}") for step in steps or ()),
     ]
-    table = _table(report)
-    return [*filter(len, lines), *([] if table is None else [table]), *filter(len, closing)]
+    table = [_table(report)] if systems(report.get("retrieval")) else []
+    return [*filter(len, lines), *table, *filter(len, closing)]
 
 
 def _skipped(report: Mapping[str, Any]) -> list[str]:
@@ -64,18 +62,13 @@ def _skipped(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _table(report: Mapping[str, Any]) -> Table | None:
+def _table(report: Mapping[str, Any]) -> TextTable:
     scores = systems(report.get("retrieval"))
-    if not scores:
-        return None
     queries = number(mapping(report.get("corpus")).get("queries"))
     asked = "" if queries is None else f" ({counted(queries, 'case')})"
-    table = Table(
+    table = TextTable(
         title=f"The first sentence of a held-out document looks for the rest of it{asked}",
-        title_justify="left",
         caption="x100; * the difference from BM25 is larger than chance",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
     )
     table.add_column("")
     for heading in ("found\nfirst", "nDCG\n@10", "95%\ninterval", "recall\n@10", "over\nBM25"):
@@ -84,7 +77,7 @@ def _table(report: Mapping[str, Any]) -> Table | None:
         first, ndcg, recall = (number(one.get(key)) for key in (FOUND_FIRST, NDCG, RECALL))
         bounds = interval(one.get("ci95"))
         table.add_row(
-            Text(SYSTEMS.get(name) or one_line(name)),
+            plain(SYSTEMS.get(name) or visible(name)),
             "-" if first is None else f"{100 * first:.0f}",
             "-" if ndcg is None else times_100(ndcg),
             "-" if bounds is None else times_100_interval(bounds),
