@@ -2,19 +2,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
+# The main job needs neither parsers nor the tools of developers.
+MAIN_EXTRAS := search,files
+ALL_EXTRAS := $(MAIN_EXTRAS),eval,plots,parse,fasttext,dev
 
 .PHONY: setup demo test check format bench clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
+	$(call install,$(ALL_EXTRAS))
+	@touch $@ $(DEMO_STAMP)
+
+$(DEMO_STAMP): pyproject.toml constraints.txt
+	$(call install,$(MAIN_EXTRAS))
+	@touch $@
+
+define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"selfsent needs Python 3.11 or newer; this is {v.major}.{v.minor}. Try: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[search,files,eval,plots,parse,fasttext,dev]'
-	@touch $@
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(1)]'
+endef
 
-demo: setup
+demo: $(DEMO_STAMP)
 	$(BIN)/selfsent demo
 
 test: setup
