@@ -66,6 +66,15 @@ def test_of_equal_measures_the_later_one_is_best_and_a_training_stalls_two_behin
     assert stalled == [False, False, False, True]
 
 
+def test_within_the_tolerance_of_the_best_the_last_step_counts_as_best(tmp_path: Path):
+    one = fitting(tmp_path, Given(0.1, 0.5, 0.497, 0.48))
+    one.tolerance = 0.005
+    one.begin()
+    run(one, 4)
+    assert one.best_step == 2
+    assert (tmp_path / "checkpoints" / "checkpoint-2").is_dir()
+
+
 def test_a_fitting_that_goes_on_knows_what_was_measured_before(tmp_path: Path):
     one = fitting(tmp_path, Given(0.1, 0.5, 0.3))
     one.begin()

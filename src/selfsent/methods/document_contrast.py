@@ -62,7 +62,8 @@ START_FILE = "tokens.safetensors"
 
 _STRETCH_COLUMNS = ("title", "sentences", "document")
 _STRETCHES_AT_ONCE = 1000
-_PATIENCE = 2  # epochs without a better measure, after which training stops
+_PATIENCE = 3  # epochs without a better measure, after which training stops
+_TOLERANCE = 0.005  # half a point of nDCG less is chance, and learning longer does no harm then
 _MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a corpus say no more about topics
 
 
@@ -238,7 +239,8 @@ class _Fit(LibraryFit):
             embedding.weight.copy_(torch.from_numpy(self.token_table()))
 
     def fit(self, dataset: Dataset, fitting: Fitting) -> int:  # noqa: ARG002 its rows are in the token corpus
-        """Learn epoch by epoch; keep the best by the evaluator, the start among them, and stop two behind it."""
+        """Learn epoch by epoch; keep the best by the evaluator, the start among them, and stop three behind it."""
+        fitting.tolerance = _TOLERANCE
         if self.batches is None:
             self._write()
             return 0

@@ -47,6 +47,7 @@ class Fitting:
         self.model = model
         self.arguments = arguments
         self.seed = seed
+        self.tolerance = 0.0
         self.values: dict[int, float] = {}
         self.metrics: dict[str, float] = {}
         self._evaluator = evaluator
@@ -56,11 +57,12 @@ class Fitting:
 
     @property
     def best_step(self) -> int | None:
-        """The step of the best measure; ``None`` where nothing was measured."""
+        """The last step whose measure is the best or within ``tolerance`` of it; ``None`` where nothing was measured."""
         if not self.values or self._evaluator is None:
             return None
         sign = 1 if self._evaluator.greater_is_better else -1
-        return max(self.values, key=lambda step: (sign * self.values[step], step))
+        best = max(sign * value for value in self.values.values())
+        return max(step for step, value in self.values.items() if sign * value >= best - self.tolerance)
 
     @property
     def has_measured(self) -> bool:
