@@ -57,7 +57,7 @@ class Fitting:
 
     @property
     def best_step(self) -> int | None:
-        """The last step whose measure is the best or within ``tolerance`` of it; ``None`` where nothing was measured."""
+        """The last step whose measure is within ``tolerance`` of the best; ``None`` where nothing was measured."""
         if not self.values or self._evaluator is None:
             return None
         sign = 1 if self._evaluator.greater_is_better else -1
