@@ -1,8 +1,8 @@
 """Documents that ask: parts cut out before anything is learned look for what was left, which was learned from.
 
-What chooses settings has to resemble the use of a search: its documents are those that the model has learned from, and
-only the queries are new. Documents that are held out as a whole ask something else, and rank settings otherwise than
-real judgements do (docs/experiments.md).
+This resembles the use of a search: its documents are those that the model has learned from, and only the queries are
+new. It weighs words against meaning as real judgements do, where documents that are held out as a whole say on CACM
+that words alone are best. Among neighbouring settings of a training it is a weak guide (docs/experiments.md).
 """
 
 from collections.abc import Iterable, Iterator

@@ -231,34 +231,40 @@ class _Fit(LibraryFit):
     def attach(self, model: SentenceTransformer) -> None:
         """Name the model that the table is written into."""
         self.model = model
-        self._write()
+        self._write(model)
 
-    def _write(self) -> None:
-        embedding: Any = self.model[0].embedding
+    def _write(self, model: SentenceTransformer) -> None:
+        embedding: Any = model[0].embedding
         with torch.no_grad():
             embedding.weight.copy_(torch.from_numpy(self.token_table()))
+
+    def _measured(self) -> SentenceTransformer:
+        """The table alone as a model, whatever the base: it has the vectors of the tree over it, and is faster."""
+        if not isinstance(self.model[0], TreeEncoder):
+            return self.model
+        own_tokenizer = copy.deepcopy(self.model[0].tokenizer)  # the host's module changes the one it is given
+        return _model("static", own_tokenizer, self.token_table(), str(self.model.device))
 
     def fit(self, dataset: Dataset, fitting: Fitting) -> int:  # noqa: ARG002 its rows are in the token corpus
         """Learn epoch by epoch; keep the best by the evaluator, the start among them, and stop three behind it."""
         fitting.tolerance = _TOLERANCE
         if self.batches is None:
-            self._write()
             return 0
+        measured = self._measured()
         learner = TableLearner(self.table, self.batches, self._settings(fitting.arguments))
         if not fitting.resume(learner.load):
-            self._write()
-            fitting.measure(0, {})
+            fitting.measure(0, {}, model=measured)
             fitting.save(0, lambda folder: self._save_start(learner, folder))
         while learner.epoch < learner.settings.num_epochs and not fitting.has_stalled(
             learner.epoch, patience=_PATIENCE
         ):
             loss = learner.learn_epoch()
-            self._write()
-            fitting.measure(learner.epoch, {"loss": loss})
+            self._write(measured)
+            fitting.measure(learner.epoch, {"loss": loss}, model=measured)
             fitting.save(learner.epoch, learner.save)
         num_epochs = learner.epoch
         fitting.restore_best(learner.load)
-        self._write()
+        self._write(self.model)
         return len(self.corpus.tokens) * num_epochs
 
     def _save_start(self, learner: TableLearner, folder: Path) -> None:

@@ -85,16 +85,17 @@ class Fitting:
         self._log.begin(max(self.values, default=0))
         return True
 
-    def measure(self, step: int, metrics: Mapping[str, float]) -> None:
+    def measure(self, step: int, metrics: Mapping[str, float], *, model: SentenceTransformer | None = None) -> None:
         """Measure the model as it is now, and log that with other metrics.
 
         Args:
             step: How far the training is, in its own unit.
             metrics: What else is known, such as the loss.
+            model: What to measure instead, where something faster gives the same vectors.
         """
         found = dict(metrics)
         if self._evaluator is not None:
-            measured: Any = self._evaluator(self.model)
+            measured: Any = self._evaluator(model or self.model)
             self.metrics = {f"eval_{name}": float(value) for name, value in measured.items()}
             self.values[step] = float(measured[self._evaluator.primary_metric])
             found |= self.metrics
