@@ -103,6 +103,14 @@ def test_document_contrast_that_was_interrupted_ends_as_if_it_had_not_been(tmp_p
     assert np.array_equal(resumed.encode(["The river."]), whole.encode(["The river."]))
 
 
+def test_learning_stops_at_the_end_of_the_epoch_in_which_its_minutes_are_over(tmp_path: Path):
+    data = documents_file(tmp_path)
+    arguments = {"num_train_epochs": 4, "per_device_train_batch_size": 8, "best": "none"}
+    train("document-contrast", data, tmp_path / "run", max_minutes=1e-9, width=8, training=arguments, device="cpu")
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf8").splitlines()]
+    assert [row["step"] for row in metrics] == [1]
+
+
 def test_a_method_that_reads_texts_cannot_be_judged_by_documents(tmp_path: Path):
     data = documents_file(tmp_path)
     with pytest.raises(UserError, match=r"training\.best=own-documents needs a training on documents"):

@@ -21,6 +21,9 @@ takes many times as long, since it makes a dense gradient and a dense optimizer 
 table, whose cell starts at the sum of the children: equal vectors, and a structure to look at.
 """
 
+import copy
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,8 +258,11 @@ class _Fit(LibraryFit):
         if not fitting.resume(learner.load):
             fitting.measure(0, {}, model=measured)
             fitting.save(0, lambda folder: self._save_start(learner, folder))
-        while learner.epoch < learner.settings.num_epochs and not fitting.has_stalled(
-            learner.epoch, patience=_PATIENCE
+        end = time.monotonic() + 60 * (self.config.max_minutes or math.inf)
+        while (
+            learner.epoch < learner.settings.num_epochs
+            and not fitting.has_stalled(learner.epoch, patience=_PATIENCE)
+            and (learner.epoch == 0 or time.monotonic() < end)
         ):
             loss = learner.learn_epoch()
             self._write(measured)
