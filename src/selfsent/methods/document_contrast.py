@@ -243,9 +243,10 @@ class _Fit(LibraryFit):
 
     def _measured(self) -> SentenceTransformer:
         """The table alone as a model, whatever the base: it has the vectors of the tree over it, and is faster."""
-        if not isinstance(self.model[0], TreeEncoder):
+        encoder = self.model[0]
+        if not isinstance(encoder, TreeEncoder):
             return self.model
-        own_tokenizer = copy.deepcopy(self.model[0].tokenizer)  # the host's module changes the one it is given
+        own_tokenizer = copy.deepcopy(encoder.tokenizer)  # the host's module changes the one it is given
         return _model("static", own_tokenizer, self.token_table(), str(self.model.device))
 
     def fit(self, dataset: Dataset, fitting: Fitting) -> int:  # noqa: ARG002 its rows are in the token corpus
