@@ -64,7 +64,7 @@ def assert_as_the_host(model: SentenceTransformer, columns: Columns) -> None:
     expected = by_column(model, columns)
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)  # float32, rows summed in other groups
 
 
 @pytest.mark.parametrize("num_rows", [2, ROWS_A_GROUP // 2, 45], ids=["few", "just one group", "several groups"])
