@@ -22,7 +22,7 @@ from selfsent.document_build.reading import Read, read
 from selfsent.document_report import corpus_map, write_page
 from selfsent.documents import Unit, open_documents
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
-from selfsent.documents.passages import passages
+from selfsent.documents.passages import count_words, passages
 from selfsent.errors import UserError
 from selfsent.evaluation.own_documents import heldout_share, is_held_out
 from selfsent.evaluation.report import installed_versions
@@ -266,7 +266,7 @@ class _Build:
         tokenizer: Any = load(model).tokenizer
         backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
         num_pieces = sum(len(one.ids) for one in backend.encode_batch(texts, add_special_tokens=False))
-        return num_pieces / max(1, sum(map(_count_words, texts)))
+        return num_pieces / max(1, sum(map(count_words, texts)))
 
     def _drift(self, learned: Mapping[str, Any], found: Read) -> list[str]:
         """Say when the words of the documents are no longer those that the vocabulary was made for."""
@@ -316,7 +316,7 @@ class _Build:
         shown = [
             passage
             for document in itertools.islice(corpus, 0, None, step)
-            for passage in itertools.islice(passages(document, max_tokens=_MAP_WORDS, count_tokens=_count_words), 1)
+            for passage in itertools.islice(passages(document, max_tokens=_MAP_WORDS, count_tokens=count_words), 1)
         ][:_MAP_POINTS]
         texts = [f"{one.title} {one.text}".strip() for one in shown]
         vectors = model.encode_document(texts, convert_to_numpy=True, show_progress_bar=False)
@@ -341,7 +341,3 @@ def _curve(path: Path) -> list[dict[str, Any]]:
 
 def _sample(corpus: CorpusFile) -> list[str]:
     return [document.text[:_SAMPLED_CHARACTERS] for document in itertools.islice(corpus, _SAMPLED_DOCUMENTS)]
-
-
-def _count_words(text: str) -> int:
-    return len(text.split())

@@ -52,6 +52,11 @@ class Passage:
     page: int | None = None
 
 
+def count_words(text: str) -> int:
+    """Count words set off by white space: a ``count_tokens`` that is the same for every model."""
+    return len(text.split())
+
+
 def passages(document: Document, *, max_tokens: int, count_tokens: CountTokens) -> Iterator[Passage]:
     """Cut a document into passages.
 

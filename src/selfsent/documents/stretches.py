@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from selfsent.documents.document import Document, Span
-from selfsent.documents.passages import passages
+from selfsent.documents.passages import count_words, passages
 from selfsent.documents.sentences import sentences
 
 STRETCH_WORDS = 400
@@ -44,7 +44,7 @@ def stretches(documents: Iterable[Document]) -> Iterator[Stretch]:
         documents: Read once.
     """
     for number, document in enumerate(documents):
-        for passage in passages(document.prose(), max_tokens=STRETCH_WORDS, count_tokens=_count_words):
+        for passage in passages(document.prose(), max_tokens=STRETCH_WORDS, count_tokens=count_words):
             lines = tuple(" ".join(passage.text[start:end].split()) for start, end in sentences(passage.text))
             if lines or document.title:
                 yield Stretch(document=number, title=document.title, sentences=lines)
@@ -72,7 +72,3 @@ def window_spans(text: str) -> list[Span]:
     num_windows = max(2, round(len(words) / _WINDOW_WORDS)) if len(words) >= _LEAST_WORDS_TO_CUT else 1
     bounds = [round(number * len(words) / num_windows) for number in range(num_windows + 1)]
     return [(words[start][0], words[end - 1][1]) for start, end in pairwise(bounds) if start < end]
-
-
-def _count_words(text: str) -> int:
-    return len(text.split())

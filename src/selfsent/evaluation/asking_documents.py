@@ -15,13 +15,11 @@ from selfsent.documents.sentences import sentences
 from selfsent.documents.stretches import window_spans
 from selfsent.errors import UserError
 from selfsent.evaluation.document_scores import DocumentQuestions
-from selfsent.evaluation.own_documents import PassagesOf, without
+from selfsent.evaluation.own_documents import PassagesOf, share_with, without
 
 LEAD = "lead"
 RANDOM = "random sentence"
 
-_SHARE = 0.05
-_LARGEST_SHARE = 0.25
 _WANTED_DOCUMENTS = 700
 _LEAST_PARTS = 3
 _NUM_HASHES = 2**64
@@ -41,7 +39,7 @@ class AskingDocuments:
 
     def __init__(self, documents: Iterable[Document], num_documents: int) -> None:
         self._documents = documents
-        self._share = min(_LARGEST_SHARE, max(_SHARE, _WANTED_DOCUMENTS / max(num_documents, 1)))
+        self._share = share_with(_WANTED_DOCUMENTS, num_documents)
 
     def __iter__(self) -> Iterator[Document]:
         """Yield the documents to learn from."""

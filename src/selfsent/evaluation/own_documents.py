@@ -20,7 +20,7 @@ from jaxtyping import Bool, Int
 from selfsent.data.heldout import hash_of_text
 from selfsent.documents.document import Document
 from selfsent.documents.documents import open_documents
-from selfsent.documents.passages import passages
+from selfsent.documents.passages import count_words, passages
 from selfsent.documents.sentences import sentences
 from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
@@ -81,7 +81,12 @@ def evaluate(model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptio
 
 def heldout_share(num_documents: int) -> float:
     """Share of the documents to hold out: 5%, more of a small corpus so that there are 200, and a quarter at most."""
-    return min(_LARGEST_SHARE, max(_SHARE, _WANTED_DOCUMENTS / max(num_documents, 1)))
+    return share_with(_WANTED_DOCUMENTS, num_documents)
+
+
+def share_with(num_wanted: int, num_documents: int) -> float:
+    """Share of the documents that holds so many: 5% at least and a quarter at most."""
+    return min(_LARGEST_SHARE, max(_SHARE, num_wanted / max(num_documents, 1)))
 
 
 def is_held_out(document: Document, share: float) -> bool:
@@ -114,12 +119,8 @@ class PassagesOf:
 
 def passage_texts(document: Document) -> list[str]:
     """Cut a document into passages of at most ``PASSAGE_WORDS`` words, each behind the document's title."""
-    cut = passages(document, max_tokens=PASSAGE_WORDS, count_tokens=_count_words)
+    cut = passages(document, max_tokens=PASSAGE_WORDS, count_tokens=count_words)
     return [f"{passage.title} {passage.text}".strip() for passage in cut]
-
-
-def _count_words(text: str) -> int:
-    return len(text.split())
 
 
 def own_document_tasks(

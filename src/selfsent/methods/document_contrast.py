@@ -135,7 +135,9 @@ def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
     )
     backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
     corpus = write_token_corpus(found, backend, assembly.folder / "tokens")
-    analyser = Analyser(config.language) if config.language else Analyser.of_corpus(found.texts())
+    analyser = Analyser(config.language)
+    if config.stems and config.language is None:
+        analyser = Analyser.of_corpus(found.texts())
     rows_of = stem_rows(backend, analyser if config.stems else Analyser())
     fit = _Fit(config, corpus, rows_of, seed=assembly.seed)
     model = _model(base, tokenizer, fit.token_table(), assembly.device)

@@ -104,7 +104,20 @@ def open_run_data(wanted: Wanted, arguments: Mapping[str, Any], *, reads_documen
     best = _best(arguments, wanted, reads_documents=reads_documents)
     if reads_documents:
         return _documents(wanted, best)
-    source = open_source(
+    source = open_texts(wanted)
+    data_dir = None if best == "none" else evaluation_data(wanted.data_dir)
+    if data_dir is not None:
+        return RunData(source=source, evaluator=PairsEvaluator.of_sts_dev(data_dir))
+    return RunData(source=source, heldout_rows=_HELDOUT_ROWS if best == "auto" else 0)
+
+
+def open_texts(wanted: Wanted) -> Source:
+    """Open the texts that were asked for.
+
+    Raises:
+        UserError: As ``open_source``.
+    """
+    return open_source(
         wanted.data,
         columns=wanted.columns,
         header=wanted.header,
@@ -112,10 +125,6 @@ def open_run_data(wanted: Wanted, arguments: Mapping[str, Any], *, reads_documen
         max_rows=wanted.max_rows,
         exclude=wanted.exclude,
     )
-    data_dir = None if best == "none" else evaluation_data(wanted.data_dir)
-    if data_dir is not None:
-        return RunData(source=source, evaluator=PairsEvaluator.of_sts_dev(data_dir))
-    return RunData(source=source, heldout_rows=_HELDOUT_ROWS if best == "auto" else 0)
 
 
 def _documents(wanted: Wanted, best: Best) -> RunData:

@@ -12,10 +12,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.sources import Source, open_source
+from selfsent.data.sources import Source
 from selfsent.errors import UserError
 from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
-from selfsent.methods.run_data import Wanted, open_run_data
+from selfsent.methods.run_data import Wanted, open_run_data, open_texts
 from selfsent.methods.settings import as_options, configure, split_settings
 from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.training.arguments import training_arguments
@@ -213,17 +213,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
     output = Path(request.output).expanduser()
     max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
     seed = seed_of(recipe, request)
-    wanted = Wanted(
-        data=request.data,
-        columns=request.columns,
-        header=request.header,
-        on_bad_row=request.on_bad_row,
-        max_rows=max_rows,
-        data_dir=request.data_dir,
-        folder=output / _CORPUS_FOLDER,
-        exclude=[output],
-    )
-    data = open_run_data(wanted, arguments, reads_documents=method.reads_documents(config))
+    data = open_run_data(_wanted(request, max_rows), arguments, reads_documents=method.reads_documents(config))
     source = data.source
     assembly = Assembly(
         source=source,
@@ -281,11 +271,19 @@ def source_of(request: Request, max_rows: int | None) -> Source:
     Raises:
         UserError: As ``open_source``.
     """
-    return open_source(
-        request.data,
+    return open_texts(_wanted(request, max_rows))
+
+
+def _wanted(request: Request, max_rows: int | None) -> Wanted:
+    """What a request asks to be read."""
+    output = Path(request.output).expanduser()
+    return Wanted(
+        data=request.data,
         columns=request.columns,
         header=request.header,
         on_bad_row=request.on_bad_row,
         max_rows=max_rows,
-        exclude=[request.output],
+        data_dir=request.data_dir,
+        folder=output / _CORPUS_FOLDER,
+        exclude=[output],
     )
