@@ -1,4 +1,4 @@
-"""What learning from documents finds, by real judgements: BM25, topics, the recipe `search`, and hybrid search.
+"""Compare BM25, topics, the recipe `search` and hybrid search on real relevance judgements.
 
     SELFSENT_DATA=DATA python -m benchmarks.document_search --seeds 1,2,3
 

@@ -1,4 +1,4 @@
-"""Picking the best checkpoint of a training by a person's own documents, where there are no labels."""
+"""An evaluator that picks the best checkpoint by the suite `own-documents`, for training without labels."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The level below which an answer is no nearer to a query than a text drawn at random."""
+"""Compute the cosine below which an answer is no better than a random text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
