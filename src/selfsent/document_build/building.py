@@ -103,6 +103,13 @@ class _Build:
         self.request = request
         self.folder = folder
         self._began = time.monotonic()
+        self._opened: dict[str, SentenceTransformer] = {}
+
+    def _open(self, path: str) -> SentenceTransformer:
+        """Open a model once a build; it is opened only when its files no longer change."""
+        if path not in self._opened:
+            self._opened[path] = load(path, device=self.request.device)
+        return self._opened[path]
 
     def run(self) -> dict[str, Any]:
         self._say("reading", self.request.source)
@@ -111,7 +118,7 @@ class _Build:
         state = self._state(found)
         if "learned" not in state:
             state = self.folder.remember(learned=self._learn(found))
-        model = load(state["learned"]["model"], device=self.request.device)
+        model = self._open(state["learned"]["model"])
         self._say("indexing", f"the passages of {len(found.corpus):,} documents")
         indexed = index_documents(
             model,
@@ -129,7 +136,6 @@ class _Build:
         page = report | {"map": self._map(model, found.corpus), "examples": state["learned"]["examples"]}
         write_text(self.folder.report_json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         write_page(page, self.folder.report_html)
-        self.folder.remember(finished=found.content_hash)
         return page
 
     def _say(self, stage: str, what: str) -> None:
@@ -166,7 +172,7 @@ class _Build:
     def _learn(self, found: Read) -> dict[str, Any]:
         """Learn and measure, or measure a ready model."""
         if self.request.model is not None:
-            model, weight = load(self.request.model, device=self.request.device), DEFAULT_WEIGHT
+            model = self._open(self.request.model)
             weight = chosen_weight(model, found.corpus)
             measured = self._measured(model, found.corpus, weight)
             return self._record(found, self.request.model, weight, measured)
@@ -251,7 +257,6 @@ class _Build:
             return record
         by_part = {part: {name: as_json(one) for name, one in of.items()} for part, of in measured.scores.items()}
         return record | {
-            "asked_by": measured.asked_by,
             "retrieval": by_part[measured.asked_by],
             "retrieval_by_part": by_part,
             "differences": list(measured.differences),
@@ -263,7 +268,7 @@ class _Build:
     def _pieces_per_word(self, model: str, corpus: CorpusFile) -> float:
         """Pieces of the model's vocabulary for each word of a sample of the documents."""
         texts = _sample(corpus)
-        tokenizer: Any = load(model).tokenizer
+        tokenizer: Any = self._open(model).tokenizer
         backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
         num_pieces = sum(len(one.ids) for one in backend.encode_batch(texts, add_special_tokens=False))
         return num_pieces / max(1, sum(map(count_words, texts)))

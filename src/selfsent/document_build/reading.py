@@ -40,11 +40,6 @@ class Read:
     unread: list[Skipped]
     notes: list[str]
 
-    @property
-    def has_changed(self) -> bool:
-        """Whether anything is new, updated or removed."""
-        return any(count for name, count in self.changes.items() if name != "unchanged")
-
 
 def read(documents: Documents, folder: BuildFolder) -> Read:
     """Read all documents into the folder; what stood there before is replaced when all are read.
