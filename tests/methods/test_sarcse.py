@@ -11,8 +11,8 @@ from tests.conftest import SENTENCES
 from tests.modules.transformer_models import write_bert
 from transformers import PreTrainedTokenizerFast
 
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.data.sources import open_source
-from selfsent.data.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.methods import METHODS, train

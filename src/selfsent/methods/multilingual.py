@@ -12,7 +12,7 @@ parallel data of many kinds (Section 3)     ``open_parallel``                ``d
 what is no translation                      ``write_pool``                   ``data/translation_pool.py``
 languages in balance (Section 3)            ``drawn_rows``                   ``data/language_sampling.py``
 similarity distributions (not the paper)    ``CrossViewDistillationLoss``    ``losses/cross_view_distillation.py``
-bridge of widths: PCA of the teacher        ``principal_directions``         ``data/principal_directions.py``
+bridge of widths: PCA of the teacher        ``principal_directions``         ``counts/principal_directions.py``
 error against the teacher (Section 3)       ``evaluate``                     ``evaluation/teacher_error.py``
 language bias (Section 5)                   ``evaluate``                     ``evaluation/language_bias.py``
 ==========================================  ===============================  ===========================================
@@ -36,6 +36,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import nn
 
+from selfsent.counts.principal_directions import principal_directions
 from selfsent.data.language_sampling import drawn_rows
 from selfsent.data.multilingual_texts import (
     callable_tokenizer,
@@ -45,7 +46,6 @@ from selfsent.data.multilingual_texts import (
 )
 from selfsent.data.parallel_filters import MAX_LENGTH_RATIO
 from selfsent.data.parallel_sources import pairs_of
-from selfsent.data.principal_directions import principal_directions
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors
 from selfsent.data.translation_pool import TranslationPool, write_pool
 from selfsent.evaluation.bitext import is_heldout

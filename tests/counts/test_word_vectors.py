@@ -6,8 +6,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 
+from selfsent.counts.word_vectors import tfidf_svd, word_vectors
 from selfsent.errors import UserError
-from selfsent.evaluation.word_vectors import tfidf_svd, word_vectors
 from selfsent.words import Analyser
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selfsent.data.principal_directions import principal_directions
+from selfsent.counts.principal_directions import principal_directions
 from selfsent.errors import UserError
 
 

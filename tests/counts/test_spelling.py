@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selfsent.data.spelling import spelling_vectors
+from selfsent.counts.spelling import spelling_vectors
 
 TOKENS = ["▁walk", "▁walks", "▁walking", "▁zebu", "▁quip", "s", "[UNK]"]
 

@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from selfsent.data.cooccurrences import Counts, cooccurrences, positive_pmi, principal_vectors, word_ids
+from selfsent.counts.cooccurrences import Counts, cooccurrences, positive_pmi, principal_vectors, word_ids
 from selfsent.errors import UserError
 from selfsent.words import UNSPACED_SCRIPTS, Analyser
 

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 from tokenizers import Tokenizer
 
-from selfsent.data.cooccurrences import word_ids
+from selfsent.counts.cooccurrences import word_ids
 
 _TEXTS_AT_ONCE = 50_000
 _ITERATIONS = 3

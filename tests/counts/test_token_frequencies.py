@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from selfsent.data.token_frequencies import TokenFrequencies, count_tokens, token_weights, vocabulary_sha256
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights, vocabulary_sha256
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
 
@@ -17,7 +17,7 @@ COUNTS = np.array([0, 1, 4, 9])
 def test_counts_are_those_of_a_plain_loop_over_the_texts(
     sentences: list[str], tiny_tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("selfsent.data.token_frequencies._TEXTS_A_BATCH", 5)
+    monkeypatch.setattr("selfsent.counts.token_frequencies._TEXTS_A_BATCH", 5)
     table = count_tokens(iter([*sentences, "", "☃"]), tiny_tokenizer)
     counter = Counter(token for text in [*sentences, "", "☃"] for token in tiny_tokenizer.encode(text))
     assert {i: n for i, n in enumerate(table.counts.tolist()) if n} == dict(counter)

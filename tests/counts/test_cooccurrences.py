@@ -5,8 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from selfsent.data import cooccurrences as cooccurrences_module
-from selfsent.data.cooccurrences import cooccurrences, positive_pmi, principal_vectors
+from selfsent.counts import cooccurrences as cooccurrences_module
+from selfsent.counts.cooccurrences import cooccurrences, positive_pmi, principal_vectors
 
 TEXTS = ["a b a c", "b c", "", "d", "a d b ? a"]
 

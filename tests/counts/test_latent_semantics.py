@@ -5,8 +5,8 @@ import pytest
 from sklearn.feature_extraction.text import TfidfTransformer
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from selfsent.data import latent_semantics as latent_semantics_module
-from selfsent.data.latent_semantics import latent_semantics
+from selfsent.counts import latent_semantics as latent_semantics_module
+from selfsent.counts.latent_semantics import latent_semantics
 
 TEXTS = ["a b a c", "b c", "", "d", "a d b a", "c c a", "d"]
 WORDS = "?abcd"
