@@ -365,8 +365,8 @@ def tree(
 ) -> None:
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import require_file_place, write_text
-    from selfsent.trees.sentence import sentence_tree
-    from selfsent.trees.side_by_side import tree_pair
+    from selfsent.drawing.sentence import sentence_tree
+    from selfsent.drawing.side_by_side import tree_pair
 
     if output is not None:
         require_file_place(output)

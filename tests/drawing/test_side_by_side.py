@@ -6,11 +6,11 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedTokenizerFast
 
+from selfsent.drawing.one_tree import indented
+from selfsent.drawing.side_by_side import TreePair, tree_pair
 from selfsent.errors import UserError
 from selfsent.modules import TreeEncoder
 from selfsent.trees.builders import left_branching, right_branching
-from selfsent.trees.drawing import indented
-from selfsent.trees.side_by_side import TreePair, tree_pair
 
 SVG = "{http://www.w3.org/2000/svg}"
 SENTENCE = "the cat sleeps on the roof"

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import torch
 
+from selfsent.drawing.one_tree import bracketed, indented, svg
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.trees.arrays import Tree
-from selfsent.trees.drawing import bracketed, indented, svg
 
 
 @dataclass(frozen=True)

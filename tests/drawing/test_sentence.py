@@ -6,9 +6,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedTokenizerFast
 
+from selfsent.drawing.sentence import sentence_tree
 from selfsent.errors import UserError
 from selfsent.modules import TreeEncoder
-from selfsent.trees.sentence import sentence_tree
 
 SENTENCE = "The cat sleeps on the warm roof."
 
