@@ -134,7 +134,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
         raise AssertionError("the work has begun")
 
     monkeypatch.setattr("selfsent.evaluation.pairs.evaluate_own_labels", working)
-    monkeypatch.setattr("selfsent.evaluation.compare.compare", working)
+    monkeypatch.setattr("selfsent.evaluation.comparison.compare.compare", working)
     monkeypatch.setattr("selfsent.drawing.sentence.sentence_tree", working)
     file, page = tmp_path / "file", tmp_path / "page.html"
     file.write_text("a person's", "utf8")

@@ -19,8 +19,9 @@ from selfsent.demo import Demo
 from selfsent.demo import render as render_demo
 from selfsent.document_report import render as render_report
 from selfsent.drawing.one_tree import svg
-from selfsent.evaluation import compare, compare_page, progress
-from selfsent.evaluation.runs import Run
+from selfsent.evaluation import progress
+from selfsent.evaluation.comparison import compare, compare_page
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.printed_text import TextTable, in_markdown, plain, show, visible
 from selfsent.search.semantic_search import Hit, render_hits

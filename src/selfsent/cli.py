@@ -258,9 +258,9 @@ def compare(
     """Compare runs with the first of them: a table, paired intervals, and a page with plots."""
     from selfsent.atomic import require_file_place
     from selfsent.evaluation import SuiteOptions
-    from selfsent.evaluation.compare import compare as run
-    from selfsent.evaluation.compare import render
-    from selfsent.evaluation.compare_page import save
+    from selfsent.evaluation.comparison.compare import compare as run
+    from selfsent.evaluation.comparison.compare import render
+    from selfsent.evaluation.comparison.compare_page import save
 
     if output is not None and output.suffix not in {".html", ".md"}:
         raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")

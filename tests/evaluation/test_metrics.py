@@ -19,8 +19,9 @@ from tests.evaluation.test_probe import write_mrpc
 from tests.evaluation.test_structure import TREES, Branching
 
 from selfsent.evaluation import Report, SuiteOptions, evaluate, load_report, paired_differences, probe
-from selfsent.evaluation.compare import compare_runs, render
-from selfsent.evaluation.compare_page import to_html
+from selfsent.evaluation.comparison.compare import compare_runs, render
+from selfsent.evaluation.comparison.compare_page import to_html
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.labelled_texts import PROBE_TASKS
 from selfsent.evaluation.metrics import (
     HIGHER_IS_BETTER,
@@ -30,7 +31,6 @@ from selfsent.evaluation.metrics import (
     is_gain,
 )
 from selfsent.evaluation.retrieval import read_collection
-from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS
 from selfsent.evaluation.suites import SUITES
@@ -115,7 +115,7 @@ def scored(name: str, metric: str, items: np.ndarray) -> Run:
 
 @pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER | LOWER_IS_BETTER | NEITHER_IS_BETTER | {"unknown"}))
 def test_a_page_paints_a_gain_where_the_metric_says_so(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfsent.evaluation.compare_page.draw", lambda _: {})
+    monkeypatch.setattr("selfsent.evaluation.comparison.compare_page.draw", lambda _: {})
     monkeypatch.setattr("selfsent.evaluation.differences._PREDICTED_THEN_DATA", set())
     low = np.linspace(0.1, 0.2, 30)
     for first, second, is_up in ((low, low + 0.5, True), (low + 0.5, low, False)):

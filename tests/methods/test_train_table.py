@@ -17,7 +17,7 @@ from tests.evaluation.evaluation_data import write_tsv
 
 from selfsent import methods
 from selfsent.errors import UserError
-from selfsent.evaluation import runs as evaluated_runs
+from selfsent.evaluation.comparison import runs as evaluated_runs
 from selfsent.loading import model_content_hash
 from selfsent.methods import Method, train, train_table
 from selfsent.methods import train_table as train_table_function

@@ -11,8 +11,8 @@ from typing import Any
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.evaluation.comparison.runs import open_runs
 from selfsent.evaluation.report import installed_versions
-from selfsent.evaluation.runs import open_runs
 from selfsent.evaluation.suites import suite_names
 from selfsent.methods.recipe import EVALUATE_DEV, Recipe
 from selfsent.methods.run_table import Line, Outcome, RunTable

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tests.evaluation.evaluation_data import noisy_report
 
-from selfsent.evaluation.compare import compare_runs, to_markdown
-from selfsent.evaluation.compare_page import save, to_html
-from selfsent.evaluation.runs import Run
+from selfsent.evaluation.comparison.compare import compare_runs, to_markdown
+from selfsent.evaluation.comparison.compare_page import save, to_html
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.score import Score
 
 

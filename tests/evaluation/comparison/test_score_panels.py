@@ -2,11 +2,11 @@
 
 import pytest
 
-from selfsent.evaluation.compare import compare_runs
+from selfsent.evaluation.comparison.compare import compare_runs
+from selfsent.evaluation.comparison.runs import Run
+from selfsent.evaluation.comparison.score_panels import draw_scores, kinds_of_tasks
 from selfsent.evaluation.report import Report
-from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.score_panels import draw_scores, kinds_of_tasks
 
 METRICS = {
     "STS12": "spearman",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.evaluation.compare import Comparison
-from selfsent.evaluation.runs import Run
+from selfsent.evaluation.comparison.compare import Comparison
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.score import Score
 from selfsent.printed_text import visible
 

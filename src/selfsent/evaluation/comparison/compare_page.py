@@ -4,11 +4,11 @@ from html import escape
 from pathlib import Path
 
 from selfsent.atomic import write_text
-from selfsent.evaluation.compare import Comparison, signed, to_markdown
-from selfsent.evaluation.comparison_plots import draw
+from selfsent.evaluation.comparison.compare import Comparison, signed, to_markdown
+from selfsent.evaluation.comparison.comparison_plots import draw
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.metrics import direction_note, is_gain
 from selfsent.evaluation.report import shown, shown_interval
-from selfsent.evaluation.runs import Run
 
 _CSS = """
 :root { color-scheme: light dark; --ground: #fdfdfc; --ink: #24262a; --soft: #6a6e76;

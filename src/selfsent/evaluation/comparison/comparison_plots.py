@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfsent.errors import UserError
-from selfsent.evaluation.compare import Comparison
-from selfsent.evaluation.plot_style import (
+from selfsent.evaluation.comparison.compare import Comparison
+from selfsent.evaluation.comparison.plot_style import (
     FONT_SIZE,
     INK,
     RULE,
@@ -21,7 +21,7 @@ from selfsent.evaluation.plot_style import (
     shortened,
     styled,
 )
-from selfsent.evaluation.score_panels import draw_scores
+from selfsent.evaluation.comparison.score_panels import draw_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

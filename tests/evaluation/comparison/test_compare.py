@@ -7,8 +7,8 @@ import pytest
 from tests.evaluation.evaluation_data import noisy_report, printed
 
 from selfsent.errors import UserError
-from selfsent.evaluation.compare import compare, compare_runs, render, to_markdown
-from selfsent.evaluation.runs import Run
+from selfsent.evaluation.comparison.compare import compare, compare_runs, render, to_markdown
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.statistics import STATISTICS, paired_bootstrap
 
 

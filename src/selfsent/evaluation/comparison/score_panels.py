@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selfsent.evaluation.compare import Comparison
-from selfsent.evaluation.plot_style import WIDTH, add_legend, label_of, reach, shortened, styled
+from selfsent.evaluation.comparison.compare import Comparison
+from selfsent.evaluation.comparison.plot_style import WIDTH, add_legend, label_of, reach, shortened, styled
 from selfsent.evaluation.report import AS_IS
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from tests.evaluation.conftest import Runs
 from tests.evaluation.evaluation_data import noisy_report
 
 from selfsent.errors import UserError
-from selfsent.evaluation import runs as runs_module
-from selfsent.evaluation.compare import compare
+from selfsent.evaluation.comparison import runs as runs_module
+from selfsent.evaluation.comparison.compare import compare
+from selfsent.evaluation.comparison.runs import brief_names, read_curve
 from selfsent.evaluation.report import load_report
-from selfsent.evaluation.runs import brief_names, read_curve
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.model_content import former_content_hashes, model_content_hash
 

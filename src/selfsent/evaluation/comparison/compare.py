@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsent.errors import UserError
+from selfsent.evaluation.comparison.runs import Run, open_runs
 from selfsent.evaluation.differences import Difference, paired_differences
 from selfsent.evaluation.metrics import direction_note
 from selfsent.evaluation.report import shown, shown_interval
-from selfsent.evaluation.runs import Run, open_runs
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.printed_text import TextTable, in_markdown

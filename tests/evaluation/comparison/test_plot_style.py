@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.evaluation.evaluation_data import noisy_report
 
-from selfsent.evaluation.compare import Comparison
-from selfsent.evaluation.plot_style import add_legend, reach, shortened, styled
-from selfsent.evaluation.runs import Run
+from selfsent.evaluation.comparison.compare import Comparison
+from selfsent.evaluation.comparison.plot_style import add_legend, reach, shortened, styled
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.score import Score
 
 
