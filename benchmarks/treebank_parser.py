@@ -23,7 +23,7 @@ from spacy.language import Language  # pyright: ignore[reportMissingImports]
 from spacy.tokens import Doc, DocBin  # pyright: ignore[reportMissingImports]
 from spacy.vocab import Vocab  # pyright: ignore[reportMissingImports]
 
-from selfsent.evaluation.structure import SpanCounts, inner_spans
+from selfsent.evaluation.tasks.structure import SpanCounts, inner_spans
 from selfsent.trees.brackets import ParsedTree, read_bracketed_file
 from selfsent.trees.dependencies import ROOT, depths_of_heads
 from selfsent.trees.split_depths import trees_of_depths, without_tokens

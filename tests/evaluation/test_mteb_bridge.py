@@ -5,9 +5,10 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
-from selfsent.evaluation import mteb_bridge, sts
+from selfsent.evaluation import mteb_bridge
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks import sts
 from selfsent.loading import load
 
 pytest.importorskip("mteb")

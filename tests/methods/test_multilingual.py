@@ -100,7 +100,7 @@ def test_a_text_and_its_translation_have_the_teachers_vector_of_the_text(table, 
 def test_pairs_held_out_for_bitext_are_not_trained_on(teacher, tmp_path):
     rows = [f"sentence number {number}\tSatz mit der Nummer {number}" for number in range(300)]
     found = build(write(tmp_path / "pool.tsv", "en\tde", *rows), teacher, tmp_path / "corpus")
-    from selfsent.evaluation.bitext import is_heldout
+    from selfsent.evaluation.tasks.bitext import is_heldout
 
     heldout = [row for row in rows if is_heldout(row.partition("\t")[0])]
     assert 0 < len(heldout) < 50

@@ -24,16 +24,16 @@ from selfsent.evaluation.document_scores import (
     right_ranks,
 )
 from selfsent.evaluation.fusion_weight import TwoScores, choose_weight, hybrid_ranks, two_scores
-from selfsent.evaluation.own_documents import (
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.sentence_vectors import remembering
+from selfsent.evaluation.statistics import paired_bootstrap
+from selfsent.evaluation.tasks.own_documents import (
     PARTS,
     Candidates,
     heldout_share,
     own_document_tasks,
     score_of_ranks,
 )
-from selfsent.evaluation.score import Score
-from selfsent.evaluation.sentence_vectors import remembering
-from selfsent.evaluation.statistics import paired_bootstrap
 from selfsent.search.fusion import DEFAULT_WEIGHT
 
 _ASKED_BY = "first sentence"

@@ -15,7 +15,7 @@ from selfsent.documents.sentences import sentences
 from selfsent.documents.stretches import window_spans
 from selfsent.errors import UserError
 from selfsent.evaluation.document_scores import DocumentQuestions
-from selfsent.evaluation.own_documents import PassagesOf, share_with, without
+from selfsent.evaluation.tasks.own_documents import PassagesOf, share_with, without
 
 LEAD = "lead"
 RANDOM = "random sentence"

@@ -7,8 +7,8 @@ from typing import Any
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError
-from selfsent.evaluation.sts import ScoredPairs, read_pairs, score_tasks
 from selfsent.evaluation.suites import SuiteOptions, evaluate
+from selfsent.evaluation.tasks.sts import ScoredPairs, read_pairs, score_tasks
 
 _LOG = logging.getLogger(__name__)
 

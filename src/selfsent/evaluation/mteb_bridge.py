@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from selfsent.errors import UserError
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.sts import read_pairs
+from selfsent.evaluation.tasks.sts import read_pairs
 
 _PAIRS_OF_MTEB = {"SICK-R": 9927}
 """Pairs of a task in mteb where they are not the test split that papers, and we, score."""

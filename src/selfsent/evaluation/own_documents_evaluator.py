@@ -7,8 +7,8 @@ from typing import Any
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from selfsent.evaluation.document_scores import CosineScores, DocumentQuestions
-from selfsent.evaluation.own_documents import score_part
 from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError, remembering
+from selfsent.evaluation.tasks.own_documents import score_part
 
 METRIC = "own_documents"
 

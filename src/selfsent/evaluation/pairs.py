@@ -12,12 +12,12 @@ from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
-from selfsent.evaluation.retrieval import Collection, read_collection, score_collection
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.store_search import store_report
-from selfsent.evaluation.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.evaluation.suites import SuiteOptions, report_of
+from selfsent.evaluation.tasks.retrieval import Collection, read_collection, score_collection
+from selfsent.evaluation.tasks.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.search.store import Mode
 from selfsent.search.store_place import holds_store
 

@@ -9,8 +9,8 @@ import numpy as np
 from selfsent.errors import UserError
 from selfsent.evaluation.ranking import TOP_K, Order, score_orders
 from selfsent.evaluation.report import Report
-from selfsent.evaluation.retrieval import Collection
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.retrieval import Collection
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Mode
 

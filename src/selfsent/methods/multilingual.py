@@ -13,8 +13,8 @@ what is no translation                      ``write_pool``                   ``d
 languages in balance (Section 3)            ``drawn_rows``                   ``data/language_sampling.py``
 similarity distributions (not the paper)    ``CrossViewDistillationLoss``    ``losses/cross_view_distillation.py``
 bridge of widths: PCA of the teacher        ``principal_directions``         ``counts/principal_directions.py``
-error against the teacher (Section 3)       ``evaluate``                     ``evaluation/teacher_error.py``
-language bias (Section 5)                   ``evaluate``                     ``evaluation/language_bias.py``
+error against the teacher (Section 3)       ``evaluate``                     ``evaluation/tasks/teacher_error.py``
+language bias (Section 5)                   ``evaluate``                     ``evaluation/tasks/language_bias.py``
 ==========================================  ===============================  ===========================================
 
 Where we differ:
@@ -48,7 +48,7 @@ from selfsent.data.parallel_filters import MAX_LENGTH_RATIO
 from selfsent.data.parallel_sources import pairs_of
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors
 from selfsent.data.translation_pool import TranslationPool, write_pool
-from selfsent.evaluation.bitext import is_heldout
+from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss

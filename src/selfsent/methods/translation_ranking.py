@@ -40,7 +40,7 @@ from selfsent.data.parallel_filters import MAX_LENGTH_RATIO
 from selfsent.data.parallel_sources import pairs_of
 from selfsent.data.translation_pool import TranslationPool, write_pool
 from selfsent.errors import UserError
-from selfsent.evaluation.bitext import is_heldout
+from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.losses.masked_language_modelling import MASKED_SHARE
 from selfsent.losses.translation_ranking import TranslationRankingLoss
 from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for

@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
-from selfsent.evaluation import sts_multilingual
-from selfsent.evaluation.bitext import read_bitexts
 from selfsent.evaluation.report import MULTILINGUAL_STS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import Mean, MixtureLoss, Spearman, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks import sts_multilingual
+from selfsent.evaluation.tasks.bitext import read_bitexts
 from selfsent.evaluation.vector_space import normalise
 
 _TASK = "language-bias"

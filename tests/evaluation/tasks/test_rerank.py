@@ -6,7 +6,7 @@ from tests.evaluation.evaluation_data import Table, write_jsonl
 from selfsent.errors import UserError
 from selfsent.evaluation import SuiteOptions, evaluate
 from selfsent.evaluation.records import Record
-from selfsent.evaluation.rerank import ready_lists, score_shortlists
+from selfsent.evaluation.tasks.rerank import ready_lists, score_shortlists
 
 
 def shortlists():

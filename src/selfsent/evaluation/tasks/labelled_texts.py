@@ -27,7 +27,7 @@ class ProbeTask:
         test: File of the split that is reported.
         columns: Names of the text columns.
         label: Name of the class column.
-        features: Parts of the classifier's input, see ``selfsent.evaluation.probe.combine``.
+        features: Parts of the classifier's input, see ``selfsent.evaluation.tasks.probe.combine``.
         hub: The data set on the hub; ``None`` where the hub has none.
         hub_splits: Its training split and the one that is reported.
         only: Rows kept: a column and the value it must have, where the column is there.

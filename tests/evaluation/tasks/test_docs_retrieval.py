@@ -4,9 +4,9 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from selfsent.data.docs import RetrievalItem
-from selfsent.evaluation import docs_retrieval
 from selfsent.evaluation.bm25 import BM25
 from selfsent.evaluation.suites import SUITES, SuiteOptions
+from selfsent.evaluation.tasks import docs_retrieval
 
 
 class Corpus:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from selfsent.errors import UserError
-from selfsent.evaluation import sts_multilingual
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks import sts_multilingual
 
 PIVOT = "en"
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from selfsent.errors import UserError
 from selfsent.evaluation.score import Score, Statistic
 from selfsent.evaluation.sentence_vectors import Encoder, SentenceVectors, Vectors, cosines, encode_distinct
-from selfsent.evaluation.similarity_bias import frequency_bias_columns, length_bias_columns
 from selfsent.evaluation.statistics import STATISTICS, PartialRankCorrelation, bootstrap_interval
-from selfsent.evaluation.sts import ScoredPairs, check_varied, pairs_from_hub, read_pairs
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.similarity_bias import frequency_bias_columns, length_bias_columns
+from selfsent.evaluation.tasks.sts import ScoredPairs, check_varied, pairs_from_hub, read_pairs
 from selfsent.evaluation.vector_space import (
     anisotropy,
     effective_rank,

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from selfsent.errors import UserError
 from selfsent.evaluation import evaluate
-from selfsent.evaluation.lexical import unknown_words
+from selfsent.evaluation.tasks.lexical import unknown_words
 
 PAIRS = [["tiger", "cat", "7.35"], ["old", "new", "10"], ["car", "cup", "9"], ["sun", "sea", "2.5"]]
 

@@ -31,11 +31,11 @@ from selfsent.evaluation.ranking import (
     reciprocal_rank,
 )
 from selfsent.evaluation.records import HubData, Record, read_records
-from selfsent.evaluation.retrieval import Collection, collection_folders, read_collection
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, encode_distinct
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.retrieval import Collection, collection_folders, read_collection
 
 _COLUMNS = ("query", "positive", "negative")
 _HUB = {

@@ -6,7 +6,7 @@ from tests.evaluation.evaluation_data import Table, write_tsv
 
 from selfsent.errors import UserError
 from selfsent.evaluation import evaluate
-from selfsent.evaluation.bitext import is_heldout, read_bitexts, score_bitext
+from selfsent.evaluation.tasks.bitext import is_heldout, read_bitexts, score_bitext
 
 
 def test_the_directions_are_scored_apart_and_averaged():

@@ -9,7 +9,7 @@ from tests.evaluation.evaluation_data import STS_TASKS, Table, sts_folder, sts_r
 
 from selfsent.errors import UserError
 from selfsent.evaluation import SuiteOptions, evaluate
-from selfsent.evaluation.sts import read_pairs
+from selfsent.evaluation.tasks.sts import read_pairs
 
 
 def predicted(model: Table, rows: list[dict]) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from selfsent.documents.document import Document
 from selfsent.errors import UserError
 from selfsent.evaluation.document_scores import DocumentQuestions
-from selfsent.evaluation.own_documents import (
+from selfsent.evaluation.tasks.own_documents import (
     heldout_share,
     is_held_out,
     own_document_tasks,

@@ -6,8 +6,8 @@ from tests.evaluation.evaluation_data import Table, write_tsv
 
 from selfsent.errors import UserError
 from selfsent.evaluation import SuiteOptions, evaluate
-from selfsent.evaluation.bitext import Bitext
-from selfsent.evaluation.teacher_error import score_error
+from selfsent.evaluation.tasks.bitext import Bitext
+from selfsent.evaluation.tasks.teacher_error import score_error
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from tests.evaluation.evaluation_data import Table, write_jsonl, write_tsv
 
 from selfsent.errors import UserError
 from selfsent.evaluation import evaluate
-from selfsent.evaluation.language_bias import score_bias
+from selfsent.evaluation.tasks.language_bias import score_bias
 
 
 def test_a_sentence_is_biased_if_its_language_beats_its_translation():

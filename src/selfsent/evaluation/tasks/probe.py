@@ -23,12 +23,19 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from selfsent.errors import UserError
-from selfsent.evaluation.labelled_texts import PROBE_TASKS, LabelledTexts, ProbeTask, label_ids, read_task, sampled
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.labelled_texts import (
+    PROBE_TASKS,
+    LabelledTexts,
+    ProbeTask,
+    label_ids,
+    read_task,
+    sampled,
+)
 
 NUM_SEEDS = 5
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

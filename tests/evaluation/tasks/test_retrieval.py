@@ -7,7 +7,7 @@ from tests.evaluation.evaluation_data import Constant, Table, collection, write_
 from selfsent.errors import UserError
 from selfsent.evaluation import evaluate
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.retrieval import read_collection
+from selfsent.evaluation.tasks.retrieval import read_collection
 
 pytrec_eval = pytest.importorskip("pytrec_eval")
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from selfsent.evaluation.similarity_bias import (
+from selfsent.evaluation.statistics import PartialRankCorrelation
+from selfsent.evaluation.tasks.similarity_bias import (
     frequency_bias_columns,
     frequent_words,
     length_bias_columns,
@@ -9,7 +10,6 @@ from selfsent.evaluation.similarity_bias import (
     word_overlap,
     words_of,
 )
-from selfsent.evaluation.statistics import PartialRankCorrelation
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
-from selfsent.evaluation import geometry
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks import geometry
 from selfsent.evaluation.vector_space import alignment, uniformity
 
 OPTIONS = SuiteOptions(num_resamples=50)

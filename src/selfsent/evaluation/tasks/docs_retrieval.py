@@ -8,10 +8,10 @@ from pathlib import Path
 
 from selfsent.data.docs import DocstringCorpus, open_docstrings
 from selfsent.evaluation.ranking import Ranker
-from selfsent.evaluation.retrieval import Collection, score_collection
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.retrieval import Collection, score_collection
 
 TASK = "docs"
 

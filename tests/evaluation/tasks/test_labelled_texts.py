@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from selfsent.errors import UserError
-from selfsent.evaluation.labelled_texts import PROBE_TASKS, LabelledTexts, label_ids, read_task
+from selfsent.evaluation.tasks.labelled_texts import PROBE_TASKS, LabelledTexts, label_ids, read_task
 
 
 def write_mrpc(folder: Path, num_train: int = 200) -> None:
