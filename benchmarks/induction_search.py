@@ -21,8 +21,8 @@ from selfsent.evaluation.tasks.structure import Treebank, find_treebanks, score_
 from selfsent.kernels.affine_passes import affine_upward
 from selfsent.loading import load
 from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.parsing.brackets import read_bracketed_file
 from selfsent.trees.arrays import TreeBatch
-from selfsent.trees.brackets import read_bracketed_file
 
 SEARCHES = [("greedy", 1), ("beam", 2), ("beam", 4), ("beam", 16), ("chart", 1), ("chart", 2), ("chart", 4)]
 NUM_SENTENCES = 1000

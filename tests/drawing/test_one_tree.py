@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from selfsent.drawing.one_tree import bracketed, indented, svg
 from selfsent.errors import UserError
+from selfsent.parsing.brackets import parse_bracketed
 from selfsent.trees.arrays import Tree
-from selfsent.trees.brackets import parse_bracketed
 from selfsent.trees.builders import balanced, left_branching, random_tree, right_branching
 
 WORDS = ["the", "cat", "sat", "down"]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from selfsent.errors import UserError
+from selfsent.parsing.brackets import Span, escape
 from selfsent.trees.arrays import IntArray, Tree
-from selfsent.trees.brackets import Span, escape
 
 Ids = Sequence[int] | IntArray
 
@@ -38,7 +38,7 @@ _WIDE_LETTERS = frozenset("mwMW@%—…")
 def bracketed(words: Sequence[str], left: Ids, right: Ids) -> str:
     """Write the tree on one line in the Penn Treebank's form, every node labelled ``X``.
 
-    ``selfsent.trees.brackets.parse_bracketed`` and other treebank tools read it back.
+    ``selfsent.parsing.brackets.parse_bracketed`` and other treebank tools read it back.
 
     Args:
         words: The leaves' texts. Brackets are written as ``-LRB-`` and ``-RRB-``, white space as ``_``.

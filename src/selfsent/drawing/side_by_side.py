@@ -13,10 +13,10 @@ from selfsent.drawing.one_tree import bracketed, indented, svg_side_by_side
 from selfsent.drawing.sentence import sentence_tree, tree_encoder
 from selfsent.errors import UserError, did_you_mean
 from selfsent.loading import load
+from selfsent.parsing.brackets import Span, parse_bracketed
+from selfsent.parsing.parsed_text import place_words
 from selfsent.trees.arrays import Tree
-from selfsent.trees.brackets import Span, parse_bracketed
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
-from selfsent.trees.parsed_text import place_words
 
 _GUTTER = 4
 _STRUCTURES = (*FIXED_BUILDERS, "random")

@@ -11,7 +11,7 @@ composition C, 2U^2 + U weights        ``AffineComposition``                    
 decomposition D, 2U^2 + 2U weights     ``AffineDecomposition``                   ``modules/composition.py``
 index function Lambda                  ``LeafReconstruction``                    ``losses/reconstruction.py``
 induced structure (Self-StrAE)         ``induce``                                ``kernels/induction.py``
-parsed structure (StrAE)               ``GivenTrees``                            ``modules/given_trees.py``
+parsed structure (StrAE)               ``GivenTrees``                            ``parsing/given_trees.py``
 ... as binary trees                    ``trees_of_depths``                       ``trees/split_depths.py``
 upward and downward traversal          ``upward``, ``downward``                  ``kernels/passes.py``
 contrastive objective over nodes       ``NodeContrastiveLoss``                   ``losses/node_contrastive.py``

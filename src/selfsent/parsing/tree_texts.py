@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from selfsent.data.sources import Source
-from selfsent.modules.given_trees import GivenTrees
+from selfsent.parsing.given_trees import GivenTrees
 
 
 class TreeTexts:

@@ -9,8 +9,8 @@ from selfsent.errors import UserError
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.evaluation.tasks import structure
 from selfsent.evaluation.tasks.structure import SpanCounts, Treebank, inner_spans, score_trees, tree_spans
+from selfsent.parsing.brackets import parse_bracketed
 from selfsent.trees.arrays import Tree
-from selfsent.trees.brackets import parse_bracketed
 from selfsent.trees.builders import right_branching
 
 TREES = """

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from selfsent.errors import UserError
-from selfsent.trees.brackets import parse_bracketed
-from selfsent.trees.parsed_text import of_constituents, place_words, uninformed
+from selfsent.parsing.brackets import parse_bracketed
+from selfsent.parsing.parsed_text import of_constituents, place_words, uninformed
 from selfsent.trees.split_depths import trees_of_depths
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from selfsent.errors import UserError
+from selfsent.parsing.brackets import ParsedTree
 from selfsent.trees.arrays import IntArray
-from selfsent.trees.brackets import ParsedTree
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.split_depths import depths_of_spans, depths_over_pieces
 

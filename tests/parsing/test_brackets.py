@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsent.errors import UserError
-from selfsent.trees.bad_tree import BadTree
-from selfsent.trees.brackets import ParsedTree, escape, parse_bracketed, read_bracketed, read_bracketed_file
+from selfsent.parsing.bad_tree import BadTree
+from selfsent.parsing.brackets import ParsedTree, escape, parse_bracketed, read_bracketed, read_bracketed_file
 
 VINKEN = """
 ( (S
@@ -248,7 +248,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path):
 
 COUNTING = """
 import sys
-from selfsent.trees.brackets import read_bracketed_file
+from selfsent.parsing.brackets import read_bracketed_file
 trees = list(read_bracketed_file(sys.argv[1]))
 assert all(tree.words and len(tree.words) == len(tree.tags) for tree in trees)
 print(len(trees), sum(len(tree.words) for tree in trees))

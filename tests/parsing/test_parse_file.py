@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selfsent.data.parse_file import ParseFile, is_parse_file, join_parses, write_parses
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
-from selfsent.trees.parsed_text import ParsedText, uninformed
+from selfsent.parsing.parse_file import ParseFile, is_parse_file, join_parses, write_parses
+from selfsent.parsing.parsed_text import ParsedText, uninformed
 
 TEXTS = ["the cat sat", "one", "a text of some more words than the others", "x " * 300 + "y"]
 

@@ -1,7 +1,7 @@
 """Parses on disk: a table of texts with their trees, looked up by the text.
 
 A parse file is Parquet with the columns ``text``, ``word_starts`` and ``split_depths``
-(`selfsent.trees.parsed_text.ParsedText`), so it is also a source of the texts it holds.
+(`selfsent.parsing.parsed_text.ParsedText`), so it is also a source of the texts it holds.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from selfsent.data.compression import reading
 from selfsent.data.heldout import hash_of_text
 from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
-from selfsent.trees.parsed_text import ParsedText, same_places
+from selfsent.parsing.parsed_text import ParsedText, same_places
 
 SUFFIX = ".parquet"
 

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 
 from selfsent.data.heldout import hash_of_text
-from selfsent.data.parse_file import ParseFile
 from selfsent.errors import UserError
-from selfsent.trees.brackets import parse_bracketed
-from selfsent.trees.parsed_text import ParsedText, of_constituents, uninformed
+from selfsent.parsing.brackets import parse_bracketed
+from selfsent.parsing.parse_file import ParseFile
+from selfsent.parsing.parsed_text import ParsedText, of_constituents, uninformed
 
 Unparsed = Literal["stop", "balanced", "right", "left", "random"]
 """What a text without a tree gets: an error, or a tree that does not read it."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
+from selfsent.parsing.bad_tree import BadTree, good_trees
 from selfsent.trees.arrays import Tree
-from selfsent.trees.bad_tree import BadTree, good_trees
 
 Span = tuple[int, int]
 

@@ -14,8 +14,8 @@ import numpy as np
 from selfsent.data.cells import shown
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
+from selfsent.parsing.bad_tree import BadTree, good_trees
 from selfsent.trees.arrays import IntArray
-from selfsent.trees.bad_tree import BadTree, good_trees
 from selfsent.trees.split_depths import without_tokens
 
 ROOT = -1

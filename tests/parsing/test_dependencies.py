@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsent.errors import UserError
-from selfsent.trees.bad_tree import BadTree
-from selfsent.trees.dependencies import (
+from selfsent.parsing.bad_tree import BadTree
+from selfsent.parsing.dependencies import (
     DependencyTree,
     crossed_arc,
     depths_of_heads,

@@ -7,13 +7,13 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedTokenizerFast
 
-from selfsent.data.parse_file import write_parses
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.modules import TreeEncoder
 from selfsent.modules.neighbour_context import with_neighbours
+from selfsent.parsing.parse_file import write_parses
+from selfsent.parsing.parsed_text import uninformed
 from selfsent.trees.arrays import Tree
-from selfsent.trees.parsed_text import uninformed
 
 TREE = "(S (NP (D the) (N cat)) (VP (V sleeps) (PP (P on) (NP (D the) (N roof)))))"
 TEXT = "the cat sleeps on the roof"
