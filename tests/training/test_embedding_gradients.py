@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.embedding_gradients import gathered_embedding_gradients
 
 
 def loss_of(table: nn.Embedding, ids: list[torch.Tensor], *, tied: bool = False) -> torch.Tensor:

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from selfsent.kernels.dropout import bit_dropout, fast_dropout
+from selfsent.training.dropout import bit_dropout, fast_dropout
 
 
 def test_the_share_dropped_and_the_expectation_are_those_of_dropout():
