@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from selfsent.kernels.compiler import compiled, is_compiled, prange
+from selfsent.compiler import compiled, is_compiled, prange
 from selfsent.kernels.small_products import FloatArray, add_products, widened
 from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets

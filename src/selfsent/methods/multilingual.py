@@ -61,8 +61,8 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
+from selfsent.model_content import content_hash, former_hashes
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
-from selfsent.search.stored_model import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 
 Objective = Literal["mse", "cosine", "distribution"]

@@ -75,7 +75,7 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
-from selfsent.search.stored_model import content_hash, former_hashes
+from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 from selfsent.views import VIEWS, Alternatives, make_view, pair_transform
 from selfsent.views.document_views import DOCUMENT_VIEWS

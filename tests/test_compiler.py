@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfsent.kernels.compiler import compiled
+from selfsent.compiler import compiled
 
 _PROGRAM = """
-from selfsent.kernels.compiler import compiled
+from selfsent.compiler import compiled
 
 @compiled()
 def double(value):
