@@ -15,9 +15,10 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling
 from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent import cli
-from selfsent.data.parallel_formats import is_parallel
-from selfsent.data.parallel_sources import open_parallel
-from selfsent.data.sources import Source, open_source
+from selfsent.data.parallel.parallel_formats import is_parallel
+from selfsent.data.parallel.parallel_sources import open_parallel
+from selfsent.data.source import Source
+from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss

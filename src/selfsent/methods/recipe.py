@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from selfsent.data.heldout import split_heldout
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.documents.document import Document
 from selfsent.errors import UserError, did_you_mean
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.sources import Source, open_source
+from selfsent.data.source import Source
+from selfsent.data.sources import open_source
 from selfsent.documents.document import Document
 from selfsent.documents.documents import open_documents
 from selfsent.documents.training_corpus import training_corpus

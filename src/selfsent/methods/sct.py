@@ -56,7 +56,7 @@ from torch import nn
 
 from selfsent.data.arrow_file import materialise
 from selfsent.data.numbered_views import NumberedViews, Transform
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError

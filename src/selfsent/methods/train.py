@@ -12,7 +12,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.errors import UserError
 from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
 from selfsent.methods.run_data import Wanted, open_run_data, open_texts

@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
 from selfsent.data.heldout import hash_of_text
+from selfsent.data.source import Source
 from selfsent.data.source_files import expanded
-from selfsent.data.sources import Source
 from selfsent.errors import UserError
 from selfsent.parsing.bad_tree import BadTree
 from selfsent.parsing.parse_file import SUFFIX, join_parses, write_parses

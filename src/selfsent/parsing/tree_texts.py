@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.parsing.given_trees import GivenTrees
 
 

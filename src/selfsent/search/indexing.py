@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.cut_texts import count_cut, cut_note, document_prompt
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.encoding import chunked, encode_texts
 from selfsent.errors import UserError
 from selfsent.search.store_place import check_place

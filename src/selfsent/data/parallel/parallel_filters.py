@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
-from selfsent.data.parallel_sources import Pair
+from selfsent.data.parallel.parallel_sources import Pair
 from selfsent.errors import UserError
 
 MAX_LENGTH_RATIO = 4.0

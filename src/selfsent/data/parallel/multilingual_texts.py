@@ -7,8 +7,8 @@ from typing import Any, cast
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from selfsent.data.language_sampling import SampledTexts
 from selfsent.data.masked_lm_tokenizer import train_bert_tokenizer
+from selfsent.data.parallel.language_sampling import SampledTexts
 from selfsent.data.tokenizer import train_tokenizer, vocabulary_report
 
 _NUM_SAMPLED = 2000
@@ -32,7 +32,7 @@ def train_shared_tokenizer(
     Args:
         texts: Makes one pass over languages and texts.
         vocab_size: Most pieces.
-        alpha: How much size counts, see `selfsent.data.language_sampling.shares`.
+        alpha: How much size counts, see `selfsent.data.parallel.language_sampling.shares`.
         lowercase: Fold case.
         for_transformer: Whether texts begin and end with tokens of their own, and a mask token is there.
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from datasets import Dataset
 
-from selfsent.data.language_sampling import MAX_REPEATS, SampledTexts, drawn_rows, quotas, shares
+from selfsent.data.parallel.language_sampling import MAX_REPEATS, SampledTexts, drawn_rows, quotas, shares
 from selfsent.errors import UserError
 from selfsent.training.seeded_views import SeededViews
 

@@ -12,11 +12,11 @@ from selfsent.data.columns import layout_of, row_of
 from selfsent.data.compression import byte_lines, format_suffixes
 from selfsent.data.formats import BadRecord, is_readable, read_records, read_txt, without_blanks
 from selfsent.data.languages import is_language_code, normal_code, unknown_code
-from selfsent.data.translation_memory import AlignedRecords, LanguageTexts, read_tmx
+from selfsent.data.parallel.translation_memory import AlignedRecords, LanguageTexts, read_tmx
 from selfsent.errors import UserError
 
 PREFIX = "parallel:"
-"""What a source of translations begins with, see `selfsent.data.parallel_sources`."""
+"""What a source of translations begins with, see `selfsent.data.parallel.parallel_sources`."""
 
 _CHARSET = re.compile(rb"charset=([\w.:-]+)")
 _PO_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*$')

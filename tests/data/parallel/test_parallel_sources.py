@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from selfsent.data.parallel_formats import is_parallel
-from selfsent.data.parallel_sources import Pair, open_parallel, pairs_of
+from selfsent.data.parallel.parallel_formats import is_parallel
+from selfsent.data.parallel.parallel_sources import Pair, open_parallel, pairs_of
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 

@@ -2,7 +2,7 @@
 
 from tests.modules.transformer_models import open_bert, write_bert
 
-from selfsent.data.multilingual_texts import callable_tokenizer, train_shared_tokenizer, vocabulary_notes
+from selfsent.data.parallel.multilingual_texts import callable_tokenizer, train_shared_tokenizer, vocabulary_notes
 
 ENGLISH = [("en", f"the quick brown fox number {number} jumps over lazy dogs") for number in range(400)]
 FINNISH = [("fi", "nopea ruskea kettu hyppää laiskojen koirien yli")] * 4

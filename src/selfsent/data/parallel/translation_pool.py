@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from selfsent.data.arrow_file import materialise
 from selfsent.data.heldout import hash_of_text
-from selfsent.data.language_sampling import quotas
-from selfsent.data.parallel_filters import (
+from selfsent.data.parallel.language_sampling import quotas
+from selfsent.data.parallel.parallel_filters import (
     MAX_LENGTH_RATIO,
     english_side,
     is_untranslated,
     lengths_of,
     proportion_mask,
 )
-from selfsent.data.parallel_sources import Pair
+from selfsent.data.parallel.parallel_sources import Pair
 from selfsent.errors import UserError
 
 _COLUMNS = ("source", "target", "source_language", "language", "number")
@@ -89,7 +89,7 @@ class TranslationPool:
 
         Args:
             budget: Distinct sources, above 0.
-            alpha: See `selfsent.data.language_sampling.shares`; here of the distinct sources of each language.
+            alpha: See `selfsent.data.parallel.language_sampling.shares`; here of the distinct sources of each language.
 
         Raises:
             UserError: The budget is not above 0, or ``alpha`` is out of range.
@@ -137,7 +137,7 @@ def write_pool(
         path: The file to write.
         is_heldout: Tells of the English text of a pair (of the source, where no side is English) whether the pair is
             held out for evaluation; ``None`` keeps all.
-        max_length_ratio: See `selfsent.data.parallel_filters.proportion_mask`.
+        max_length_ratio: See `selfsent.data.parallel.parallel_filters.proportion_mask`.
 
     Raises:
         UserError: No pair is left, or a number is out of range.

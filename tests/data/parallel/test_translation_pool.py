@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from selfsent.data.parallel_filters import english_side, proportion_mask
-from selfsent.data.parallel_sources import Pair
-from selfsent.data.translation_pool import write_pool
+from selfsent.data.parallel.parallel_filters import english_side, proportion_mask
+from selfsent.data.parallel.parallel_sources import Pair
+from selfsent.data.parallel.translation_pool import write_pool
 from selfsent.errors import UserError
 
 

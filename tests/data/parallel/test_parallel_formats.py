@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from selfsent.data import translation_memory
 from selfsent.data.formats import BadRecord
-from selfsent.data.parallel_formats import check_equal_lengths, normal_code, read_aligned, read_po, read_tmx
+from selfsent.data.parallel import translation_memory
+from selfsent.data.parallel.parallel_formats import check_equal_lengths, normal_code, read_aligned, read_po, read_tmx
 from selfsent.errors import UserError
 
 TMX = """<?xml version="1.0" encoding="{encoding}"?>

@@ -25,22 +25,24 @@ from selfsent.data.columns import Row, is_header, layout_of, may_be_text
 from selfsent.data.compression import COMPRESSIONS, format_suffixes
 from selfsent.data.formats import BadRecord, is_readable, read_head
 from selfsent.data.languages import is_language_code, normal_code, unknown_code
-from selfsent.data.parallel_formats import (
+from selfsent.data.parallel.parallel_formats import (
     PREFIX,
     UNITS,
     check_equal_lengths,
     read_aligned,
 )
+from selfsent.data.parallel.translation_memory import AlignedRecords, LanguageTexts
+from selfsent.data.source import Source, source_of_tables
 from selfsent.data.source_files import (
     expanded,
+    file_tables,
     files_below,
     named_files,
     notes_of,
     readable_name,
     refuse_missing,
 )
-from selfsent.data.sources import Source, open_source
-from selfsent.data.translation_memory import AlignedRecords, LanguageTexts
+from selfsent.data.tables import Reading
 from selfsent.errors import UserError
 
 UNKNOWN_LANGUAGE = "und"
@@ -292,7 +294,8 @@ def _table_corpus(path: Path, opening: _Opening) -> _Corpus:
             " file of two columns en-de.tsv"
         )
     columns = languages if format_suffixes(path)[0] in _WITH_NAMES else None
-    table = open_source(path, columns=columns, header=opening.header, on_bad_row=opening.on_bad_row)
+    reading = Reading(columns, opening.header, opening.on_bad_row)
+    table = source_of_tables(file_tables(path), reading, spec=str(path))
     opening.notes.extend(note for note in table.notes if note not in opening.notes)
     return _Corpus(
         readable_name(Path(path.name)),
