@@ -31,7 +31,7 @@ from selfsent.evaluation.statistics import Mean, paired_bootstrap
 from selfsent.evaluation.tasks.docs_retrieval import docs_collection
 from selfsent.evaluation.tasks.retrieval import Collection, read_collection
 from selfsent.methods.document_contrast import START_FILE
-from selfsent.methods.train import train
+from selfsent.runs.train import train
 
 RESULTS = Path("results/document-search.json")
 COLLECTIONS = ("docs", "scifact", "vaswani", "cacm")

@@ -16,7 +16,7 @@ from tools.readme_tree import with_tree
 
 import selfsent
 from selfsent.methods import METHODS
-from selfsent.methods.recipe import shipped_recipes
+from selfsent.runs.recipe import shipped_recipes
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(module.name for module in pkgutil.walk_packages(selfsent.__path__, "selfsent."))

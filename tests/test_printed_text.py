@@ -22,8 +22,8 @@ from selfsent.drawing.one_tree import svg
 from selfsent.evaluation import progress
 from selfsent.evaluation.comparison import compare, compare_page
 from selfsent.evaluation.comparison.runs import Run
-from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.printed_text import TextTable, in_markdown, plain, show, visible
+from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.search.semantic_search import Hit, render_hits
 from selfsent.trees.builders import left_branching
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from selfsent.evaluation import evaluate
     from selfsent.loading import load
-    from selfsent.methods import train
+    from selfsent.runs import train
     from selfsent.search.semantic_search import SemanticSearch
 
 __version__ = "0.1.0"
@@ -21,9 +21,9 @@ _HOMES = {
     "SemanticSearch": "selfsent.search.semantic_search",
     "evaluate": "selfsent.evaluation",
     "load": "selfsent.loading",
-    "train": "selfsent.methods",
+    "train": "selfsent.runs.train",
 }
-_PACKAGES = ("data", "evaluation", "losses", "methods", "modules", "search", "training", "trees", "views")
+_PACKAGES = ("data", "evaluation", "losses", "methods", "modules", "runs", "search", "training", "trees", "views")
 
 
 def __getattr__(name: str) -> Any:

@@ -130,8 +130,8 @@ def train(
     device: Device = None,
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
-    from selfsent.methods.settings import parse_assignments
-    from selfsent.methods.train import Request, execute, named_recipe
+    from selfsent.runs.settings import parse_assignments
+    from selfsent.runs.train import Request, execute, named_recipe
 
     flags = {
         "num_train_epochs": epochs,
@@ -159,7 +159,7 @@ def train(
         device=device,
     )
     if named_recipe(request).has_many_runs:
-        from selfsent.methods.train_table import execute_table
+        from selfsent.runs.train_table import execute_table
 
         show(execute_table(request).render(), f"table written to {output}")
     else:
@@ -425,8 +425,8 @@ def parse(
 @app.command(cls=Command)
 def recipes() -> None:
     """List the recipes and the published number each one answers to."""
-    from selfsent.methods.recipe import read_recipe, shipped_recipes
-    from selfsent.methods.variants import variants_of
+    from selfsent.runs.recipe import read_recipe, shipped_recipes
+    from selfsent.runs.variants import variants_of
 
     table = TextTable(box=None, pad_edge=False)
     for heading in ("recipe", "method", "runs", "what", "answers to"):

@@ -23,11 +23,13 @@ from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
-from selfsent.methods import METHODS, train
+from selfsent.methods import METHODS
+from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.multilingual import MULTILINGUAL, MultilingualConfig
-from selfsent.methods.recipe import Assembly, Ingredients, read_recipe, shipped_recipes
-from selfsent.methods.settings import configure
-from selfsent.methods.variants import variants_of
+from selfsent.runs import train
+from selfsent.runs.recipe import read_recipe, shipped_recipes
+from selfsent.runs.settings import configure
+from selfsent.runs.variants import variants_of
 
 TARGETS = [
     "Ein Mann spielt auf der Bühne Gitarre.",

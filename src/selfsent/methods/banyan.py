@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfsent.losses import EntangledReconstructionLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
 from selfsent.modules.composition import Cell
 

@@ -49,7 +49,7 @@ from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
 from selfsent.documents.training_rows import is_mostly_single
 from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.modules import TreeEncoder
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit

@@ -52,7 +52,7 @@ from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import (
     PoolingName,
     open_teacher,

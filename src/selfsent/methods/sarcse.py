@@ -44,7 +44,7 @@ from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.training.numbers import shortened

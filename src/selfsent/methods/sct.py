@@ -64,7 +64,7 @@ from selfsent.losses.cross_view import CrossViewLoss, Head, Reference
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, Objective, require_same_width
 from selfsent.losses.queue_comparison import Comparison, Divergence, Enqueue, Queues, Reduction
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     PoolingName,

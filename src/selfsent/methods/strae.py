@@ -49,7 +49,7 @@ from torch import nn
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.losses.node_relations import Repeats
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
 from selfsent.modules.tree_finder import Structure
 

@@ -43,7 +43,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.losses.masked_language_modelling import MASKED_SHARE
 from selfsent.losses.translation_ranking import TranslationRankingLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import PoolingName, num_positions, open_transformer, tokenizer_of, training_limit
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.data.arrow_file import materialise
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Ingredients, split_for
+from selfsent.methods.method import Assembly, Ingredients, split_for
 from selfsent.methods.table_start import TableInit, start_table
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import Cell, CellInit

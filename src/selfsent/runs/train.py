@@ -14,10 +14,12 @@ from sentence_transformers import SentenceTransformer
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.source import Source
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Ingredients, Method, Recipe, find_recipe
-from selfsent.methods.run_data import Wanted, open_run_data, open_texts
-from selfsent.methods.settings import as_options, configure, split_settings
+from selfsent.methods import METHODS
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
+from selfsent.runs.recipe import Recipe, find_recipe
+from selfsent.runs.run_data import Wanted, open_run_data, open_texts
+from selfsent.runs.settings import as_options, configure, split_settings
 from selfsent.training.arguments import training_arguments
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
@@ -122,15 +124,13 @@ def execute(request: Request) -> SentenceTransformer:
     if recipe.has_many_runs:
         raise UserError(
             f"the recipe {recipe.name} has many runs and gives a table, no model;"
-            " use `selfsent train` or selfsent.methods.train_table"
+            " use `selfsent train` or selfsent.runs.train_table"
         )
     return train_recipe(recipe, request)
 
 
 def named_recipe(request: Request) -> Recipe:
     """Find the recipe that a request names."""
-    from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
-
     return find_recipe(request.method, METHODS)
 
 
@@ -144,8 +144,6 @@ def settle(recipe: Recipe, request: Request) -> tuple[Method, Any, dict[str, Any
         UserError: There is no such method, an option or an argument of the trainer is not known or not of its type, or
             the seed is none.
     """
-    from selfsent.methods import METHODS  # noqa: PLC0415 the registry imports this module
-
     seed = seed_of(recipe, request)
     if not is_seed(seed):
         raise UserError(f"the seed must be a whole number {SEED_RANGE}, got {shortened(seed)}")

@@ -18,7 +18,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.asking_documents import AskingDocuments
 from selfsent.evaluation.evaluator import PairsEvaluator
 from selfsent.evaluation.own_documents_evaluator import OwnDocumentsEvaluator
-from selfsent.methods.recipe import Ingredients
+from selfsent.methods.method import Ingredients
 from selfsent.training.arguments import BEST
 from selfsent.training.heldout_loss import HeldoutLoss
 

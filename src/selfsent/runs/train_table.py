@@ -14,11 +14,11 @@ from selfsent.errors import UserError
 from selfsent.evaluation.comparison.runs import open_runs
 from selfsent.evaluation.report import installed_versions
 from selfsent.evaluation.suites import suite_names
-from selfsent.methods.recipe import EVALUATE_DEV, Recipe
-from selfsent.methods.run_table import Line, Outcome, RunTable
-from selfsent.methods.settings import as_options
-from selfsent.methods.train import Request, named_recipe, request_of, seed_of, settle, source_of, train_recipe
-from selfsent.methods.variants import Variant, variants_of
+from selfsent.runs.recipe import EVALUATE_DEV, Recipe
+from selfsent.runs.run_table import Line, Outcome, RunTable
+from selfsent.runs.settings import as_options
+from selfsent.runs.train import Request, named_recipe, request_of, seed_of, settle, source_of, train_recipe
+from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
 from selfsent.training.run_identity import differences
 

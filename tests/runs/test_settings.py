@@ -4,8 +4,8 @@ from typing import Any, Literal
 import pytest
 
 from selfsent.errors import UserError
-from selfsent.methods.settings import as_options, configure, parse_assignments, split_settings
 from selfsent.methods.strae import StraeConfig, training
+from selfsent.runs.settings import as_options, configure, parse_assignments, split_settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,11 @@ from selfsent import methods
 from selfsent.errors import UserError
 from selfsent.evaluation.comparison import runs as evaluated_runs
 from selfsent.loading import model_content_hash
-from selfsent.methods import Method, train, train_table
-from selfsent.methods import train_table as train_table_function
-from selfsent.methods.recipe import Assembly, Ingredients
+from selfsent.methods import Method
+from selfsent.methods.method import Assembly, Ingredients
 from selfsent.one_writer import one_writer
+from selfsent.runs import train, train_table
+from selfsent.runs import train_table as train_table_function
 
 BASE = 'method = "tiny"\nseeds = [1, 2]\n[training]\nmax_steps = 2\nper_device_train_batch_size = 4\n'
 GRID = f'{BASE}[grid]\n"training.learning_rate" = [0.01, 0.1]\n'

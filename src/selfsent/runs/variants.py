@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Recipe
-from selfsent.methods.settings import split_settings
+from selfsent.runs.recipe import Recipe
+from selfsent.runs.settings import split_settings
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 
 _RUN_KEYS: Mapping[str, type] = {"name": str, "method": str, "options": dict, "training": dict, "max_rows": int}

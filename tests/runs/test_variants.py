@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Recipe, read_recipe
-from selfsent.methods.variants import variants_of
+from selfsent.runs.recipe import Recipe, read_recipe
+from selfsent.runs.variants import variants_of
 
 
 def written(folder: Path, text: str) -> Recipe:
