@@ -9,7 +9,7 @@ import torch
 from selfsent.drawing.one_tree import bracketed, indented, svg
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.trees.arrays import Tree
+from selfsent.trees.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from selfsent.errors import UserError, did_you_mean
 from selfsent.loading import load
 from selfsent.parsing.brackets import Span, parse_bracketed
 from selfsent.parsing.parsed_text import place_words
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
+from selfsent.trees.tree import Tree
 
 _GUTTER = 4
 _STRUCTURES = (*FIXED_BUILDERS, "random")
