@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.runtime.host_models import saved, tree
 from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
+from tests.runtime.host_models import saved, tree
 from transformers import PreTrainedTokenizerFast
 
 from selfsent.runtime import open_model, why_torch

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.runtime.host_models import KINDS, all_saved, saved
 from sentence_transformers import SentenceTransformer
+from tests.runtime.host_models import KINDS, all_saved, saved
 from transformers import PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
@@ -111,7 +111,7 @@ def test_an_unknown_prompt_is_refused_as_the_host_refuses_it(
     host, ours = pairs["tree"]
     with pytest.raises(ValueError, match="summary"):
         host.encode(["cat"], prompt_name="summary")
-    with pytest.raises(UserError, match="prompt_name must be one of .*'query', 'document'.*got 'summary'"):
+    with pytest.raises(UserError, match=r"prompt_name must be one of .*'query', 'document'.*got 'summary'"):
         ours.encode(["cat"], "summary")
 
 

@@ -117,15 +117,14 @@ class RuntimeModel:
         parts = [self._embed(prompted[start : start + size]) for start in range(0, len(prompted), size)]
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), dtype=np.float32)
 
-    def encode_query(self, texts: Sequence[str] | str, **options: Any) -> Floats:
+    def encode_query(self, texts: Sequence[str] | str, *, batch_size: int = _BATCH_SIZE, **_: Any) -> Floats:
         """Encode queries, with the prompt ``query`` where the model has one."""
-        name = "query" if "query" in self.prompts else None
-        return self.encode(texts, **{"prompt_name": name, **options})
+        return self.encode(texts, "query" if "query" in self.prompts else None, batch_size=batch_size)
 
-    def encode_document(self, texts: Sequence[str] | str, **options: Any) -> Floats:
+    def encode_document(self, texts: Sequence[str] | str, *, batch_size: int = _BATCH_SIZE, **_: Any) -> Floats:
         """Encode documents, with the prompt ``document``, ``passage`` or ``corpus`` where the model has one."""
         name = next((name for name in _DOCUMENT_PROMPTS if name in self.prompts), None)
-        return self.encode(texts, **{"prompt_name": name, **options})
+        return self.encode(texts, name, batch_size=batch_size)
 
     def num_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text, uncut."""

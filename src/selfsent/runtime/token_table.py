@@ -69,7 +69,8 @@ def read_static(folder: Path) -> TokenTable:
     """
     tokenizer = read_tokenizer(folder)
     tokenizer.no_padding()
-    limit = None if tokenizer.truncation is None else int(tokenizer.truncation["max_length"])
+    cut: Any = tokenizer.truncation
+    limit = None if cut is None else int(cut["max_length"])
     found = read_weights(folder, optional=("embedding.weight", "embeddings", "mapping", "weights"))
     table = found.get("embedding.weight", found.get("embeddings"))
     if table is None or table.dtype != np.float32:

@@ -144,7 +144,8 @@ class TreeTexts:
 
     def _induced(self, leaves: Floats, num_tokens: IntArray) -> tuple[IntArray, IntArray, Floats]:
         if num_tokens.max(initial=0) <= 1:  # nothing to merge
-            return *np.empty((2, 0), dtype=np.int64), leaves
+            left, right = np.empty((2, 0), dtype=np.int64)
+            return left, right, leaves
         if len(num_tokens) == 1 and num_tokens[0] <= _MOST_PLAIN_TOKENS and "numba" not in sys.modules:
             merged = merge_one(leaves, self._weight, self._bias)
             if merged is not None:
@@ -196,7 +197,7 @@ def with_neighbours(leaves: Floats, num_tokens: IntArray) -> Floats:
     sums[:-1] += leaves[1:] * are_neighbours
     counts[1:] += are_neighbours
     counts[:-1] += are_neighbours
-    return leaves + sums / np.maximum(counts, 1)
+    return (leaves + sums / np.maximum(counts, 1)).astype(np.float32)
 
 
 def read_trees(folder: Path) -> TreeTexts:
