@@ -286,13 +286,12 @@ def encode(
     device: Device = None,
 ) -> None:
     """Write the embeddings of a source to a file; an interrupted run continues."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.encoding import encode as run
 
     source = opened(input, columns, header, on_bad_row, max_rows, output=output)
-    report = run(
-        load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
-    )
+    opened_model = open_to_encode(model, device=device)
+    report = run(opened_model, source, output, model_path=model, batch_size=batch_size, overwrite=overwrite)
     note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
@@ -313,7 +312,7 @@ def index(
     device: Device = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.index_source import IndexRequest, index_source
 
     request = IndexRequest(
@@ -327,7 +326,7 @@ def index(
         max_rows=max_rows,
         batch_size=batch_size,
     )
-    report, notes = index_source(load(model, device=device), request, store, model_path=model)
+    report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
     note(*notes)
     show(*report.lines(store))
 
@@ -366,11 +365,15 @@ def tree(
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import require_file_place, write_text
     from selfsent.drawing.sentence import sentence_tree
-    from selfsent.drawing.side_by_side import tree_pair
 
     if output is not None:
         require_file_place(output)
-    shown = sentence_tree(model, sentence) if versus is None else tree_pair(model, sentence, versus)
+    if versus is None:
+        shown = sentence_tree(model, sentence)
+    else:
+        from selfsent.drawing.side_by_side import tree_pair
+
+        shown = tree_pair(model, sentence, versus)
     drawn = shown.drawn(format.value)
     if output is None and format is TreeFormat.svg:
         typer.echo(drawn.encode(sys.stdout.encoding, "xmlcharrefreplace").decode(sys.stdout.encoding))

@@ -58,9 +58,13 @@ def parse_filter(where: str, schema: Any) -> Condition | None:
         return None
 
     def condition(table: Any) -> NDArray[np.bool_]:
-        found = truth(table)
-        found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-        return np.asarray(found.fill_null(fill_value=False))
+        import pyarrow.compute as pc  # noqa: PLC0415 only a filter needs it
+
+        met: Any = pc.indices_nonzero(truth(table))  # pyright: ignore[reportAttributeAccessIssue] made at import
+        numbers = np.frombuffer(met.buffers()[1], np.uint64, len(met))  # Arrow's own way to numpy imports pandas
+        meets = np.zeros(len(table), dtype=bool)
+        meets[numbers] = True
+        return meets
 
     return condition
 
