@@ -17,7 +17,7 @@ from selfsent.search.document_indexing import index_documents
 from selfsent.search.mapped_store import MappedStore
 from selfsent.search.semantic_search import SemanticSearch
 
-HEAVY = ("torch", "sentence_transformers", "transformers", "lancedb", "numba", "pandas", "datasets")
+HEAVY = ("torch", "sentence_transformers", "transformers", "lancedb", "numba", "datasets")
 PROGRAM = f"""
 import atexit, sys
 atexit.register(lambda: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr))

@@ -61,9 +61,8 @@ def parse_filter(where: str, schema: Any) -> Condition | None:
         import pyarrow.compute as pc  # noqa: PLC0415 only a filter needs it
 
         met: Any = pc.indices_nonzero(truth(table))  # pyright: ignore[reportAttributeAccessIssue] made at import
-        numbers = np.frombuffer(met.buffers()[1], np.uint64, len(met))  # Arrow's own way to numpy imports pandas
         meets = np.zeros(len(table), dtype=bool)
-        meets[numbers] = True
+        meets[met.to_numpy()] = True
         return meets
 
     return condition
