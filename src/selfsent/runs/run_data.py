@@ -26,8 +26,9 @@ Best = Literal["auto", "own-documents", "sts-dev", "none"]
 """What tells the best checkpoint (``training.best``).
 
 ``own-documents``: parts of the documents that look for the rest (`selfsent.evaluation.tasks.asking_documents`);
-``sts-dev``: STS-B dev; ``none``: nothing, so that the last is kept. ``auto`` takes the first where a run reads documents
-and no evaluation data were named, else STS-B dev where it is there, else the loss on rows held out of the source.
+``sts-dev``: STS-B dev; ``none``: nothing, so that the last is kept. ``auto`` takes the first where a run reads
+documents and no evaluation data were named, else STS-B dev where it is there, else the loss on rows held out of the
+source.
 """
 
 _HELDOUT_ROWS = 1000
