@@ -16,28 +16,11 @@ BEGIN = "<!-- tree: written by `make format`, not by hand -->"
 END = "<!-- /tree -->"
 PACKAGE = ROOT / "src" / "selfsent"
 COMMENT_COLUMN = 32
-PIPELINE = [
-    "document_build",
-    "document_report",
-    "serving",
-    "export",
-    "documents",
-    "data",
-    "views",
-    "parsing",
-    "trees",
-    "counts",
-    "kernels",
-    "modules",
-    "losses",
-    "training",
-    "methods",
-    "runs",
-    "evaluation",
-    "search",
-    "runtime",
+PIPELINE = (
+    *("document_build", "document_report", "serving", "export", "documents", "data", "views", "parsing", "trees"),
+    *("counts", "kernels", "modules", "losses", "training", "methods", "runs", "evaluation", "search", "runtime"),
     "drawing",
-]
+)
 """The folders in the order in which a text passes through them: the main job first, then its parts."""
 
 
