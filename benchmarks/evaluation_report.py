@@ -18,8 +18,8 @@ from selfsent.evaluation.baselines import averaged_table
 from selfsent.evaluation.comparison.compare import compare
 from selfsent.evaluation.comparison.compare_page import save
 from selfsent.evaluation.report import Report, load_report
+from selfsent.evaluation.sentence_vectors import TreeModel
 from selfsent.evaluation.suites import evaluate
-from selfsent.evaluation.tasks.structure import TreeModel
 from selfsent.loading import load, model_content_hash
 
 OUTPUT = Path("results/evaluation")

@@ -40,7 +40,6 @@ from selfsent.printed_text import TextTable, show, visible
 app = typer.Typer(
     cls=CommandGroup,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -197,8 +196,8 @@ def evaluate(
     from selfsent import evaluation
     from selfsent.atomic import require_file_place
     from selfsent.evaluation.baselines import evaluate_with_baselines
-    from selfsent.evaluation.pairs import evaluate_own_labels
     from selfsent.evaluation.suites import refuse_unused, suite_names
+    from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 
     options = evaluation.SuiteOptions(
         split=one_of("--split", split, "test", "dev"),

@@ -15,18 +15,21 @@ from selfsent.documents.document import Document
 from selfsent.documents.documents import open_documents
 from selfsent.documents.training_corpus import training_corpus
 from selfsent.errors import UserError
-from selfsent.evaluation.asking_documents import AskingDocuments
-from selfsent.evaluation.evaluator import PairsEvaluator
-from selfsent.evaluation.own_documents_evaluator import OwnDocumentsEvaluator
+from selfsent.evaluation.bridges.evaluator import PairsEvaluator
+from selfsent.evaluation.bridges.own_documents_evaluator import OwnDocumentsEvaluator
+from selfsent.evaluation.tasks.asking_documents import AskingDocuments
 from selfsent.methods.method import Ingredients
 from selfsent.training.arguments import BEST
 from selfsent.training.heldout_loss import HeldoutLoss
 
 Best = Literal["auto", "own-documents", "sts-dev", "none"]
-"""What tells the best checkpoint (``training.best``): parts of the documents that look for the rest
-(`selfsent.evaluation.asking_documents`), STS-B dev, or nothing, so that the last is kept. ``auto`` takes the first
-where a run reads documents and no evaluation data were named, else STS-B dev where it is there, else the loss on rows
-held out of the source."""
+"""What tells the best checkpoint (``training.best``).
+
+``own-documents``: parts of the documents that look for the rest (`selfsent.evaluation.tasks.asking_documents`);
+``sts-dev``: STS-B dev; ``none``: nothing, so that the last is kept. ``auto`` takes the first where a run reads
+documents and no evaluation data were named, else STS-B dev where it is there, else the loss on rows held out of the
+source.
+"""
 
 _HELDOUT_ROWS = 1000
 _MOST_QUERIES = 500

@@ -9,7 +9,6 @@ of the sentences' F1.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +18,7 @@ from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.sentence_vectors import Encoder
+from selfsent.evaluation.sentence_vectors import Encoder, TreeModel
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
@@ -34,22 +33,6 @@ TREEBANKS = {"PTB": "trees/ptb-sample.mrg", "GUM": "trees/gum.ptb"}
 _SHORT_SENTENCE = 10
 _NUM_RANDOM_TREES = 5
 _SENTENCES_AT_ONCE = 512
-
-
-@runtime_checkable
-class TreeModel(Protocol):
-    """What the first module of a tree model offers: the tree it builds over whole words."""
-
-    def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[IntArray, IntArray]]:
-        """Build one binary tree over the words of each sentence.
-
-        Args:
-            sentences: The words of each sentence.
-
-        Returns:
-            Left and right child of every merge: leaves are ``0..n-1``, merge ``i`` makes node ``n + i``.
-        """
-        ...
 
 
 def inner_spans(spans: Iterable[tuple[int, int]], num_words: int) -> Spans:

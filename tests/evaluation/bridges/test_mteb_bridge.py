@@ -5,7 +5,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
-from selfsent.evaluation import mteb_bridge
+from selfsent.evaluation.bridges import mteb_bridge
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.evaluation.tasks import sts

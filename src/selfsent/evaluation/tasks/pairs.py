@@ -14,9 +14,9 @@ from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.store_search import store_report
 from selfsent.evaluation.suites import SuiteOptions, report_of
 from selfsent.evaluation.tasks.retrieval import Collection, read_collection, score_collection
+from selfsent.evaluation.tasks.store_search import store_report
 from selfsent.evaluation.tasks.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.search.store import Mode
 from selfsent.search.store_place import holds_store

@@ -4,7 +4,7 @@ import pytest
 
 from selfsent.documents.document import Document
 from selfsent.errors import UserError
-from selfsent.evaluation.asking_documents import AskingDocuments
+from selfsent.evaluation.tasks.asking_documents import AskingDocuments
 
 
 def corpus(num_documents: int, *, title: str = "") -> list[Document]:

@@ -5,7 +5,7 @@ from tests.evaluation.evaluation_data import Other, Table, collection, write_tsv
 
 from selfsent.errors import UserError
 from selfsent.evaluation import paired_differences
-from selfsent.evaluation.pairs import evaluate_own_labels
+from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 
 
 def own_pairs(path):

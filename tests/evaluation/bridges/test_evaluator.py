@@ -11,7 +11,7 @@ from selfsent.evaluation import (
     SuiteOptions,
     evaluate,
 )
-from selfsent.evaluation.evaluator import PairsEvaluator, SuiteEvaluator
+from selfsent.evaluation.bridges.evaluator import PairsEvaluator, SuiteEvaluator
 
 
 def test_the_training_evaluator_gives_the_dev_correlation_as_its_primary_metric(tmp_path, tiny_static_model):

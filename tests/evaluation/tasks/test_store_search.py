@@ -6,7 +6,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
-from selfsent.evaluation.pairs import evaluate_own_labels
+from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 from selfsent.search.index_source import IndexRequest, index_source
 
 
