@@ -167,7 +167,12 @@ def encode(
 
     opened = open_source(source, exclude=[output])
     return run(
-        open_to_encode(str(model), device=device), opened, output, model_path=model, batch_size=batch_size, overwrite=overwrite
+        open_to_encode(str(model), device=device),
+        opened,
+        output,
+        model_path=model,
+        batch_size=batch_size,
+        overwrite=overwrite,
     )
 
 
