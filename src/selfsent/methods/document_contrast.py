@@ -95,8 +95,8 @@ class DocumentContrastConfig:
 
     width: int = 256
     parts: str = "first,random"
-    temperature: float = 0.07
-    token_dropout: float = 0.1
+    temperature: float = 0.1
+    token_dropout: float = 0.2
     token_weights: TokenWeights = "idf"  # noqa: S105 no secret
     frequency_weight: float = 1e-3
     stems: bool = True
