@@ -47,6 +47,7 @@ from selfsent.search.store import Mode
 RESULTS = Path("results/document-search.json")
 COLLECTIONS = ("docs", "scifact", "vaswani", "cacm")
 SYSTEMS = ("bm25", "topics", "trained", "hybrid")
+_ROUNDED = 0.005  # a spread that is shown as 0.00
 MODES: tuple[Mode, ...] = ("text", "vector", "hybrid")
 
 Row = dict[str, Any]
@@ -199,7 +200,7 @@ def _cells(rows: Sequence[Row], key: str, systems: Sequence[str], pairs: Sequenc
     cells = [rows[0]["collection"], rows[0]["base"], str(len(rows))]
     for system in systems:
         values = [100 * float(np.mean(items[system])) for items in found if system in items]
-        spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 and np.std(values) > 0 else ""
+        spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 and np.std(values) > _ROUNDED else ""
         cells.append(f"{np.mean(values):.2f}{spread}" if values else "")
     for one, other in pairs:
         means = [np.mean([items[system] for items in found], axis=0)[:, None] for system in (one, other)]
