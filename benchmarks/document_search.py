@@ -30,17 +30,17 @@ from selfsent.documents import open_documents
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.documents.document import Document
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.docs_retrieval import docs_collection
 from selfsent.evaluation.document_scores import CosineScores, PassageScorer, Scores
 from selfsent.evaluation.fusion_weight import TwoScores
 from selfsent.evaluation.ranking import TOP_K, best, score_orders
-from selfsent.evaluation.retrieval import Collection, read_collection
 from selfsent.evaluation.statistics import Mean, paired_bootstrap
-from selfsent.evaluation.store_search import store_report
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.docs_retrieval import docs_collection
+from selfsent.evaluation.tasks.retrieval import Collection, read_collection
+from selfsent.evaluation.tasks.store_search import store_report
 from selfsent.loading import load
 from selfsent.methods.document_contrast import START_FILE
-from selfsent.methods.train import train
+from selfsent.runs.train import train
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.store import Mode
 
