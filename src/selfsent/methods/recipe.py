@@ -15,6 +15,7 @@ from selfsent.data.heldout import split_heldout
 from selfsent.data.sources import Source
 from selfsent.documents.document import Document
 from selfsent.errors import UserError, did_you_mean
+from selfsent.training.time_limit import TimeLimit
 
 _TYPES: Mapping[str, tuple[type, str]] = {
     "method": (str, "a text"),
@@ -67,6 +68,7 @@ class Assembly:
         teacher: ``--teacher``: path or name of a model to learn from.
         seed: Seed of the run, for choices made while building.
         device: Where to put the model.
+        limit: When the run should be over.
     """
 
     source: Source
@@ -77,6 +79,7 @@ class Assembly:
     teacher: str | None = None
     seed: int = 0
     device: str | None = None
+    limit: TimeLimit = field(default_factory=TimeLimit)
 
 
 def split_for(assembly: Assembly, dataset: Dataset) -> tuple[Dataset, Dataset | None]:

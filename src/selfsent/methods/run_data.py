@@ -27,6 +27,7 @@ Best = Literal["auto", "own-documents", "sts-dev", "none"]
 where a run reads documents and no evaluation data were named, else STS-B dev where it is there, else the loss on rows
 held out of the source."""
 
+_STS_DEV = "sts/STSBenchmark/dev.jsonl"
 _HELDOUT_ROWS = 1000
 _MOST_QUERIES = 500
 _MOST_OTHER_PASSAGES = 4000
@@ -160,9 +161,14 @@ def _best(arguments: Mapping[str, Any], wanted: Wanted, *, reads_documents: bool
     return "own-documents" if best == "auto" and reads_documents and wanted.data_dir is None else best
 
 
-def evaluation_data(data_dir: str | Path | None) -> Path | None:
-    """The folder that holds STS-B dev: the one named, or the environment's where it has the file."""
+def evaluation_data(data_dir: str | Path | None, *, holding: str = _STS_DEV) -> Path | None:
+    """The folder of evaluation data: the one named, or the environment's where it has what is needed.
+
+    Args:
+        data_dir: What a person named.
+        holding: The file, or folder, that the environment's has to hold.
+    """
     if data_dir is not None:
         return Path(data_dir)
     folder = os.environ.get("SELFSENT_DATA")
-    return Path(folder) if folder and (Path(folder) / "sts" / "STSBenchmark" / "dev.jsonl").is_file() else None
+    return Path(folder) if folder and (Path(folder) / holding).exists() else None
