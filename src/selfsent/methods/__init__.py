@@ -6,6 +6,7 @@
 from selfsent.methods.banyan import BANYAN
 from selfsent.methods.bi_lstm import BI_LSTM
 from selfsent.methods.document_contrast import DOCUMENT_CONTRAST
+from selfsent.methods.document_distillation import DOCUMENT_DISTILLATION
 from selfsent.methods.fasttext import FASTTEXT
 from selfsent.methods.mlm import MLM
 from selfsent.methods.multilingual import MULTILINGUAL
@@ -31,6 +32,7 @@ METHODS: dict[str, Method] = {
         BI_LSTM,
         FASTTEXT,
         DOCUMENT_CONTRAST,
+        DOCUMENT_DISTILLATION,
         SIMCSE,
         SIMCSE_SUP,
         SBERT_CLASSIFICATION,

@@ -14,9 +14,9 @@ from selfsent.evaluation.report import installed_versions
 from selfsent.evaluation.runs import open_runs
 from selfsent.evaluation.suites import suite_names
 from selfsent.methods.recipe import EVALUATE_DEV, Recipe
+from selfsent.methods.run_data import evaluation_data
 from selfsent.methods.run_table import Line, Outcome, RunTable
 from selfsent.methods.settings import as_options
-from selfsent.methods.run_data import evaluation_data
 from selfsent.methods.train import Request, data_hash, named_recipe, request_of, seed_of, settle, train_recipe
 from selfsent.methods.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
