@@ -20,8 +20,8 @@ from tqdm.auto import tqdm
 from selfsent.atomic import write_text
 from selfsent.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.data.cache_folder import cache_folder
+from selfsent.encoding import chunked, encode_texts
 from selfsent.errors import UserError
-from selfsent.search.encoding import chunked, encode_texts
 
 _VECTORS_FILE = "vectors.npy"
 _RECORD_FILE = "record.json"

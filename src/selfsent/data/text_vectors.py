@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
 from selfsent.data.heldout import hash_of_text
-from selfsent.search.encoding import chunked
-from selfsent.training.time_limit import TimeLimit
+from selfsent.encoding import chunked
+from selfsent.time_limit import TimeLimit
 
 _KEYS_FILE, _VECTORS_FILE, _COUNTS_FILE = "keys.bin", "vectors.bin", "counts.json"
 _TEXTS_A_PART = 512

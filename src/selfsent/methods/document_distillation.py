@@ -33,13 +33,13 @@ from selfsent.data.text_vectors import TextVectors
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
 from selfsent.documents.document import Document
 from selfsent.documents.passages import count_words, passages
+from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import open_teacher, width_of
-from selfsent.search.encoding import encode_texts
-from selfsent.search.stored_model import content_hash
+from selfsent.model_content import content_hash
+from selfsent.time_limit import TimeLimit
 from selfsent.training.random_state import preserved_random_state
-from selfsent.training.time_limit import TimeLimit
 
 _PASSAGES_AT_ONCE = 2000
 _TEACHER_SHARE = 0.6  # of the time that is left when the teacher begins

@@ -10,8 +10,8 @@ from typing import Any
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
+from selfsent.time_limit import TimeLimit
 from selfsent.training.metrics_log import MetricsLog
-from selfsent.training.time_limit import TimeLimit
 
 STATE_FILE = "fitting.json"
 """What a checkpoint of a loop of ours holds beside what the loop saves."""

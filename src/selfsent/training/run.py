@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
+from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
 from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_probe
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
@@ -27,7 +28,7 @@ from selfsent.training.provenance import provenance
 from selfsent.training.run_folder import RunFolder, resumable
 from selfsent.training.run_identity import identity
 from selfsent.training.seeded_views import with_seeded_views
-from selfsent.training.time_limit import TimeLimit, TimeLimitCallback
+from selfsent.training.time_limit_callback import TimeLimitCallback
 from selfsent.training.trainer import ExactTrainer
 
 logger = logging.getLogger(__name__)
