@@ -145,10 +145,29 @@ def _documents(wanted: Wanted, best: Best) -> RunData:
         data_dir = None if best == "none" else evaluation_data(wanted.data_dir)
         evaluator = None if data_dir is None else PairsEvaluator.of_sts_dev(data_dir)
         return RunData(source=corpus.source(str(wanted.data)), documents=corpus.documents, evaluator=evaluator)
-    asking = AskingDocuments(corpus.documents, corpus.num_documents)
-    tasks = asking.tasks(max_queries=_MOST_QUERIES, max_other_passages=_MOST_OTHER_PASSAGES)
+    evaluator, asking = own_documents_evaluator(corpus.documents, corpus.num_documents)
     source = replace(corpus, documents=asking).source(str(wanted.data))
-    return RunData(source=source, documents=asking, evaluator=OwnDocumentsEvaluator(tasks))
+    return RunData(source=source, documents=asking, evaluator=evaluator)
+
+
+def own_documents_evaluator(
+    documents: Iterable[Document], num_documents: int
+) -> tuple[OwnDocumentsEvaluator, AskingDocuments]:
+    """Make what measures a model by parts of documents that look for the rest.
+
+    Args:
+        documents: Read as often as wanted.
+        num_documents: How many there are.
+
+    Returns:
+        The evaluator, and the documents without the parts that ask.
+
+    Raises:
+        UserError: Fewer than two documents can ask.
+    """
+    asking = AskingDocuments(documents, num_documents)
+    tasks = asking.tasks(max_queries=_MOST_QUERIES, max_other_passages=_MOST_OTHER_PASSAGES)
+    return OwnDocumentsEvaluator(tasks), asking
 
 
 def _best(arguments: Mapping[str, Any], wanted: Wanted, *, reads_documents: bool) -> Best:
