@@ -32,6 +32,7 @@ from selfsent.training.run_folder import RunFolder
 _MEASURED_SHARE = 0.45
 """Of the minutes, what the measured run may take; the final run learns as long, and measuring needs some."""
 _LEAST_FINAL_SHARE = 0.25
+_NEARLY = 1.05
 _LONGEST_TEXT = 128
 _SYSTEMS = 4
 
@@ -86,6 +87,8 @@ class Learning:
             model = self._train(learned, self.folder.measured_model, {"training.best": "own-documents"}, minutes)
         except UserError as error:
             return self._learn_from_little(found, error)
+        if not self._limit.allows(60 * (self.request.minutes - minutes) * _NEARLY):
+            self._notes.append("learning ended because its minutes were over; more --minutes may find more")
         model, length = self._better_of_start(model, learned)
         self._announce_measuring(model, found)
         weight = chosen_weight(model, learned)
@@ -124,7 +127,12 @@ class Learning:
         seconds = max(self._limit.seconds_left, 60 * _LEAST_FINAL_SHARE * self.request.minutes)
         logger.info(
             "learning: the model of the store from all %s documents, %s %s, %s",
-            *(f"{len(found.corpus):,}", f"{num:,}", plan.unit, about(min(growth * took, seconds))),
+            *(
+                f"{len(found.corpus):,}",
+                f"{num:,}",
+                plan.unit if num > 1 else plan.unit.removesuffix("s"),
+                about(min(growth * took, seconds)),
+            ),
         )
         settings = {"training.best": "none", plan.length: num}
         self._train(found.corpus, output, settings, seconds / 60)

@@ -12,7 +12,7 @@ from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.source import Source
 from selfsent.data.sources import open_source
 from selfsent.documents.document import Document
-from selfsent.documents.documents import open_documents
+from selfsent.documents.documents import Documents, holds_whole_documents, open_documents
 from selfsent.documents.training_corpus import training_corpus
 from selfsent.errors import UserError
 from selfsent.evaluation.bridges.evaluator import PairsEvaluator
@@ -117,11 +117,14 @@ def open_run_data(wanted: Wanted, arguments: Mapping[str, Any], *, reads_documen
 
 
 def open_texts(wanted: Wanted) -> Source:
-    """Open the texts that were asked for.
+    """Open the texts that were asked for; of files of documents, the sentences of their passages.
 
     Raises:
-        UserError: As ``open_source``.
+        UserError: As ``open_source`` and ``open_documents``.
     """
+    if wanted.header is None and holds_whole_documents(wanted.data):
+        corpus = training_corpus(_open_documents(replace(wanted, max_rows=None)), wanted.folder)
+        return corpus.sentences(str(wanted.data), max_rows=wanted.max_rows)
     return open_source(
         wanted.data,
         columns=wanted.columns,
@@ -132,15 +135,18 @@ def open_texts(wanted: Wanted) -> Source:
     )
 
 
-def _documents(wanted: Wanted, best: Best) -> RunData:
-    documents = open_documents(
+def _open_documents(wanted: Wanted) -> Documents:
+    return open_documents(
         wanted.data,
         columns=wanted.columns,
         on_bad_row=wanted.on_bad_row,
         max_rows=wanted.max_rows,
         exclude=wanted.exclude,
     )
-    corpus = training_corpus(documents, wanted.folder)
+
+
+def _documents(wanted: Wanted, best: Best) -> RunData:
+    corpus = training_corpus(_open_documents(wanted), wanted.folder)
     if best != "own-documents":
         data_dir = None if best == "none" else evaluation_data(wanted.data_dir)
         evaluator = None if data_dir is None else PairsEvaluator.of_sts_dev(data_dir)
