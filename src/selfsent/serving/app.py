@@ -1,95 +1,59 @@
-"""The service over HTTP: one function of FastAPI an endpoint."""
+"""The service over HTTP: the application with its endpoints, and what stands around them."""
 
-import base64
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
-from typing import Annotated, Any, Literal
 
-import numpy as np
-from fastapi import FastAPI, HTTPException, Query, Response
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import FastAPI
 
-from selfsent.serving.model import NotATree, Prompt
-from selfsent.serving.served_store import Asked, NoDocument
+from selfsent import __version__
+from selfsent.serving.access import Access, Guard
+from selfsent.serving.body_reader import BodyReader
+from selfsent.serving.metrics import Counted
+from selfsent.serving.model_routes import model_routes
+from selfsent.serving.openai_routes import openai_routes
+from selfsent.serving.page_files import SafeHeaders
+from selfsent.serving.problems import add_handlers
 from selfsent.serving.service import Service
+from selfsent.serving.status_routes import status_routes
+from selfsent.serving.store_routes import store_routes
 
-PAGE = files("selfsent.serving").joinpath("page")
-KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-class SearchBody(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    query: str
-    k: int = Field(10, ge=1, le=200)
-    mode: Literal["hybrid", "vector", "text"] | None = None
-    where: str | None = None
-    offset: int = Field(0, ge=0)
-    all: bool = False
+_DESCRIPTION = (
+    "Search in a person's documents, and the embeddings behind it. Texts are Unicode, offsets count its characters, and"
+    " what is wrong with a request is told in one line."
+)
 
-class Pairs(BaseModel):
-    pairs: list[list[str]]
 
-class Embed(BaseModel):
-    model_config = ConfigDict(strict=True)
-    input: str | list[str]
-    model: str = ""
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
+def create_app(service: Service, access: Access | None = None) -> FastAPI:
+    """Make the application of a service.
 
-def create_app(service: Service) -> FastAPI:
-    app = FastAPI(title="selfsent", docs_url=None, redoc_url=None)
+    Args:
+        service: The open model, and perhaps its store. It is closed when the application stops, after what was accepted
+            is done.
+        access: Who may enter; default: whoever reaches it on this machine.
 
-    def asset(name: str) -> Response:
-        file = PAGE.joinpath(name)
-        if "/" in name or not file.is_file():
-            raise HTTPException(404, f"no such file: {name}")
-        return Response(file.read_bytes(), media_type=KINDS.get(name.rsplit(".")[-1]))
+    Returns:
+        The application, ready for ``uvicorn``.
+    """
 
-    @app.get("/")
-    async def page() -> Response:
-        return asset("index.html")
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(service.close)
 
-    app.get("/assets/{name}")(asset)
-    app.get("/page/{name}")(asset)
-
-    @app.post("/search")
-    async def search(body: SearchBody) -> Any:
-        asked = Asked(body.k, body.offset, body.mode or "hybrid", body.where, body.all)
-        return JSONResponse((await service.work("search", asked, lambda q: service.store.answers(q, asked), [body.query]))[0])
-
-    @app.get("/documents/{name:path}")
-    async def document(name: str) -> Any:
-        try:
-            return JSONResponse((await service.work("document", 0, lambda n: [service.store.document(x) for x in n], [name]))[0])
-        except NoDocument as e:
-            raise HTTPException(404, str(e))
-
-    @app.get("/tree")
-    async def tree(text: str, format: str = "json") -> Any:
-        try:
-            if format == "svg":
-                return Response((await service.work("tree", "svg", lambda n: [service.model.picture(x) for x in n], [text]))[0], media_type="image/svg+xml")
-            return {"text": text, "nodes": (await service.work("tree", 0, lambda n: [service.model.nodes(x) for x in n], [text]))[0]}
-        except NotATree as e:
-            raise HTTPException(404, str(e))
-
-    @app.post("/similarity")
-    async def similarity(body: Pairs) -> Any:
-        texts = [t for p in body.pairs for t in p]
-        v = np.array(await service.work("encode", None, service.model.encode, texts))
-        v = v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)
-        return {"similarities": [float(c) for c in (v[::2] * v[1::2]).sum(axis=1)]}
-
-    @app.get("/facts")
-    async def facts() -> Any:
-        s = (await service.work("facts", 0, lambda n: [service.store.facts()], [0]))[0] if service.store else {}
-        return {"model": service.model.facts(), "store": s, "report": bool(service.report and service.report.is_file())}
-
-    @app.get("/report")
-    async def report() -> Response:
-        return Response(service.report.read_bytes(), media_type="text/html")
-
-    @app.get("/map")
-    async def map_() -> Any:
-        return JSONResponse({"status": "computing"}, 202)
+    app = FastAPI(
+        title="selfsent",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    add_handlers(app)
+    for routes in (store_routes, model_routes, openai_routes, status_routes):
+        app.include_router(routes(service))
+    app.add_middleware(BodyReader, limits=service.limits)
+    app.add_middleware(Guard, access=access or Access(), max_requests=service.limits.max_requests)
+    app.add_middleware(Counted, metrics=service.metrics)
+    app.add_middleware(SafeHeaders)
     return app

@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 _BATCH_SIZE = 32
 
 
-class NotATree(UserError):
+class NotATreeError(UserError):
     """A tree was asked for, and the model builds none."""
 
 
@@ -77,7 +77,7 @@ class ServedModel:
         """Draw the tree of a text as SVG.
 
         Raises:
-            NotATree: The model builds no trees.
+            NotATreeError: The model builds no trees.
             UserError: The text has no token.
         """
         return self._tree(text).drawn("svg")
@@ -90,7 +90,7 @@ class ServedModel:
             leaf, and ``parent`` where it is not the root.
 
         Raises:
-            NotATree: The model builds no trees.
+            NotATreeError: The model builds no trees.
             UserError: The text has no token, or its tokens cannot be found in it.
         """
         tree = self._tree(text).tree
@@ -117,9 +117,17 @@ class ServedModel:
             "prompts": sorted(name for name, prompt in self.model.prompts.items() if prompt),
         }
 
-    def _tree(self, text: str) -> SentenceTree:
+    def require_trees(self) -> None:
+        """Refuse a model without trees.
+
+        Raises:
+            NotATreeError: It builds none.
+        """
         if not self.has_trees:
-            raise NotATree(f"the model {self.name} builds no trees; serve a tree model to see them")
+            raise NotATreeError(f"the model {self.name} builds no trees; serve a tree model to see them")
+
+    def _tree(self, text: str) -> SentenceTree:
+        self.require_trees()
         return sentence_tree(self.model, text)
 
     def _token_spans(self, text: str, num_read: int) -> list[tuple[int, int]]:

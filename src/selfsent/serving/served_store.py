@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,12 @@ from selfsent.search.hits import Answers, Hit
 from selfsent.search.lance_errors import require
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Mode
+from selfsent.serving.filters import checked_filter
 
-_PLACES = ("document", "id", "qualified_name", "file")
-_GAP = "\n"
+_UNREAD = frozenset({"vector", "words", "sources"})
 
 
-class NoDocument(UserError):
+class NoDocumentError(UserError):
     """The store holds no document of the name that was asked for."""
 
 
@@ -29,7 +27,7 @@ class Asked:
         k: How many answers.
         offset: How many of the best answers to leave out.
         mode: How to compare.
-        where: A filter, as ``selfsent.serving.filters`` writes it.
+        where: A filter, as the client wrote it.
         all: Give weak answers too.
     """
 
@@ -58,23 +56,29 @@ class ServedStore:
     ) -> None:
         self.search = SemanticSearch(place, model, device=device)
         self.show_paths = show_paths
+        self._opened = {"place": place, "model": model, "device": device, "show_paths": show_paths}
+
+    def reopened(self) -> "ServedStore":
+        """Open the store that is at the same place now; the model stays open if the store is of the same.
+
+        Raises:
+            UserError: As ``SemanticSearch``.
+        """
+        return ServedStore(**self._opened)
 
     @property
     def columns(self) -> list[str]:
         """Columns that a filter may name."""
-        hidden = {"vector", "words", "sources"} if self.show_paths else {"vector", "words", "sources", "file"}
-        return [name for name in self.search.store.columns if name not in hidden]
-
-    @property
-    def version(self) -> int:
-        """Version of the store that was read last."""
-        return self.search.store.version
+        return [name for name in self.search.store.columns if name not in _UNREAD]
 
     def answers(self, queries: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
-        """Answer queries as ``POST /search`` does."""
-        found = self.search.answers(
-            queries, asked.offset + asked.k, asked.mode, where=asked.where, all=asked.all
-        )
+        """Answer queries as ``POST /search`` does.
+
+        Raises:
+            UserError: As ``SemanticSearch.answers``, or the filter is none.
+        """
+        where = None if asked.where is None else checked_filter(asked.where, self.columns)
+        found = self.search.answers(queries, asked.offset + asked.k, asked.mode, where=where, all=asked.all)
         return [self._as_json(answers, asked.offset) for answers in found]
 
     def document(self, name: str) -> dict[str, Any]:
@@ -84,11 +88,11 @@ class ServedStore:
             name: Its id, as answers give it.
 
         Raises:
-            NoDocument: There is none.
+            NoDocumentError: There is none.
         """
         rows = self.search.store.read(lambda: self._rows_of(name))
         if not rows:
-            raise NoDocument(f"the store holds no document {name!r}; take the `document` of an answer")
+            raise NoDocumentError(f"the store holds no document {name!r}; take the `document` of an answer")
         text, passages = put_together(rows)
         found: dict[str, Any] = {"document": name, "title": rows[0].get("title") or ""}
         if self.show_paths:
@@ -129,7 +133,7 @@ class ServedStore:
         return shown
 
     def _rows_of(self, name: str) -> list[dict[str, Any]]:
-        columns = [one for one in self.search.store.columns if one not in ("vector", "words")]
+        columns = [name for name in self.search.store.columns if name not in ("vector", "words")]
         expressions = require("lancedb.expr")
         for column in ("document", "id"):
             if column in columns:
@@ -165,7 +169,7 @@ def put_together(rows: Sequence[dict[str, Any]]) -> tuple[str, list[dict[str, An
         start = length if row.get("start") is None else int(row["start"])
         if start > length:
             gap = start - length
-            pieces.append(_GAP * min(gap, 2) + " " * (gap - 2) if gap > 1 else " ")
+            pieces.append("\n" * min(gap, 2) + " " * (gap - 2) if gap > 1 else " ")
             length = start
         kept = text[length - start :]
         pieces.append(kept)

@@ -17,7 +17,7 @@ _LONGEST_RETRY_S = 60
 Run = Callable[[list[Any]], Sequence[Any]]
 
 
-class Overloaded(Exception):  # noqa: N818 it is no error of the program
+class OverloadedError(Exception):
     """The queue is full.
 
     Args:
@@ -29,7 +29,7 @@ class Overloaded(Exception):  # noqa: N818 it is no error of the program
         self.retry_after_s = retry_after_s
 
 
-class Stopping(Exception):  # noqa: N818 as above
+class StoppingError(Exception):
     """The service is being stopped and accepts nothing new."""
 
 
@@ -93,21 +93,26 @@ class WorkQueue:
             Futures of the results, in order; each has those of at most ``max_batch`` items.
 
         Raises:
-            Overloaded: Too much is waiting.
-            Stopping: The queue is closed.
+            OverloadedError: Too much is waiting.
+            StoppingError: The queue is closed.
         """
         size = self._max_batch
         pieces = [_Piece(key, run, list(items[at : at + size])) for at in range(0, len(items), size)]
         with self._changed:
             if self._is_closed:
-                raise Stopping("the service is being stopped; ask again when it runs")
+                raise StoppingError("the service is being stopped; ask again when it runs")
             lane = self._lanes.setdefault(kind, _Lane())
             if len(lane.waiting) + len(pieces) > self._max_waiting:
                 waiting_s = lane.seconds_a_piece * len(lane.waiting)
-                raise Overloaded(min(_LONGEST_RETRY_S, max(1, math.ceil(waiting_s))))
+                raise OverloadedError(min(_LONGEST_RETRY_S, max(1, math.ceil(waiting_s))))
             lane.waiting.extend(pieces)
             self._changed.notify()
         return [piece.future for piece in pieces]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is accepted."""
+        return self._is_closed
 
     @property
     def num_waiting(self) -> dict[str, int]:
