@@ -43,6 +43,7 @@ HANDBOOK = {
         [f"Section {number} says that rule {number} of the house applies." for number in range(300)],
     ),
 }
+WEAK_BELOW = 0.12
 GROUPS = ["leave, days, child", "travel, flight, train", "receipts, cost", "rules, house"]
 
 
@@ -53,6 +54,7 @@ class Service:
     Args:
         refusals: Statuses to answer the next requests for data with, each with a sentence.
         has_trees: Whether the model has trees.
+        has_store: Whether there is a store beside the model.
         key: Key that requests for data must bring.
         num_points: Points on the map.
         map_waits: How many times the map says that it is still being laid out.
@@ -62,6 +64,7 @@ class Service:
 
     refusals: list[tuple[int, str]] = field(default_factory=list)
     has_trees: bool = True
+    has_store: bool = True
     key: str | None = None
     num_points: int = 400
     map_waits: int = 0
@@ -80,11 +83,11 @@ class Service:
             return 200, {"similarities": [_similarity(*pair) for pair in body["pairs"]]}
         if path == "/tree":
             text = query["text"][0]
-            return (200, _tree(text)) if self.has_trees else (400, {"detail": "the model has no trees"})
+            return (200, _tree(text)) if self.has_trees else (404, {"detail": "the model builds no trees"})
         if path == "/facts":
             num_passages = sum(len(passages) for _, passages in HANDBOOK.values())
-            store = {"documents": len(HANDBOOK), "passages": num_passages, "fusion_weight": 0.25}
-            return 200, {"model": {"kind": "tree", "dimension": 256}, "store": store, "report": True}
+            store = {"documents": len(HANDBOOK), "passages": num_passages, "fusion_weight": 0.25, "weak_below": WEAK_BELOW}
+            return 200, {"model": {"kind": "tree", "dimension": 256}, "store": store if self.has_store else {}, "report": True}
         if path == "/map":
             if self.map_waits:
                 self.map_waits -= 1
@@ -99,17 +102,16 @@ class Service:
         for words, let_go in self.hold.items():
             if words in query:
                 let_go.wait(20)
-        found = sorted(_hits(query), key=lambda hit: -hit["score"])
-        weak = [hit for hit in found if hit["score"] < 0.12]
-        shown = [hit for hit in found if body.get("all") or hit not in weak][offset : offset + k]
-        for rank, hit in enumerate(shown, start=offset + 1):
+        found = sorted(_hits(query), key=lambda hit: -hit["score"])[: offset + k]
+        shown = [hit for hit in found if body.get("all") or hit["score"] >= WEAK_BELOW]
+        for rank, hit in enumerate(shown, start=1):
             hit["rank"] = rank
-        return {"hits": shown, "hidden": 0 if body.get("all") else len(weak)}
+        return {"hits": shown[offset:], "hidden": len(found) - len(shown)}
 
     def _map(self) -> dict[str, Any]:
         draw = random.Random(4)
         documents = list(HANDBOOK)
-        columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", "document", "title", "group")}
+        columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", "document", "title", "group", "start")}
         for number in range(self.num_points):
             document = documents[number % len(documents)]
             group = number % len(GROUPS)
@@ -118,6 +120,7 @@ class Service:
             columns["document"].append(document)
             columns["title"].append(HANDBOOK[document][0])
             columns["group"].append(group)
+            columns["start"].append(next((start for start, _, _ in _passages(document)), 0))
         return {**columns, "groups": GROUPS}
 
 

@@ -5,6 +5,10 @@ import { calm, complain } from "./notices.js";
 import * as service from "./service.js";
 
 const view = find("view-about");
+const NAMES = {
+  max_tokens: "tokens read of a text", fusion_weight: "weight of meaning in Both", weak_below: "weak answers have a cosine below",
+  vector_index: "approximate index of vectors",
+};
 
 /** Show the facts, as the service has them now. */
 export async function enter() {
@@ -12,10 +16,10 @@ export async function enter() {
   const heading = make("h1", { id: "about-heading", tabindex: "-1" }, "About this search");
   if (!view.childElementCount) view.replaceChildren(heading, make("p.soft", null, "…"));
   try {
-    const facts = await service.facts();
+    const facts = await service.facts({ isFresh: true });
     calm();
     const shown = view.querySelector("h1") ?? heading;
-    view.replaceChildren(shown, ...[report(facts), ...tables(facts), keys(), programs()].filter(Boolean));
+    view.replaceChildren(shown, ...[report(facts), ...tables(facts), keys(), programs(), forgetting()].filter(Boolean));
   } catch (error) {
     complain(error, () => enter());
   }
@@ -38,7 +42,7 @@ function listOf(values) {
   return make(
     "dl", null,
     ...Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "").flatMap(([name, value]) => [
-      make("dt", null, name.replace(/_/g, " ")), make("dd", { dir: "auto" }, shown(value)),
+      make("dt", null, NAMES[name] ?? name.replace(/_/g, " ")), make("dd", { dir: "auto" }, shown(value)),
     ]),
   );
 }
@@ -46,7 +50,7 @@ function listOf(values) {
 function shown(value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") return Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(4)));
-  if (Array.isArray(value)) return value.map(shown).join(", ");
+  if (Array.isArray(value)) return value.map(shown).join(", ") || "none";
   if (typeof value === "object") return Object.entries(value).map(([name, one]) => `${name.replace(/_/g, " ")}: ${shown(one)}`).join("; ");
   return String(value);
 }
@@ -58,6 +62,16 @@ function keys() {
     ["arrows", "in a tree: to the parent, a child, a neighbour; on the map: move"], ["+ − 0", "on the map: nearer, farther, all of it"],
   ];
   return make("div", null, make("h2", null, "Keys"), make("dl.keys", null, ...rows.flatMap(([key, what]) => [make("dt", null, make("kbd", null, key)), make("dd", null, what)])));
+}
+
+function forgetting() {
+  if (!service.hasKey()) return null;
+  const button = make("button", { type: "button" }, "Forget the key");
+  button.onclick = () => {
+    service.forgetKey();
+    button.replaceWith(make("span.soft", { role: "status" }, "The key is forgotten."));
+  };
+  return make("p", null, button);
 }
 
 function programs() {

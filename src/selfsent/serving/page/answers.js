@@ -31,17 +31,21 @@ export function answer(hit) {
     content.replaceChildren(markedText(hit.text, hit.words, hit.phrase, from, to));
     text.replaceChildren(from > 0 ? "… " : "", content, to < hit.text.length ? " …" : "");
     text.classList.toggle("whole", isWhole);
-    text.dataset.from = from;
+    Object.assign(text.dataset, { from, to });
   };
   show(part);
   const item = make(
     "li.answer",
     null,
-    make("h3", null, title),
+    make("h2", null, title),
     make("p.place", null, make("span", { dir: "auto" }, placeName(hit)), make("span.score", { title: "score" }, score(hit))),
     text,
   );
-  item.append(actions(hit, item, part, () => show([0, hit.text.length], true)));
+  const showPhrase = () => {
+    const [from, to] = [Number(text.dataset.from), Number(text.dataset.to)];
+    if (hit.phrase[0] < from || hit.phrase[1] > to) show(excerpt(hit.text, [], hit.phrase));
+  };
+  item.append(actions(hit, item, part, showPhrase, () => show([0, hit.text.length], true)));
   return item;
 }
 
@@ -64,9 +68,8 @@ function placeName(hit) {
   return name ? `${name}${at}` : "";
 }
 
-function actions(hit, item, [from, to], showWhole) {
+function actions(hit, item, [from, to], showPhrase, showWhole) {
   const row = make("p.actions");
-  let whole = null;
   if (hit.phrase) {
     const button = make("button.link", { type: "button", "aria-expanded": "false" }, "Tree");
     button.setAttribute("aria-label", `Tree of the phrase in ${hit.title}`);
@@ -74,7 +77,7 @@ function actions(hit, item, [from, to], showWhole) {
     button.onclick = () => {
       const open = button.getAttribute("aria-expanded") !== "true";
       button.setAttribute("aria-expanded", String(open));
-      if (open && (hit.phrase[0] < from || hit.phrase[1] > to)) whole?.click();
+      if (open) showPhrase();
       if (open && !drawn) item.append((drawn = phraseTree(hit, (node) => lightIn(item, node))));
       drawn.hidden = !open;
       if (!open) lightIn(item, null);
@@ -82,12 +85,11 @@ function actions(hit, item, [from, to], showWhole) {
     row.append(button);
   }
   if (from > 0 || to < hit.text.length) {
-    whole = make("button.link", { type: "button", "aria-label": `Whole passage of ${hit.title}` }, "Whole passage");
+    const whole = make("button.link", { type: "button", "aria-label": `Whole passage of ${hit.title}` }, "Whole passage");
     whole.onclick = () => {
-      if (document.activeElement === whole) item.querySelector("h3 a").focus({ preventScroll: true });
+      if (document.activeElement === whole) item.querySelector("h2 a").focus({ preventScroll: true });
       showWhole();
       whole.remove();
-      whole = null;
     };
     row.append(whole);
   }

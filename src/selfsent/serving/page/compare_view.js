@@ -56,7 +56,8 @@ async function compare() {
   try {
     const [similarity] = await service.similarities([pair], signal);
     calm();
-    outcome.replaceChildren(...gauge(similarity));
+    const level = (await service.facts().catch(() => null))?.store?.weak_below;
+    outcome.replaceChildren(...gauge(similarity, level));
     say(`Similarity ${number(similarity)}.`);
     if (hasTrees) await showTrees(pair, signal);
   } catch (error) {
@@ -67,7 +68,7 @@ async function compare() {
 
 const number = (value) => (typeof value === "number" ? value.toFixed(3) : "not known");
 
-function gauge(value) {
+function gauge(value, level) {
   const at = typeof value === "number" ? Math.max(-1, Math.min(1, value)) : 0;
   const place = (from) => 14 + 194 * (from + 1);
   const scale = draw(
@@ -77,12 +78,14 @@ function gauge(value) {
     ...[-1, 0, 1].flatMap((tick) => [
       draw("path.rule", { d: `M${place(tick)} 5V11` }), draw("text", { x: place(tick), y: 28, "text-anchor": "middle" }, String(tick)),
     ]),
+    ...(level ? [draw("path.level", { d: `M${place(level)} 1V15` })] : []),
     draw("circle", { cx: place(at), cy: 8, r: 6 }),
   );
   return [
     make("p.figure", null, make("b", null, number(value)), make("span.soft", null, " cosine similarity")),
     scale,
-  ];
+    level && make("p.soft", null, make("span.level", { "aria-hidden": "true" }), `Texts of this store drawn at random hardly ever reach ${number(level)}.`),
+  ].filter(Boolean);
 }
 
 // --- trees -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import * as map from "./map_view.js";
 import { calm, complain } from "./notices.js";
 import * as reader from "./document_view.js";
 import * as search from "./search_view.js";
+import * as service from "./service.js";
 
 const VIEWS = { search, document: reader, map, compare, about };
 const ASKING = new Set(["search", "document", "map"]);
@@ -52,6 +53,7 @@ addEventListener("keydown", (event) => {
   const isSlash = event.key === "/" && !event.ctrlKey && !event.metaKey && !isTyping(document.activeElement);
   const isCommand = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
   if (isSlash || isCommand) {
+    if (document.querySelector("nav [data-view=search]").hidden) return;
     if (find("asking").hidden) go("?");
     find("query").focus();
     find("query").select();
@@ -93,5 +95,11 @@ history.scrollRestoration = "manual";
 showTheme();
 onAddress(show);
 search.listen(() => VIEWS[current].typed ? VIEWS[current].typed() : VIEWS[current].enter({}));
+// Without a store there is nothing to search: the page then compares sentences.
+service.facts().then(({ store }) => {
+  if (store && Object.keys(store).length) return;
+  for (const link of document.querySelectorAll("nav a")) link.hidden = ["search", "map"].includes(link.dataset.view);
+  if (current !== "about" && current !== "compare") go("?view=compare");
+}, () => {});
 await show({ isFirst: true });
 if (current === "search" && !parts().q && matchMedia("(hover: hover)").matches) find("query").focus();

@@ -40,7 +40,7 @@ export function phraseTree(hit, light) {
           light(node);
         },
       });
-      picture.replaceChildren(scrolling(drawn.element, "Drawing of the tree"));
+      picture.replaceChildren(scrolling(drawn.element, `Drawing of the tree in ${hit.title}`));
       drawn.choose(start);
       if (!roomIn(picture)) picture.firstChild.scrollLeft = Math.max(0, start.x - picture.clientWidth / 2);
       wider.disabled = !top.parent && !folded.size;
@@ -66,7 +66,7 @@ const found = new Map();
 
 /** Make a list of the passages nearest to a text, which follows what is pointed at. */
 function nearPassages(ownDocument) {
-  const heading = make("h4"), list = make("ol"), more = make("p");
+  const heading = make("h3"), list = make("ol"), more = make("p");
   const element = make("div.near", null, heading, list, more);
   let request = null, at = null;
   const ask = settled(async (text) => {

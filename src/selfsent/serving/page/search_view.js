@@ -8,10 +8,11 @@ import * as service from "./service.js";
 import { welcome } from "./welcome.js";
 
 const A_PAGE = 10;
+const MOST = 200;
 const PAUSE_MS = 160;
 
 const form = find("asking"), field = find("query"), where = find("where"), view = find("view-search");
-const heading = make("h1", { id: "search-heading", tabindex: "-1" });
+const heading = make("h1", { id: "search-heading", tabindex: "-1" }, "Search the documents");
 const list = make("ol.answers", { "aria-labelledby": "search-heading" });
 const hint = make("p.hint.soft", { hidden: true });
 const rest = make("p.rest");
@@ -19,7 +20,7 @@ const empty = make("div.empty");
 view.append(heading, hint, list, rest, empty);
 
 let followed = null;
-let wanted = "", hits = [], hidden = 0, isAll = false, request = null;
+let wanted = "", hits = [], hidden = 0, reached = 0, isAll = false, request = null;
 
 /** What the form asks for, as parts of the address. */
 export function asked() {
@@ -79,6 +80,7 @@ async function ask(query, { all = false, again = false } = {}) {
     const found = await answersTo(query, { all }, request.signal);
     calm();
     ({ hits, hidden } = found);
+    reached = A_PAGE;
     show(query);
   } catch (error) {
     if (error.name !== "AbortError") wanted = "";
@@ -110,7 +112,8 @@ function show(query) {
   say(`${hits.length ? counted(hits.length, "answer") : "No answer"} for ${short(query.q)}${hidden ? `; ${counted(hidden, "weaker answer")} hidden` : ""}.`);
 }
 
-const isFull = () => hits.length + hidden >= A_PAGE && (hits.length + hidden) % A_PAGE === 0;
+/** Whether the service may know more: it gave as many as it was asked for. */
+const isFull = () => hits.length + hidden >= reached && reached < MOST;
 
 function headline(query) {
   const answers = counted(hits.length, "document");
@@ -141,16 +144,14 @@ function showRest(query) {
 async function more(query) {
   const before = hits.length;
   try {
-    const found = await answersTo(query, { offset: before + hidden, all: isAll }, request?.signal);
-    const known = new Set(hits.map((hit) => hit.document));
-    const others = found.hits.filter((hit) => !known.has(hit.document));
-    hits = [...hits, ...others];
-    hidden += found.hidden;
-    list.append(...others.map((hit) => answer(hit)));
+    const found = await answersTo(query, { offset: before, k: reached + A_PAGE - before, all: isAll }, request?.signal);
+    reached += A_PAGE;
+    hits = [...hits, ...found.hits];
+    hidden = found.hidden;
+    list.append(...found.hits.map((hit) => answer(hit)));
     heading.textContent = headline(query);
-    if (found.hits.length + found.hidden < A_PAGE) rest.replaceChildren();
-    else showRest(query);
-    say(others.length ? `${counted(others.length, "more answer")}.` : "There are no more answers.");
+    showRest(query);
+    say(found.hits.length ? `${counted(found.hits.length, "more answer")}.` : "There are no more answers.");
     links()[before]?.focus();
   } catch (error) {
     complain(error, () => more(query));
@@ -193,7 +194,7 @@ form.addEventListener("submit", (event) => {
   else ask(asked(), { again: true });
 });
 
-const links = () => [...list.querySelectorAll("h3 a")];
+const links = () => [...list.querySelectorAll("h2 a")];
 
 /** Move between the field and the answers; tells whether the key had a meaning. */
 export function onKey(event) {

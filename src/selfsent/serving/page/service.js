@@ -15,6 +15,7 @@ export class Failure extends Error {
   }
 }
 
+export const forgetKey = () => sessionStorage.removeItem(KEY);
 export const hasKey = () => Boolean(sessionStorage.getItem(KEY));
 
 /** Search; `query`, and of `k`, `mode`, `where`, `offset` and `all` what differs from the default. */
@@ -23,7 +24,18 @@ export const similarities = async (pairs, signal) =>
   (await ask("similarity", { body: { pairs }, signal })).similarities;
 export const tree = (text, signal) => ask(`tree?format=json&text=${encodeURIComponent(text)}`, { signal });
 export const documentOf = (id, signal) => ask(`documents/${encodeURIComponent(id)}`, { signal });
-export const facts = () => ask("facts", {});
+let known = null;
+
+/** What model and store are; asked once, unless it is to be fresh. */
+export function facts({ isFresh = false } = {}) {
+  if (isFresh || !known) {
+    known = ask("facts", {});
+    known.catch(() => {
+      known = null;
+    });
+  }
+  return known;
+}
 
 /** Fetch the map; `waiting` is called each time the service says that it is still being laid out. */
 export async function mapOfCorpus(waiting, signal) {

@@ -3,12 +3,9 @@
 import { count, counted, make } from "./elements.js";
 import * as service from "./service.js";
 
-let known = null;
-
 /** Write the first lines into a place, once the facts are there. */
 export async function welcome(place) {
-  known ??= service.facts().catch(() => null);
-  const lines = sentences(await known);
+  const lines = sentences(await service.facts().catch(() => null));
   if (!place.isConnected || place.childElementCount) return;
   place.append(
     ...lines.map((line) => make("p", null, line)),
