@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 MAX_TEXTS = 2048
 """Texts of one request for embeddings, as in the OpenAI API, and twice the pairs of one for similarities."""
@@ -16,6 +16,20 @@ Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
 NotEmpty = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
 Query = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
 Span = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+_TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}
+_TEXTS_SCHEMA = {"type": "array", "items": _TEXT_SCHEMA, "minItems": 1, "maxItems": MAX_TEXTS}
+
+
+def _texts_of_input(value: Any) -> Any:
+    """Make a list of one text, and refuse token ids, which clients make with the tokenizer of another model."""
+    if isinstance(value, list) and any(isinstance(one, int | list) for one in value):
+        raise ValueError(
+            "text, since token ids of another tokenizer mean nothing to this model (LangChain:"
+            " check_embedding_ctx_length=False)"
+        )
+    return [value] if isinstance(value, str) else value
 
 
 class _Asked(BaseModel):
@@ -48,7 +62,12 @@ class EmbeddingsBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    input: NotEmpty | Annotated[list[NotEmpty], Field(min_length=1, max_length=MAX_TEXTS)]
+    input: Annotated[
+        list[NotEmpty],
+        BeforeValidator(_texts_of_input),
+        Field(min_length=1, max_length=MAX_TEXTS),
+        WithJsonSchema({"anyOf": [_TEXT_SCHEMA, _TEXTS_SCHEMA]}),
+    ]
     model: str = Field("", max_length=1000, description="Any name: the one model there is answers, and names itself.")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, ge=1, description="Leading values of each vector.")
@@ -56,17 +75,6 @@ class EmbeddingsBody(BaseModel):
     input_type: Literal["query", "document"] | None = Field(
         None, description="Which prompt of the model to put before."
     )
-
-    @field_validator("input", mode="before")
-    @classmethod
-    def refuse_tokens(cls, value: Any) -> Any:
-        """Refuse token ids, which clients make with the tokenizer of another model."""
-        if isinstance(value, list) and any(isinstance(one, int | list) for one in value):
-            raise ValueError(
-                "text, since token ids of another tokenizer mean nothing to this model (LangChain:"
-                " check_embedding_ctx_length=False)"
-            )
-        return value
 
 
 class Problem(BaseModel):

@@ -11,7 +11,7 @@ from selfsent.errors import UserError, did_you_mean
 
 _EXAMPLE = "\"file LIKE 'guide/%' AND page > 3\""
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-_COMPARISONS: dict[type[exp.Expression], str] = {
+_COMPARISONS: dict[type[exp.Expr], str] = {
     exp.And: "AND",
     exp.Or: "OR",
     exp.EQ: "=",
@@ -50,8 +50,9 @@ def checked_filter(text: str, columns: Collection[str]) -> str:
     try:
         statements = parse(text, dialect=_Filter)
     except SqlglotError as error:
-        reason = str(error).splitlines()[0].partition(". Line")[0].rstrip(".")
-        raise UserError(f"the filter {_short(text)} is not complete ({reason}); write one as {_EXAMPLE}") from error
+        raise UserError(
+            f"the filter {_short(text)} is no whole expression; close quotes and brackets, and write it as {_EXAMPLE}"
+        ) from error
     except RecursionError as error:
         raise UserError(f"the filter {_short(text)} has too many brackets inside one another; use fewer") from error
     if len(statements) != 1 or statements[0] is None:
@@ -70,7 +71,7 @@ class _Writer:
     def __init__(self, text: str, columns: Collection[str]) -> None:
         self._text = text
         self._columns = columns
-        self._special: dict[type[exp.Expression], Callable[[Any], str]] = {
+        self._special: dict[type[exp.Expr], Callable[[Any], str]] = {
             exp.Column: self._column,
             exp.Literal: self._literal,
             exp.Boolean: lambda node: "TRUE" if node.this else "FALSE",
@@ -82,7 +83,7 @@ class _Writer:
             exp.Between: self._between,
         }
 
-    def written(self, node: exp.Expression) -> str:
+    def written(self, node: exp.Expr) -> str:
         """Write a node and what is below it.
 
         Raises:
@@ -118,7 +119,7 @@ class _Writer:
         return number
 
     def _in(self, node: exp.In) -> str:
-        values: list[exp.Expression] = node.args.get("expressions") or []
+        values: list[exp.Expr] = node.args.get("expressions") or []
         if not values or any(node.args.get(name) for name in ("query", "unnest", "field")):
             raise UserError(f'IN needs values in brackets, got {_short(self._text)}; write it as "line IN (1, 2)"')
         return f"({self.written(node.this)} IN ({', '.join(map(self.written, values))}))"

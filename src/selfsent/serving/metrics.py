@@ -4,7 +4,7 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from selfsent.serving.access import App, Receive, Scope, Send
+from selfsent.serving.access import App, Message, Receive, Scope, Send
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -17,28 +17,35 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        register = {"registry": self.registry}
         self.requests = Counter(
-            "selfsent_requests", "Requests answered, by endpoint and status.", ["endpoint", "status"], **register
+            "selfsent_requests",
+            "Requests answered, by endpoint and status.",
+            ["endpoint", "status"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "selfsent_request_seconds",
             "Seconds from a request's head to its answer.",
             ["endpoint"],
             buckets=_SECONDS,
-            **register,
+            registry=self.registry,
         )
         self.batches = Histogram(
             "selfsent_batch_items",
             "Texts or queries done together, by kind of work.",
             ["kind"],
             buckets=_ITEMS,
-            **register,
+            registry=self.registry,
         )
         self.work = Counter(
-            "selfsent_work_seconds", "Seconds of work on model and store, by kind.", ["kind"], **register
+            "selfsent_work_seconds",
+            "Seconds of work on model and store, by kind.",
+            ["kind"],
+            registry=self.registry,
         )
-        self.waiting = Gauge("selfsent_waiting_pieces", "Pieces of work that wait, by kind.", ["kind"], **register)
+        self.waiting = Gauge(
+            "selfsent_waiting_pieces", "Pieces of work that wait, by kind.", ["kind"], registry=self.registry
+        )
 
     def batch(self, kind: str, num_items: int, seconds: float) -> None:
         """Count a batch of work."""
@@ -76,7 +83,7 @@ class Counted:
         began = time.monotonic()
         status = 500
 
-        async def counting(message: dict[str, object]) -> None:
+        async def counting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]

@@ -35,7 +35,7 @@ def model_routes(service: Service) -> APIRouter:
     async def similarity(body: PairsBody) -> Response:
         """Give the cosine of each pair of texts; 0 where the model knows no token of one."""
         texts = [text for pair in body.pairs for text in pair]
-        vectors = await service.work("encode", "similarity", service.model.encode, texts)
+        vectors = await service.work("encode", "similarity", lambda some: list(service.model.encode(some)), texts)
         return JSONResponse({"similarities": _cosines(np.array(vectors, dtype=np.float64).reshape(len(texts), -1))})
 
     @router.get("/facts", response_model=None, responses={200: {"model": FactsOut}})

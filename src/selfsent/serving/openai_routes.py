@@ -37,7 +37,7 @@ def openai_routes(service: Service) -> APIRouter:
     @router.post("/embeddings", response_model=None, responses={200: {"model": EmbeddingsOut}})
     async def embeddings(body: EmbeddingsBody) -> Response:
         """Embed texts; the vectors are those of `selfsent encode`."""
-        texts = [body.input] if isinstance(body.input, str) else body.input
+        texts = body.input
         dimension = service.model.dimension
         if body.dimensions is not None and body.dimensions > dimension:
             raise UserError(

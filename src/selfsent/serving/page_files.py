@@ -6,7 +6,7 @@ from importlib.resources import files
 from fastapi import Response
 from starlette.datastructures import MutableHeaders
 
-from selfsent.serving.access import App, Receive, Scope, Send
+from selfsent.serving.access import App, Message, Receive, Scope, Send
 
 _KINDS = {
     "html": "text/html",
@@ -39,7 +39,8 @@ _HEADERS = {
 @cache
 def page_names() -> frozenset[str]:
     """The names of the page's files."""
-    return frozenset(file.name for file in files("selfsent.serving").joinpath("page").iterdir() if file.is_file())
+    names = (file.name for file in files("selfsent.serving").joinpath("page").iterdir())
+    return frozenset(name for name in names if _suffix(name) in _KINDS)
 
 
 def page_file(name: str) -> Response | None:
@@ -47,7 +48,11 @@ def page_file(name: str) -> Response | None:
     if name not in page_names():
         return None
     content = files("selfsent.serving").joinpath("page", name).read_bytes()
-    return Response(content, media_type=_KINDS.get(name.rpartition(".")[2], "application/octet-stream"))
+    return Response(content, media_type=_KINDS[_suffix(name)])
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 class SafeHeaders:
@@ -63,7 +68,7 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
 
-        async def adding(message: dict[str, object]) -> None:
+        async def adding(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():

@@ -88,15 +88,10 @@ def complaint(errors: Sequence[Any]) -> str:
 
 
 def _place(loc: Sequence[Any]) -> str:
-    names = [_shown(str(one)) for one in loc[1:] if not _is_branch(one)]
+    names = [_shown(str(one)) for one in loc[1:]]
     if not names:
         return "the body"
     return names[0] + "".join(f"[{name}]" if name.isdecimal() else f".{name}" for name in names[1:])
-
-
-def _is_branch(part: Any) -> bool:
-    """Whether a part of a place names a branch of a union, which no client knows of."""
-    return isinstance(part, str) and (part in {"str", "int"} or "[" in part)
 
 
 def _needed(error: Any) -> str:
@@ -108,7 +103,7 @@ def _needed(error: Any) -> str:
     if kind == "string_unicode":
         return "must be text, got half of a surrogate pair (\\ud800 to \\udfff); send whole characters"
     needed = said.removeprefix("Input should be ").removeprefix("String should ").removeprefix("List should ")
-    needed = needed.removeprefix("Value error, ").removeprefix("a valid ")
+    needed = needed.removeprefix("Value error, ").partition(" after validation")[0]
     verb = "" if needed.startswith("have") else "be "
     if verb and kind == "model_attributes_type":
         needed = "a JSON object"

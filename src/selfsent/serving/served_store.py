@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class ServedStore:
     ) -> None:
         self.search = SemanticSearch(place, model, device=device)
         self.show_paths = show_paths
-        self._opened = {"place": place, "model": model, "device": device, "show_paths": show_paths}
+        self._open_again = partial(ServedStore, place, model, device=device, show_paths=show_paths)
 
     def reopened(self) -> "ServedStore":
         """Open the store that is at the same place now; the model stays open if the store is of the same.
@@ -64,7 +65,7 @@ class ServedStore:
         Raises:
             UserError: As ``SemanticSearch``.
         """
-        return ServedStore(**self._opened)
+        return self._open_again()
 
     @property
     def columns(self) -> list[str]:

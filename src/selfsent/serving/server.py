@@ -125,7 +125,7 @@ class _Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what came; the head's time runs from its first byte."""
-        before = self.cycle
+        before: Any = self.cycle
         super().data_received(data)
         if self.cycle is not before:
             self._stop_waiting()

@@ -12,6 +12,7 @@ from selfsent.serving.page_files import REPORT_POLICY
 from selfsent.serving.problems import MissingError
 from selfsent.serving.served_store import Asked
 from selfsent.serving.service import Service
+from selfsent.serving.shown_report import shown_report
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON, or not UTF-8"},
@@ -86,7 +87,8 @@ def store_routes(service: Service) -> APIRouter:
         file = service.report
         if file is None:
             raise MissingError("there is no report: the store is not of `selfsent build`")
-        content = await asyncio.to_thread(file.read_bytes)
+        show_paths = service.store is not None and service.store.show_paths
+        content = await asyncio.to_thread(shown_report, file, show_paths=show_paths)
         return Response(content, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
     return router
