@@ -1,15 +1,14 @@
 """A browser without a window, and pages of it that look at a stand-in of the service."""
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-
 from tests.serving.page.stand_in import Service, running
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'selfsent[dev]'")
+NO_PLAYWRIGHT = "needs playwright: pip install 'selfsent[dev]'"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
@@ -20,6 +19,7 @@ Open = Callable[..., Any]
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium on the path: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
@@ -39,7 +39,14 @@ def address(service: Service) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Any, address: str) -> Iterator[Open]:
-    """Open the page at an address; whatever the browser finds wrong with it fails the test."""
+    """Open the page at an address."""
+    with visiting(browser, address) as opened:
+        yield opened
+
+
+@contextmanager
+def visiting(browser: Any, address: str) -> Iterator[Open]:
+    """Give a function that opens the page; whatever the browser finds wrong with it fails the test."""
     contexts: list[Any] = []
     wrong: list[str] = []
 
@@ -57,8 +64,3 @@ def visit(browser: Any, address: str) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert wrong == []
-
-
-def status(page: Any, words: str) -> None:
-    """Wait until a screen reader is told these words."""
-    sync_api.expect(page.locator("#status")).to_contain_text(re.compile(words))

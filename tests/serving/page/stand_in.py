@@ -77,25 +77,24 @@ class Service:
         if self.refusals:
             status, sentence = self.refusals.pop(0)
             return status, {"detail": sentence}
-        if path == "/search":
-            return 200, self._search(body)
-        if path == "/similarity":
-            return 200, {"similarities": [_similarity(*pair) for pair in body["pairs"]]}
-        if path == "/tree":
-            text = query["text"][0]
-            return (200, _tree(text)) if self.has_trees else (404, {"detail": "the model builds no trees"})
-        if path == "/facts":
-            num_passages = sum(len(passages) for _, passages in HANDBOOK.values())
-            store = {"documents": len(HANDBOOK), "passages": num_passages, "fusion_weight": 0.25, "weak_below": WEAK_BELOW}
-            return 200, {"model": {"kind": "tree", "dimension": 256}, "store": store if self.has_store else {}, "report": True}
-        if path == "/map":
-            if self.map_waits:
-                self.map_waits -= 1
-                return 202, {"status": "computing"}
-            return 200, self._map()
         if path.startswith("/documents/"):
             return _document(unquote(path.removeprefix("/documents/")))
-        return 404, {"detail": "there is nothing here"}
+        answers = {
+            "/search": lambda: (200, self._search(body)),
+            "/similarity": lambda: (200, {"similarities": [_similarity(*pair) for pair in body["pairs"]]}),
+            "/tree": lambda: self._tree(query["text"][0]),
+            "/facts": lambda: (200, self._facts()),
+            "/map": self._map,
+        }
+        return answers[path]() if path in answers else (404, {"detail": "there is nothing here"})
+
+    def _tree(self, text: str) -> tuple[int, Any]:
+        return (200, _tree(text)) if self.has_trees else (404, {"detail": "the model builds no trees"})
+
+    def _facts(self) -> dict[str, Any]:
+        num_passages = sum(len(passages) for _, passages in HANDBOOK.values())
+        store = {"documents": len(HANDBOOK), "passages": num_passages, "fusion_weight": 0.25, "weak_below": WEAK_BELOW}
+        return {"model": {"kind": "tree", "dimension": 256}, "store": store if self.has_store else {}, "report": True}
 
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:
         query, offset, k = body["query"], body.get("offset", 0), body.get("k", 10)
@@ -108,7 +107,10 @@ class Service:
             hit["rank"] = rank
         return {"hits": shown[offset:], "hidden": len(found) - len(shown)}
 
-    def _map(self) -> dict[str, Any]:
+    def _map(self) -> tuple[int, Any]:
+        if self.map_waits:
+            self.map_waits -= 1
+            return 202, {"status": "computing"}
         draw = random.Random(4)
         documents = list(HANDBOOK)
         columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", "document", "title", "group", "start")}
@@ -121,7 +123,7 @@ class Service:
             columns["title"].append(HANDBOOK[document][0])
             columns["group"].append(group)
             columns["start"].append(next((start for start, _, _ in _passages(document)), 0))
-        return {**columns, "groups": GROUPS}
+        return 200, {**columns, "groups": GROUPS}
 
 
 def _words(text: str) -> list[str]:
@@ -164,7 +166,12 @@ def _document(name: str) -> tuple[int, Any]:
     if name not in HANDBOOK:
         return 404, {"detail": f"the store holds no document {name!r}"}
     passages = [{"id": str(start), "start": start, "end": end} for start, end, _ in _passages(name)]
-    return 200, {"document": name, "title": HANDBOOK[name][0], "text": "\n\n".join(HANDBOOK[name][1]), "passages": passages}
+    return 200, {
+        "document": name,
+        "title": HANDBOOK[name][0],
+        "text": "\n\n".join(HANDBOOK[name][1]),
+        "passages": passages,
+    }
 
 
 def _similarity(one: str, other: str) -> float:
@@ -181,7 +188,14 @@ def _tree(text: str) -> dict[str, Any]:
     ]
     last = 0
     for leaf in range(1, len(spans)):
-        merge = {"id": len(nodes), "start": spans[0][0], "end": spans[leaf][1], "left": last, "right": leaf, "parent": None}
+        merge = {
+            "id": len(nodes),
+            "start": spans[0][0],
+            "end": spans[leaf][1],
+            "left": last,
+            "right": leaf,
+            "parent": None,
+        }
         nodes[last]["parent"] = nodes[leaf]["parent"] = merge["id"]
         last = merge["id"]
         nodes.append(merge)

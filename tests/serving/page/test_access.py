@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-
-from tests.serving.page.conftest import PHONE, WIDE, Open, sync_api
+from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, WIDE, Open
 from tests.serving.page.stand_in import Service
 
-expect = sync_api.expect
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
 
 VIEWS = {

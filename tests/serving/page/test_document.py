@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tests.serving.page.conftest import Open, sync_api
+import pytest
+from tests.serving.page.conftest import NO_PLAYWRIGHT, Open
 
-expect = sync_api.expect
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
 
 def middle(page: Any) -> float:

@@ -1,11 +1,13 @@
 """What the page says when an answer does not come, each in one line."""
 
+import re
 from typing import Any
 
-from tests.serving.page.conftest import Open, status, sync_api
+import pytest
+from tests.serving.page.conftest import NO_PLAYWRIGHT, Open
 from tests.serving.page.stand_in import Service
 
-expect = sync_api.expect
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
 
 def line(page: Any) -> Any:
@@ -17,7 +19,7 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(visit: Open,
     page.wait_for_selector(".empty p")
     service.refusals = [(429, "the queue is full")]
     page.fill("#query", "flight")
-    status(page, "The server is busy; asking again in 1 s")
+    expect(page.locator("#status")).to_contain_text(re.compile("The server is busy; asking again in 1 s"))
     expect(page.locator(".answer")).to_have_count(2)
     assert page.locator("#complaint").is_hidden()
 

@@ -4,8 +4,11 @@ import re
 from threading import Event
 from typing import Any
 
-from tests.serving.page.conftest import PHONE, Open, status, sync_api
+import pytest
+from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, Open
 from tests.serving.page.stand_in import SCRIPT, Service
+
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
 
 def titles(page: Any) -> list[str]:
@@ -20,7 +23,7 @@ def test_typing_finds_answers_and_the_address_keeps_the_query(visit: Open) -> No
     assert page.evaluate("location.search") == "?q=parental+leave"
     assert page.locator(".answer .passage mark").all_text_contents() == ["Parental", "leave"]
     assert page.locator(".answer .phrase").text_content() == "Parental leave begins"
-    status(page, "1 answer for parental leave")
+    expect(page.locator("#status")).to_contain_text(re.compile("1 answer for parental leave"))
 
 
 def test_an_address_with_a_query_shows_its_answers(visit: Open, service: Service) -> None:
@@ -62,7 +65,7 @@ def test_weaker_answers_are_shown_when_they_are_asked_for(visit: Open) -> None:
     assert "weaker answer" in button.text_content()
     hidden = int(button.text_content().split()[0])
     button.click()
-    sync_api.expect(page.locator(".answer")).to_have_count(len(shown) + hidden)
+    expect(page.locator(".answer")).to_have_count(len(shown) + hidden)
     assert page.locator(".rest button").count() == 0
 
 
@@ -120,7 +123,7 @@ def test_nothing_found_says_what_to_do(visit: Open) -> None:
     page.wait_for_selector("#view-search .empty p")
     assert page.locator("#search-heading").text_content() == "Nothing found"
     assert "other words" in page.locator("#view-search .empty").text_content()
-    status(page, "No answer for xylophone")
+    expect(page.locator("#status")).to_contain_text(re.compile("No answer for xylophone"))
 
 
 def test_without_a_query_it_says_what_is_there(visit: Open) -> None:
@@ -135,8 +138,8 @@ def test_a_condition_is_sent_when_it_is_entered(visit: Open, service: Service) -
     page.click("#filter summary")
     page.fill("#where", "title = 'Travel'")
     page.press("#where", "Enter")
-    sync_api.expect(page).to_have_url(re.compile("where="))
-    sync_api.expect(page.locator(".answer")).to_have_count(2)
+    expect(page).to_have_url(re.compile("where="))
+    expect(page.locator(".answer")).to_have_count(2)
     assert service.asked[-1][1]["where"] == "title = 'Travel'"
 
 

@@ -1,11 +1,13 @@
 """Trees: of the phrase that matched, and of two sentences side by side."""
 
+import re
 from typing import Any
 
-from tests.serving.page.conftest import PHONE, Open, status, sync_api
+import pytest
+from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, Open
 from tests.serving.page.stand_in import Service
 
-expect = sync_api.expect
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
 
 def lit(page: Any, kind: str = "lit") -> list[str]:
@@ -46,7 +48,7 @@ def test_the_keyboard_walks_the_tree(visit: Open) -> None:
     page.keyboard.press("ArrowRight")
     assert lit(page) == ["begins"]
     page.keyboard.press("Enter")
-    status(page, "Nearest to .begins.: Leave")
+    expect(page.locator("#status")).to_contain_text(re.compile("Nearest to .begins.: Leave"))
     assert page.locator(".tree [aria-selected=true]").get_attribute("aria-label") == "begins"
 
 

@@ -27,10 +27,24 @@ export async function enter() {
 
 function report(facts) {
   if (!facts.report) return null;
+  // A browser sends no key when it follows a link, so behind a key the report is fetched and saved.
+  const way = service.hasKey()
+    ? make("button.link", { type: "button", click: save }, "Save the report of the build")
+    : make("a", { href: "report" }, "Report of the build");
   return make(
-    "p", null, make("a", { href: "report" }, "Report of the build"),
+    "p", null, way,
     ": what was read and what was not, and how well the search finds, measured without labels.",
   );
+}
+
+async function save() {
+  try {
+    const address = URL.createObjectURL(await service.report());
+    make("a", { href: address, download: "report.html" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  } catch (error) {
+    complain(error, save);
+  }
 }
 
 function tables(facts) {

@@ -26,13 +26,19 @@ export class MapPicture {
     this.labels = [];
     this.outline = [];
     this.ringed = [];
+    this.bright = [];
+    this.ratio = 0;
     this.whole();
   }
 
-  /** Take the size of the canvas on the screen. */
-  fit() {
-    const ratio = Math.min(devicePixelRatio || 1, 2);
+  /**
+   * Take the size of the canvas on the screen.
+   * @param {boolean} [isRough] One dot of the picture for one of the style's pixels, also where the screen has more.
+   */
+  fit(isRough = false) {
+    const ratio = isRough ? 1 : Math.min(devicePixelRatio || 1, 2);
     const { clientWidth, clientHeight } = this.canvas;
+    if (this.ratio === ratio && this.canvas.width === Math.round(clientWidth * ratio) && this.canvas.height === Math.round(clientHeight * ratio)) return;
     this.ratio = ratio;
     this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
     this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
@@ -82,11 +88,15 @@ export class MapPicture {
   /**
    * Say which points are lit.
    * @param {Function} isShown Whether a point, by its number, is shown at full strength.
-   * @param {Function|null} isLit Whether it stands out; null where none does.
+   * @param {Function|null} brightness Of a point: 0 dim, 1 as ever, 2 standing out; null where none stands out.
    */
-  shade(isShown, isLit) {
+  shade(isShown, brightness) {
+    const levels = [DIM, PLAIN, LIT];
+    this.bright = [];
     for (let at = 0; at < this.size; at += 1) {
-      this.strength[at] = !isShown(at) ? DIM : isLit ? (isLit(at) ? LIT : DIM * 1.6) : PLAIN;
+      const level = isShown(at) ? (brightness ? brightness(at) : 1) : 0;
+      this.strength[at] = levels[level];
+      if (level === 2) this.bright.push(at);
     }
   }
 
@@ -129,15 +139,15 @@ export class MapPicture {
     this.pixels.fill(packed(this.colours.ground));
     // A point grows with the zoom, and is smaller where there are many.
     const radius = Math.max(1.3, 3.1 - Math.log10(Math.max(1, this.size / 300)) * 0.75) * Math.min(2.4, this.view.zoom ** 0.35) * this.ratio;
-    for (const [low, high, size] of [[0, PLAIN, radius * 0.9], [PLAIN, LIT, radius], [LIT, Infinity, Math.max(radius * 1.5, 3 * this.ratio)]]) {
-      this.stampAll(low, high, stampOf(size));
-    }
+    this.stampAll(0, PLAIN, stampOf(radius * 0.9));
+    this.stampAll(PLAIN, LIT, stampOf(radius));
     this.context.putImageData(this.image, 0, 0);
     this.context.save();
     this.context.scale(this.ratio, this.ratio);
+    this.drawLabels();
+    this.drawBright(Math.max(4.5, (radius / this.ratio) * 1.5));
     this.drawRings();
     this.drawOutline();
-    this.drawLabels();
     this.context.restore();
   }
 
@@ -163,6 +173,21 @@ export class MapPicture {
             0xff000000 | ((b + (((blue - b) * share) >> 8)) << 16) | ((g + (((green - g) * share) >> 8)) << 8) | (r + (((red - r) * share) >> 8));
         }
       }
+    }
+  }
+
+  /** Draw the points that stand out, the first of them on top. */
+  drawBright(radius) {
+    const { context } = this;
+    context.strokeStyle = css(this.colours.ink);
+    context.lineWidth = 1.6;
+    for (const at of this.bright.toReversed()) {
+      const [left, top] = this.toScreen(this.x[at], this.y[at]);
+      context.beginPath();
+      context.arc(left, top, radius, 0, 2 * Math.PI);
+      context.fillStyle = css(this.colours.groups[this.group[at] % this.colours.groups.length]);
+      context.fill();
+      context.stroke();
     }
   }
 

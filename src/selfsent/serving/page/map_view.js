@@ -1,7 +1,7 @@
 // The map of the corpus: passages with near vectors stand near each other; answers to the query light up.
 
 import { go, parts } from "./addresses.js";
-import { count, counted, find, make, prefersStill } from "./elements.js";
+import { count, counted, find, make, prefersStill, settled } from "./elements.js";
 import { addressOfPoint, mapList, titleOf } from "./map_list.js";
 import { MapPicture } from "./map_picture.js";
 import { listenTo } from "./map_pointer.js";
@@ -11,6 +11,7 @@ import * as service from "./service.js";
 
 const NUM_COLOURS = 12;
 const NUM_LIT = 20;
+const MANY = 8000;
 const view = find("view-map");
 let data = null, picture = null, list = null, shownParts = null, request = null, lighting = null;
 let lit = null, chosenGroups = new Set(), lassoed = null, isWaiting = false;
@@ -113,7 +114,7 @@ function build(heading) {
   picture = new MapPicture(canvas, data);
   picture.labels = labels();
   listenTo(picture, {
-    moved: () => { redraw(); listSoon(); },
+    moved: () => { move(); listSoon(); },
     pointed: point,
     chosen: (at) => go(addressOfPoint(data, at)),
     drawn: (line) => {
@@ -199,6 +200,17 @@ function redraw() {
   });
 }
 
+/** Draw while the view moves: many points roughly, on screens with small pixels, and finely once it rests. */
+function move() {
+  if (data.x.length > MANY) {
+    picture.fit(true);
+    resting();
+  }
+  redraw();
+}
+
+const resting = settled(() => resize(), 180);
+
 // --- what is lit, and what is listed ---------------------------------------------------------------------------
 
 async function light() {
@@ -215,19 +227,36 @@ async function light() {
   try {
     const { hits } = await search.answersTo(query, { k: NUM_LIT }, lighting.signal);
     calm();
-    lit = new Map(hits.map((hit, rank) => [hit.document, { rank, start: hit.start }]));
+    lit = litBy(hits);
     shade();
-    const num = litPoints().length;
-    say(`${counted(hits.length, "document")} found, ${counted(num, "passage")} of them lit on the map.`);
+    say(`${counted(hits.length, "document")} found, ${count(new Set([...lit.keys()].map((at) => data.document[at])).size)} of them on the map.`);
   } catch (error) {
     complain(error, light);
   }
 }
 
+/**
+ * Find the points of answers: the passage that answered, and less bright the others of its document. Where the map does
+ * not hold that passage, all of the document stand for it.
+ * @returns {Map<number, {rank: number, isBest: boolean}>} By the number of the point.
+ */
+function litBy(hits) {
+  const ranks = new Map(hits.map((hit, rank) => [hit.document, rank]));
+  const found = new Map(), best = new Set();
+  data.document.forEach((document, at) => {
+    const rank = ranks.get(document);
+    if (rank === undefined) return;
+    const isBest = data.start?.[at] === hits[rank].start;
+    if (isBest) best.add(document);
+    found.set(at, { rank, isBest });
+  });
+  for (const [at, one] of found) one.isBest ||= !best.has(data.document[at]);
+  return found;
+}
+
 function litPoints() {
-  const found = [];
-  for (let at = 0; at < data.document.length; at += 1) if (lit.has(data.document[at]) && isInGroup(at)) found.push(at);
-  return found.sort((one, other) => lit.get(data.document[one]).rank - lit.get(data.document[other]).rank);
+  const order = (at) => lit.get(at).rank + (lit.get(at).isBest ? 0 : 0.5);
+  return [...lit.keys()].filter(isInGroup).sort((one, other) => order(one) - order(other));
 }
 
 const isInGroup = (at) => !chosenGroups.size || chosenGroups.has(data.group[at]);
@@ -235,7 +264,7 @@ const isInGroup = (at) => !chosenGroups.size || chosenGroups.has(data.group[at])
 function shade() {
   const inLasso = lassoed && new Set(lassoed);
   const isShown = (at) => isInGroup(at) && (!inLasso || inLasso.has(at));
-  picture.shade(isShown, lit && ((at) => lit.has(data.document[at])));
+  picture.shade(isShown, lit && ((at) => (lit.has(at) ? (lit.get(at).isBest ? 2 : 1) : 0)));
   for (const label of picture.labels) label.isDim = Boolean(lit || lassoed || (chosenGroups.size && !chosenGroups.has(label.group)));
   for (const button of shownParts.legend.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(chosenGroups.has(Number(button.dataset.group))));
@@ -246,7 +275,7 @@ function shade() {
 
 function listNow() {
   if (lassoed) {
-    const points = lassoed.filter((at) => isInGroup(at) && (!lit || lit.has(data.document[at])));
+    const points = lassoed.filter((at) => isInGroup(at) && (!lit || lit.has(at)));
     list.show(points, (num) => `${counted(num, "document")} in the lasso`);
   } else if (lit) list.show(litPoints(), (num) => `${counted(num, "document")} on the map for “${search.asked().q.slice(0, 40)}”`);
   else {
@@ -255,12 +284,7 @@ function listNow() {
   }
 }
 
-let listing = 0;
-function listSoon() {
-  if (lassoed || lit) return;
-  clearTimeout(listing);
-  listing = setTimeout(listNow, 200);
-}
+const listSoon = settled(() => lassoed || lit || listNow(), 200);
 
 // --- moving ----------------------------------------------------------------------------------------------------
 
@@ -311,7 +335,7 @@ function animate(step) {
   const next = () => {
     step(1 / frames);
     left -= 1;
-    picture.draw();
+    move();
     if (left > 0) requestAnimationFrame(next);
     else listSoon();
   };

@@ -190,9 +190,14 @@ field.addEventListener("compositionend", () => changed());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   changed.cancel();
-  if (parts().view === "map" || location.search !== addressAsked()) go(addressAsked());
-  else ask(asked(), { again: true });
+  if (location.search !== addressAsked()) go(addressAsked());
+  else onTyped();
 });
+
+find("filter").addEventListener("toggle", async () => {
+  const columns = (await service.facts().catch(() => null))?.store?.columns;
+  if (columns) find("columns").textContent = `Columns: ${columns.join(", ")}.`;
+}, { once: true });
 
 const links = () => [...list.querySelectorAll("h2 a")];
 

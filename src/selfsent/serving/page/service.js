@@ -24,6 +24,8 @@ export const similarities = async (pairs, signal) =>
   (await ask("similarity", { body: { pairs }, signal })).similarities;
 export const tree = (text, signal) => ask(`tree?format=json&text=${encodeURIComponent(text)}`, { signal });
 export const documentOf = (id, signal) => ask(`documents/${encodeURIComponent(id)}`, { signal });
+export const report = () => ask("report", { isPage: true });
+
 let known = null;
 
 /** What model and store are; asked once, unless it is to be fresh. */
@@ -47,12 +49,12 @@ export async function mapOfCorpus(waiting, signal) {
   }
 }
 
-async function ask(path, { body, signal }, tries = 1) {
+async function ask(path, { body, signal, isPage }, tries = 1) {
   let response;
   try {
     response = await fetch(path, {
       method: body ? "POST" : "GET",
-      headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...authorization() },
+      headers: { Accept: isPage ? "text/html" : "application/json", ...(body && { "Content-Type": "application/json" }), ...authorization() },
       body: body && JSON.stringify(body),
       signal,
     });
@@ -62,17 +64,17 @@ async function ask(path, { body, signal }, tries = 1) {
   }
   if (response.status === 401) {
     await enterKey(hasKey());
-    return ask(path, { body, signal });
+    return ask(path, { body, signal, isPage });
   }
   if (response.status === 429 && tries < MAX_TRIES) {
     const seconds = Math.min(MAX_WAIT_S, Number(response.headers.get("Retry-After")) || 1);
     say(`The server is busy; asking again in ${seconds} s.`);
     await pause(seconds, signal);
-    return ask(path, { body, signal }, tries + 1);
+    return ask(path, { body, signal, isPage }, tries + 1);
   }
   if (response.status === 202) return null;
   if (!response.ok) throw new Failure(await complaintOf(response), response.status);
-  return response.json();
+  return isPage ? response.blob() : response.json();
 }
 
 function authorization() {
