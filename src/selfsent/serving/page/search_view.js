@@ -102,7 +102,7 @@ function show(query) {
   if (!query.q) {
     heading.textContent = "Search the documents";
     hidden = 0;
-    welcome(empty);
+    welcome(empty, () => !asked().q);
     say("");
     return;
   }

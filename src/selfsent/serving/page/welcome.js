@@ -3,10 +3,10 @@
 import { count, counted, make } from "./elements.js";
 import * as service from "./service.js";
 
-/** Write the first lines into a place, once the facts are there. */
-export async function welcome(place) {
+/** Write the first lines into a place, once the facts are there; unless by then they are no longer wanted. */
+export async function welcome(place, isWanted) {
   const lines = sentences(await service.facts().catch(() => null));
-  if (!place.isConnected || place.childElementCount) return;
+  if (!isWanted() || place.childElementCount) return;
   place.append(
     ...lines.map((line) => make("p", null, line)),
     make(
