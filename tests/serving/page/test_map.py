@@ -103,8 +103,9 @@ def test_a_lasso_lists_what_is_in_it(visit: Open) -> None:
     expect(page.locator("caption")).to_have_text("2 documents in the lasso")
     expect(page.locator(".map-list tbody a")).to_have_text(["Leave", "Summer party 🎉"])
     expect(page.locator("#status")).to_contain_text(re.compile("100 passages in the lasso"))
-    page.keyboard.press("Escape")
+    page.click("text=Clear lasso")
     expect(page.locator("caption")).to_have_text("8 documents in sight")
+    expect(page.locator(".map-buttons button", has_text="Lasso").first).to_be_focused()
 
 
 def test_answers_light_up(visit: Open) -> None:

@@ -5,6 +5,7 @@
 
 const MAX_ZOOM = 60;
 const EDGE = 0.04;
+const MOST_TITLED = 300;
 const DIM = 0.13, PLAIN = 0.62, LIT = 1;
 
 export class MapPicture {
@@ -24,6 +25,7 @@ export class MapPicture {
     this.view = { x: 0, y: 0, zoom: 1 };
     this.colours = { ground: [255, 255, 255], ink: [0, 0, 0], soft: [90, 90, 90], groups: [[0, 0, 0]] };
     this.labels = [];
+    this.titleOf = null;
     this.outline = [];
     this.ringed = [];
     this.bright = [];
@@ -220,29 +222,44 @@ export class MapPicture {
     context.setLineDash([]);
   }
 
-  /** Write the names of groups, the larger first, where they do not stand in each other's way. */
+  /** Write the names of groups, the larger first, and titles where few points are in sight; none across another. */
   drawLabels() {
-    const { context } = this, taken = [];
-    context.font = `600 13px ${getComputedStyle(this.canvas).fontFamily}`;
+    const { context } = this, taken = [], font = getComputedStyle(this.canvas).fontFamily;
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.lineJoin = "round";
+    context.font = `600 13px ${font}`;
     for (const { x, y, text, isDim } of this.labels) {
-      const [left, top] = this.toScreen(x, y), half = context.measureText(text).width / 2 + 4;
-      const box = [Math.min(Math.max(left, half), this.canvas.clientWidth - half), top, half];
-      if (left < 0 || left > this.canvas.clientWidth || top < 10 || top > this.canvas.clientHeight - 10) continue;
-      if (taken.some(([x2, y2, half2]) => Math.abs(x2 - box[0]) < half + half2 && Math.abs(y2 - top) < 20)) continue;
-      taken.push(box);
-      context.lineWidth = 4;
-      context.strokeStyle = css(this.colours.ground);
-      context.strokeText(text, box[0], top);
-      context.fillStyle = css(isDim ? this.colours.soft : this.colours.ink);
-      context.fillText(text, box[0], top);
+      this.write(text, ...this.toScreen(x, y), isDim ? this.colours.soft : this.colours.ink, taken);
     }
+    const points = this.titleOf ? this.inSight().filter((at) => this.strength[at] >= PLAIN) : [];
+    if (points.length > MOST_TITLED) return;
+    context.font = `12px ${font}`;
+    const written = new Set();
+    for (const at of points) {
+      const title = shortened(this.titleOf(at), 32), [left, top] = this.toScreen(this.x[at], this.y[at]);
+      if (!written.has(title) && this.write(title, left, top + 14, this.colours.ink, taken)) written.add(title);
+    }
+  }
+
+  /** Write a text where it stands in no other's way; tells whether it could. */
+  write(text, left, top, colour, taken) {
+    const { context } = this, { clientWidth, clientHeight } = this.canvas, half = context.measureText(text).width / 2 + 4;
+    if (left < 0 || left > clientWidth || top < 10 || top > clientHeight - 10) return false;
+    const middle = Math.min(Math.max(left, half), clientWidth - half);
+    if (taken.some((one) => Math.abs(one.middle - middle) < half + one.half && Math.abs(one.top - top) < 18)) return false;
+    taken.push({ middle, top, half });
+    context.lineWidth = 4;
+    context.strokeStyle = css(this.colours.ground);
+    context.strokeText(text, middle, top);
+    context.fillStyle = css(colour);
+    context.fillText(text, middle, top);
+    return true;
   }
 }
 
 const packed = ([red, green, blue]) => (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+export const shortened = (text, length) => (text.length > length ? `${text.slice(0, length - 1).trimEnd()}…` : text);
 const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
 /** A round dot with a soft edge: how much of each pixel it covers, 0 to 256. */

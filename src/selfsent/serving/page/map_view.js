@@ -3,7 +3,7 @@
 import { go, parts } from "./addresses.js";
 import { count, counted, find, make, prefersStill, settled } from "./elements.js";
 import { addressOfPoint, mapList, titleOf } from "./map_list.js";
-import { MapPicture } from "./map_picture.js";
+import { MapPicture, shortened } from "./map_picture.js";
 import { listenTo } from "./map_pointer.js";
 import { calm, complain, say } from "./notices.js";
 import * as search from "./search_view.js";
@@ -36,11 +36,18 @@ export const typed = () => light();
 /** Escape lets go of the lasso, then of the groups. */
 export function onEscape() {
   if (shownParts?.lasso.getAttribute("aria-pressed") === "true") shownParts.lasso.click();
-  else if (lassoed) lassoed = null;
-  else if (chosenGroups.size) chosenGroups.clear();
-  else return false;
-  shade();
+  else if (lassoed) letGo();
+  else if (chosenGroups.size) {
+    chosenGroups.clear();
+    shade();
+  } else return false;
   return true;
+}
+
+function letGo() {
+  lassoed = null;
+  if (document.activeElement === shownParts.free) shownParts.lasso.focus();
+  shade();
 }
 
 async function load() {
@@ -76,28 +83,25 @@ function build(heading) {
   });
   const tip = make("div.tip", { hidden: true });
   const lasso = make("button", { type: "button", "aria-pressed": "false" }, "Lasso");
+  const free = make("button", { type: "button", hidden: true, click: () => letGo() }, "Clear lasso");
   const buttons = make(
     "div.map-buttons", { role: "group", "aria-label": "Map" },
     make("button", { type: "button", "aria-label": "Zoom in", click: () => zoom(1.6) }, "+"),
     make("button", { type: "button", "aria-label": "Zoom out", click: () => zoom(1 / 1.6) }, "−"),
-    make("button", { type: "button", click: () => whole() }, "Whole map"), lasso,
+    make("button", { type: "button", click: () => whole() }, "Whole map"), lasso, free,
   );
   lasso.onclick = () => {
     const on = lasso.getAttribute("aria-pressed") !== "true";
     lasso.setAttribute("aria-pressed", String(on));
     canvas.classList.toggle("lasso", on);
     if (on) say("Draw a line around passages; they are listed beside the map.");
-    else if (lassoed) {
-      lassoed = null;
-      shade();
-    }
   };
   list = mapList(data, (points) => {
     picture.ringed = points;
     redraw();
   });
   const legend = make("ul.legend", { "aria-label": "Groups of passages" }, ...data.groupNames.map(groupButton));
-  shownParts = { canvas, tip, lasso, legend };
+  shownParts = { canvas, tip, lasso, legend, free };
   view.replaceChildren(
     make("div.map-head", null, heading, make("p.soft", null, whatIsShown())),
     make(
@@ -113,6 +117,7 @@ function build(heading) {
   );
   picture = new MapPicture(canvas, data);
   picture.labels = labels();
+  picture.titleOf = (at) => titleOf(data, at);
   listenTo(picture, {
     moved: () => { move(); listSoon(); },
     pointed: point,
@@ -164,7 +169,7 @@ function labels() {
     const middle = (values) => points.map((at) => values[at]).sort((one, other) => one - other)[points.length >> 1];
     const [x, y] = [middle(data.x), middle(data.y)];
     const near = points.reduce((best, at) => (gap(at, x, y) < gap(best, x, y) ? at : best));
-    return { x: data.x[near], y: data.y[near], text: name.length > 42 ? `${name.slice(0, 41)}…` : name, group };
+    return { x: data.x[near], y: data.y[near], text: shortened(name, 42), group };
   }).filter(Boolean);
 }
 
@@ -262,6 +267,7 @@ function litPoints() {
 const isInGroup = (at) => !chosenGroups.size || chosenGroups.has(data.group[at]);
 
 function shade() {
+  shownParts.free.hidden = !lassoed;
   const inLasso = lassoed && new Set(lassoed);
   const isShown = (at) => isInGroup(at) && (!inLasso || inLasso.has(at));
   picture.shade(isShown, lit && ((at) => (lit.has(at) ? (lit.get(at).isBest ? 2 : 1) : 0)));
