@@ -32,6 +32,14 @@ def _texts_of_input(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _whole(value: Any) -> Any:
+    """Take 3.0 for 3: JSON has one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class _Asked(BaseModel):
     """A body whose values are not converted, and in which an unknown name is a mistake."""
 
@@ -42,8 +50,8 @@ class SearchBody(_Asked):
     """A search."""
 
     query: Query = Field(description="What to look for.")
-    k: int = Field(10, ge=1, le=MAX_HITS, description="How many documents.")
-    offset: int = Field(0, ge=0, lt=MAX_HITS, description="How many of the best to leave out.")
+    k: Whole = Field(10, ge=1, le=MAX_HITS, description="How many documents.")
+    offset: Whole = Field(0, ge=0, lt=MAX_HITS, description="How many of the best to leave out.")
     mode: Literal["hybrid", "vector", "text"] | None = Field(
         None, description="Compare both (default), meanings, words."
     )
@@ -70,7 +78,7 @@ class EmbeddingsBody(BaseModel):
     ]
     model: str = Field("", max_length=1000, description="Any name: the one model there is answers, and names itself.")
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(None, ge=1, description="Leading values of each vector.")
+    dimensions: Whole | None = Field(None, ge=1, description="Leading values of each vector.")
     user: str | None = Field(None, description="Not read.")
     input_type: Literal["query", "document"] | None = Field(
         None, description="Which prompt of the model to put before."

@@ -76,7 +76,7 @@ class _Writer:
             exp.Literal: self._literal,
             exp.Boolean: lambda node: "TRUE" if node.this else "FALSE",
             exp.Null: lambda _: "NULL",
-            exp.Paren: lambda node: f"({self.written(node.this)})",
+            exp.Paren: lambda node: self.written(node.this),  # what needs brackets gets them
             exp.Not: lambda node: f"(NOT {self.written(node.this)})",
             exp.Neg: lambda node: f"-{self._number(node.this)}",
             exp.In: self._in,

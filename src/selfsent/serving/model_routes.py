@@ -36,7 +36,7 @@ def model_routes(service: Service) -> APIRouter:
         """Give the cosine of each pair of texts; 0 where the model knows no token of one."""
         texts = [text for pair in body.pairs for text in pair]
         vectors = await service.work("encode", "similarity", lambda some: list(service.model.encode(some)), texts)
-        return JSONResponse({"similarities": _cosines(np.array(vectors, dtype=np.float64).reshape(len(texts), -1))})
+        return JSONResponse({"similarities": _cosines(np.array(vectors, dtype=np.float64))})
 
     @router.get("/facts", response_model=None, responses={200: {"model": FactsOut}})
     async def facts() -> Response:
@@ -48,6 +48,8 @@ def model_routes(service: Service) -> APIRouter:
 
 
 def _cosines(vectors: NDArray[np.float64]) -> list[float]:
+    if not vectors.size:
+        return []
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Any = vectors / np.where(lengths > 0, lengths, 1)
     return (unit[::2] * unit[1::2]).sum(axis=1).clip(-1, 1).tolist()

@@ -121,7 +121,7 @@ def _got(value: Any) -> str:
 
 
 def _shown(text: str) -> str:
-    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+    text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= _MOST_SHOWN + _ESCAPED else f"{text[:_MOST_SHOWN]}…"
 
 

@@ -129,8 +129,8 @@ class ServedStore:
         shown = hit.to_json() | {"matches": words, "phrase": phrases[0] if phrases else None}
         if not self.show_paths:
             shown["file"] = None
-            if hit.document == hit.place:  # a text that is a row of its own is named by its place
-                shown["document"] = hit.id if "file" in hit.provenance else hit.document
+        if hit.end is None:  # a text that is a row of its own: its place may be a path, and is not looked up by
+            shown["document"] = hit.id
         return shown
 
     def _rows_of(self, name: str) -> list[dict[str, Any]]:
