@@ -49,6 +49,7 @@ def test_a_refused_request_is_told_as_the_service_puts_it(visit: Open, service: 
     service.refusals = [(422, "the filter names no column: colour")]
     page.fill("#query", "flight")
     expect(line(page)).to_have_text("the filter names no column: colour")
+    assert page.locator("#complaint button").is_hidden()  # it would be refused again
     page.fill("#query", "receipts")
     expect(page.locator(".answer")).to_have_count(1)
     expect(page.locator("#complaint")).to_be_hidden()

@@ -75,7 +75,8 @@ function keys() {
     ["Enter", "opens the answer"], ["Esc", "back: to the field, or from a document to the answers"],
     ["arrows", "in a tree: to the parent, a child, a neighbour; on the map: move"], ["+ − 0", "on the map: nearer, farther, all of it"],
   ];
-  return make("div", null, make("h2", null, "Keys"), make("dl.keys", null, ...rows.flatMap(([key, what]) => [make("dt", null, make("kbd", null, key)), make("dd", null, what)])));
+  const items = rows.flatMap(([key, what]) => [make("dt", null, make("kbd", null, key)), make("dd", null, what)]);
+  return make("div", null, make("h2", null, "Keys"), make("dl", null, ...items));
 }
 
 function forgetting() {
@@ -91,6 +92,9 @@ function forgetting() {
 function programs() {
   return make(
     "div", null, make("h2", null, "For programs"),
-    make("p", null, "Everything on this page is asked over HTTP: ", make("a", { href: "docs" }, "what can be asked"), ", and ", make("a", { href: "openapi.json" }, "the same as OpenAPI"), "."),
+    make(
+      "p", null, "Everything on this page is asked over HTTP: ", make("a", { href: "docs" }, "what can be asked"), ", and ",
+      make("a", { href: "openapi.json" }, "the same as OpenAPI"), ".",
+    ),
   );
 }

@@ -16,7 +16,7 @@ export function readyHit(hit) {
 }
 
 /** The address of the document at the passage of an answer; it keeps the question, for the way back. */
-export function placeOf(hit) {
+function placeOf(hit) {
   const { q, mode, where } = parts();
   return addressOf({ view: "document", id: hit.document, start: hit.start, end: hit.end, q, mode, where });
 }

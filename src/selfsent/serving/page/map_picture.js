@@ -40,10 +40,10 @@ export class MapPicture {
   fit(isRough = false) {
     const ratio = isRough ? 1 : Math.min(devicePixelRatio || 1, 2);
     const { clientWidth, clientHeight } = this.canvas;
-    if (this.ratio === ratio && this.canvas.width === Math.round(clientWidth * ratio) && this.canvas.height === Math.round(clientHeight * ratio)) return;
+    const [width, height] = [clientWidth, clientHeight].map((length) => Math.max(1, Math.round(length * ratio)));
+    if (this.ratio === ratio && this.canvas.width === width && this.canvas.height === height) return;
     this.ratio = ratio;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
+    Object.assign(this.canvas, { width, height });
     this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.pixels = new Uint32Array(this.image.data.buffer);
   }

@@ -1,6 +1,6 @@
 // The map of the corpus: passages with near vectors stand near each other; answers to the query light up.
 
-import { go, parts } from "./addresses.js";
+import { follow, go, parts } from "./addresses.js";
 import { count, counted, find, make, prefersStill, settled } from "./elements.js";
 import { addressOfPoint, mapList, titleOf } from "./map_list.js";
 import { MapPicture, shortened } from "./map_picture.js";
@@ -70,7 +70,7 @@ async function load() {
     }
   } catch (error) {
     if (error.name !== "AbortError") line.textContent = "There is no map to show.";
-    complain(error, error.status >= 400 && error.status < 500 && error.status !== 429 ? undefined : () => enter());
+    complain(error, () => enter());
   } finally {
     view.removeAttribute("aria-busy");
   }
@@ -234,7 +234,8 @@ async function light() {
     calm();
     lit = litBy(hits);
     shade();
-    say(`${counted(hits.length, "document")} found, ${count(new Set([...lit.keys()].map((at) => data.document[at])).size)} of them on the map.`);
+    const onMap = new Set([...lit.keys()].map((at) => data.document[at]));
+    say(`${counted(hits.length, "document")} found, ${count(onMap.size)} of them on the map.`);
   } catch (error) {
     complain(error, light);
   }
@@ -307,8 +308,7 @@ function point(at, left, top) {
   const isTouch = matchMedia("(hover: none)").matches;
   const title = titleOf(data, at);
   tip.replaceChildren(
-    isTouch ? make("a", { href: addressOfPoint(data, at), dir: "auto", click: (event) => { event.preventDefault(); go(addressOfPoint(data, at)); } }, title)
-      : make("b", { dir: "auto" }, title),
+    isTouch ? make("a", { href: addressOfPoint(data, at), dir: "auto", click: follow }, title) : make("b", { dir: "auto" }, title),
     make("span", { dir: "auto" }, data.text?.[at] ?? data.groupNames[data.group[at]] ?? ""),
   );
   const room = tip.parentElement.clientWidth - tip.offsetWidth - 8;

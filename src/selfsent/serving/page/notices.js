@@ -10,13 +10,15 @@ export function say(sentence) {
 /**
  * Show what went wrong on one line.
  * @param {Error} error The failure; a request that was stopped on purpose is none.
- * @param {Function} [again] What the button "Try again" does.
+ * @param {Function} [again] What the button "Try again" does; there is none where the request itself was wrong.
  */
 export function complain(error, again) {
   if (error.name === "AbortError") return;
   const place = find("complaint"), button = place.querySelector("button");
   place.querySelector("span").textContent = error.message;
-  button.hidden = !again;
+  // What the service refused for what it says would be refused again.
+  const isRefused = error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status);
+  button.hidden = !again || isRefused;
   button.onclick = () => {
     calm();
     again();

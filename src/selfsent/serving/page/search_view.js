@@ -17,7 +17,7 @@ const list = make("ol.answers", { "aria-labelledby": "search-heading" });
 const hint = make("p.hint.soft", { hidden: true });
 const rest = make("p.rest");
 const empty = make("div.empty");
-view.append(heading, hint, list, rest, empty);
+view.append(heading, hint, list, empty, rest);
 
 let followed = null;
 let wanted = "", hits = [], hidden = 0, reached = 0, isAll = false, request = null;
@@ -109,7 +109,8 @@ function show(query) {
   heading.textContent = hits.length ? headline(query) : "Nothing found";
   if (!hits.length) empty.append(make("p", null, nothing(query)));
   showRest(query);
-  say(`${hits.length ? counted(hits.length, "answer") : "No answer"} for ${short(query.q)}${hidden ? `; ${counted(hidden, "weaker answer")} hidden` : ""}.`);
+  const weaker = hidden ? `; ${counted(hidden, "weaker answer")} hidden` : "";
+  say(`${hits.length ? counted(hits.length, "answer") : "No answer"} for ${short(query.q)}${weaker}.`);
 }
 
 /** Whether the service may know more: it gave as many as it was asked for. */
@@ -132,7 +133,7 @@ function nothing(query) {
 
 function showRest(query) {
   rest.replaceChildren();
-  if (isFull()) {
+  if (isFull() && hits.length) {
     rest.append(make("button", { type: "button", click: () => more(query) }, "More answers"));
   }
   if (hidden && !isAll) {

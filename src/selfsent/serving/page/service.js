@@ -8,7 +8,7 @@ const MAX_WAIT_S = 8;
 const MAX_TRIES = 3;
 
 /** An answer that did not come, told in one line. */
-export class Failure extends Error {
+class Failure extends Error {
   constructor(line, status) {
     super(line);
     this.status = status;
@@ -60,7 +60,10 @@ async function ask(path, { body, signal, isPage }, tries = 1) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Failure(navigator.onLine ? "No answer from the server; is `selfsent serve` still running?" : "You are offline; the page goes on when the connection is back.", 0);
+    const line = navigator.onLine
+      ? "No answer from the server; is `selfsent serve` still running?"
+      : "You are offline; the page goes on when the connection is back.";
+    throw new Failure(line, 0);
   }
   if (response.status === 401) {
     await enterKey(hasKey());
