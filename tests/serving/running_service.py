@@ -28,7 +28,9 @@ DOCUMENTS = (
         title="Cats",
         text="The cat sleeps on the warm roof.\n\nA cat is sleeping on a roof in the sun.",
     ),
-    Document(id="guide/dogs.md", file="guide/dogs.md", title="Dogs", text="Two dogs run along the beach 😀 by the sea."),
+    Document(
+        id="guide/dogs.md", file="guide/dogs.md", title="Dogs", text="Two dogs run along the beach 😀 by the sea."
+    ),
     Document(id=STRANGE, file=STRANGE, title="", text="Rain fell over the northern hills all night."),
     Document(id="budget", title="Budget", text="The committee approved the new budget today.", line=7),
 )

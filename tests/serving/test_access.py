@@ -4,11 +4,11 @@ import socket
 
 import httpx
 import pytest
+from tests.serving.running_service import LITTLE, running
 
 from selfsent.errors import UserError
 from selfsent.serving.access import Access, is_loopback, require_key
 from selfsent.serving.service import Service
-from tests.serving.running_service import LITTLE, running
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,15 @@ def test_a_host_is_a_loopback_name_or_what_was_named(host, header, is_allowed):
 
 @pytest.mark.parametrize(
     ("shown", "is_allowed"),
-    [(b"Bearer secret", True), (b"bearer secret", True), (b"Bearer secret2", False), (b"Bearer ", False), (b"", False),
-     (b"Basic secret", False), (b"Bearer \xff", False)],
+    [
+        (b"Bearer secret", True),
+        (b"bearer secret", True),
+        (b"Bearer secret2", False),
+        (b"Bearer ", False),
+        (b"", False),
+        (b"Basic secret", False),
+        (b"Bearer \xff", False),
+    ],
 )
 def test_a_key_is_the_right_one_or_none(shown, is_allowed):
     assert Access(key="secret").allows_key(shown) is is_allowed

@@ -5,18 +5,14 @@ import os
 import sys
 
 import httpx
-import pytest
-
-mcp = pytest.importorskip("mcp", reason="needs mcp: pip install 'selfsent[serve]'")
-
 import httpx2
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from tests.serving.running_service import LITTLE, running
 
 from selfsent.serving.access import Access
 from selfsent.serving.agents import agent_app
 from selfsent.serving.service import Service
-from tests.serving.running_service import LITTLE, running
 
 
 async def conversation(client):
@@ -25,14 +21,18 @@ async def conversation(client):
     assert set(tools) == {"search", "read_document", "status"}
     assert all(tool.description for tool in tools.values())
 
-    found = (await client.call_tool("search", {"query": "a cat on the roof", "mode": "text", "k": 2})).structured_content
+    found = (
+        await client.call_tool("search", {"query": "a cat on the roof", "mode": "text", "k": 2})
+    ).structured_content
     assert found["hits"][0]["document"] == "guide/cats.md"
     assert found["hits"][0]["file"] is None
     hit = found["hits"][0]
 
     whole = (await client.call_tool("read_document", {"document": hit["document"]})).structured_content
     assert whole["text"][hit["start"] : hit["end"]] == hit["text"]
-    part = (await client.call_tool("read_document", {"document": hit["document"], "start": 4, "length": 3})).structured_content
+    part = (
+        await client.call_tool("read_document", {"document": hit["document"], "start": 4, "length": 3})
+    ).structured_content
     assert (part["text"], part["start"], part["end"], part["characters"]) == ("cat", 4, 7, len(whole["text"]))
 
     status = (await client.call_tool("status", {})).structured_content
@@ -81,5 +81,12 @@ def test_an_agent_over_http_enters_by_the_same_rules(served_store):
         key = {"Authorization": "Bearer secret"}
         assert httpx.post(f"{address}/mcp", json=body).status_code == 401
         assert httpx.post(f"{address}/mcp", json=body, headers=key | {"Host": "evil.example"}).status_code == 403
-        assert httpx.post(f"{address}/mcp", json=body, headers=key | {"Origin": "https://evil.example"}).status_code == 403
-        assert httpx.post(f"{address}/mcp", content=b"{" * 300_000, headers=key | {"Content-Type": "application/json"}).status_code == 413
+        assert (
+            httpx.post(f"{address}/mcp", json=body, headers=key | {"Origin": "https://evil.example"}).status_code == 403
+        )
+        assert (
+            httpx.post(
+                f"{address}/mcp", content=b"{" * 300_000, headers=key | {"Content-Type": "application/json"}
+            ).status_code
+            == 413
+        )

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-
-schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis: pip install 'selfsent[dev]'")
-
 from schemathesis.checks import positive_data_acceptance  # a filter is a text, but not every text is a filter
+from tests.serving.running_service import running
 
+from selfsent.serving.limits import Limits
 from selfsent.serving.service import Service
-from tests.serving.running_service import LITTLE, running
 
 EXAMPLES = settings(
     max_examples=12,
@@ -25,7 +24,7 @@ EXAMPLES = settings(
 
 @pytest.fixture(scope="module")
 def description(served_store: Any) -> Iterator[Any]:
-    with running(Service.open(str(served_store), device="cpu", limits=LITTLE)) as address:
+    with running(Service.open(str(served_store), device="cpu", limits=Limits())) as address:
         yield schemathesis.openapi.from_url(f"{address}/openapi.json")
 
 

@@ -62,7 +62,7 @@ def test_comparisons_are_written_anew(text, written):
     ],
 )
 def test_anything_else_is_refused_in_one_line(text, word):
-    with pytest.raises(UserError, match="filter|IN needs") as refused:
+    with pytest.raises(UserError, match=r"filter|IN needs") as refused:
         checked_filter(text, COLUMNS)
     assert word in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -1,13 +1,13 @@
 """Trees, similarities and facts, asked over HTTP."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import httpx
 import numpy as np
 import pytest
+from tests.serving.running_service import LITTLE, running
 
 from selfsent.serving.service import Service
-from tests.serving.running_service import LITTLE, running
 
 TEXT = "Two dogs run 😀 along  the beach."
 
@@ -34,7 +34,7 @@ def test_a_tree_is_drawn_too(address):
     drawn = httpx.get(f"{address}/tree", params={"text": "<b>dogs</b> & cats", "format": "svg"})
     assert drawn.headers["content-type"] == "image/svg+xml"
     assert "sandbox" in drawn.headers["content-security-policy"]
-    assert ElementTree.fromstring(drawn.text).tag.endswith("svg")
+    assert ET.fromstring(drawn.text).tag.endswith("svg")
 
 
 def test_an_empty_text_and_a_model_without_trees_are_said_so(address, tiny_static_model, tmp_path):
@@ -60,7 +60,8 @@ def test_a_similarity_is_the_cosine(address, served_model):
     assert httpx.post(f"{address}/similarity", json={"pairs": []}).json() == {"similarities": []}
     refused = httpx.post(f"{address}/similarity", json={"pairs": [["a"]]})
     assert (refused.status_code, refused.json()["detail"]) == (
-        422, "pairs[0] must have at least 2 items, got a list of 1",
+        422,
+        "pairs[0] must have at least 2 items, got a list of 1",
     )
 
 

@@ -77,8 +77,9 @@ def test_the_models_are_the_one_there_is(client):
 
 
 def test_a_prompt_is_the_one_that_was_named(tiny_static_model, tmp_path):
-    from selfsent.serving.service import Service
     from tests.serving.running_service import LITTLE, running
+
+    from selfsent.serving.service import Service
 
     tiny_static_model.prompts = {"query": "cat: ", "document": "dog: "}
     tiny_static_model.save_pretrained(str(tmp_path / "prompted"))
@@ -104,7 +105,9 @@ def test_the_openai_wrapper_of_mteb_encodes(client, served_model, monkeypatch):
     tiktoken = pytest.importorskip("tiktoken", reason="needs tiktoken: pip install 'selfsent[dev]'")
     wrapper = pytest.importorskip("mteb.models.model_implementations.openai_models", reason="needs selfsent[eval]")
     # The wrapper counts tokens by OpenAI's vocabulary, which it would download; here a byte is a token.
-    bytes_alone = tiktoken.Encoding("bytes", pat_str=".", mergeable_ranks={bytes([n]): n for n in range(256)}, special_tokens={})
+    bytes_alone = tiktoken.Encoding(
+        "bytes", pat_str=".", mergeable_ranks={bytes([n]): n for n in range(256)}, special_tokens={}
+    )
     monkeypatch.setattr(tiktoken, "get_encoding", lambda _name: bytes_alone)
     model = wrapper.OpenAIModel("any", max_tokens=8191, embed_dim=100, client=client)
     vectors = model.encode([{"text": [*TEXTS[:2], ""]}], task_metadata=None, hf_split="test", hf_subset="default")

@@ -79,8 +79,9 @@ def test_what_is_not_there_is_said_so(address):
 
 
 def test_an_error_of_the_program_is_no_answer_of_it(served_model):
-    from selfsent.serving.service import Service
     from tests.serving.running_service import LITTLE, running
+
+    from selfsent.serving.service import Service
 
     service = Service.open(str(served_model[1]), device="cpu", limits=LITTLE)
     service.model.encode = None  # what no request can do

@@ -5,11 +5,11 @@ import time
 
 import numpy as np
 import pytest
+from tests.search.made_store import made_store
 
 from selfsent.search.store import Store
 from selfsent.serving import served_map
 from selfsent.serving.served_map import ServedMap, map_of
-from tests.search.made_store import made_store
 
 
 def wait_for_content(one, seconds=60):
@@ -22,7 +22,13 @@ def wait_for_content(one, seconds=60):
 @pytest.fixture
 def store(tmp_path):
     rows = [
-        {"text": f"{kind} number {number}", "document": f"{kind}{number}", "start": 0, "end": 12, "degrees": at + number / 20}
+        {
+            "text": f"{kind} number {number}",
+            "document": f"{kind}{number}",
+            "start": 0,
+            "end": 12,
+            "degrees": at + number / 20,
+        }
         for kind, at in (("cat", 0.0), ("dog", 120.0))
         for number in range(40)
     ]
@@ -39,7 +45,10 @@ def test_all_passages_are_on_it_and_alike_ones_are_near(store, monkeypatch):
     for own, other, mask in ((*middles, is_cat), (*middles[::-1], ~is_cat)):
         nearer = np.linalg.norm(places[mask] - own, axis=1) < np.linalg.norm(places[mask] - other, axis=1)
         assert nearer.all()
-    groups = {kind: {group for group, cat in zip(found["group"], is_cat, strict=True) if cat is kind} for kind in (True, False)}
+    groups = {
+        kind: {group for group, cat in zip(found["group"], is_cat, strict=True) if cat is kind}
+        for kind in (True, False)
+    }
     assert not groups[True] & groups[False]
 
 

@@ -1,5 +1,6 @@
 """The web server: addresses, slow clients, bodies without end, overload, and a stop that finishes what was accepted."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -9,12 +10,12 @@ from contextlib import closing, contextmanager
 
 import httpx
 import pytest
+from tests.serving.running_service import LITTLE, running
 
 from selfsent.errors import UserError
 from selfsent.serving.limits import Limits
 from selfsent.serving.server import address_of, bound_socket
 from selfsent.serving.service import Service
-from tests.serving.running_service import LITTLE, running
 
 HEAD = "POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -45,7 +46,7 @@ def test_a_port_in_use_and_a_host_of_elsewhere_are_refused():
         with pytest.raises(UserError, match=f"port {port} is in use"):
             bound_socket("127.0.0.1", port)
     bound_socket("127.0.0.1", port).close()
-    with pytest.raises(UserError, match="192.0.2.1 is no address of this machine"):
+    with pytest.raises(UserError, match=r"192\.0\.2\.1 is no address of this machine"):
         bound_socket("192.0.2.1", 0)
     with pytest.raises(UserError, match="no name or address"):
         bound_socket("nowhere.invalid", 0)
@@ -55,9 +56,12 @@ def test_a_body_that_never_ends_is_ended(address):
     with connected(address) as client:
         client.sendall((HEAD + "Transfer-Encoding: chunked\r\n\r\n").encode())
         chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
-        with pytest.raises(OSError):  # noqa: PT011 refused at 200,000 bytes, and closed
-            for _ in range(10_000):
+        num_sent = 0
+        with contextlib.suppress(OSError):  # refused at 200,000 bytes, and closed
+            while num_sent < 1000:
                 client.sendall(chunk)
+                num_sent += 1
+        assert num_sent < 1000
     with connected(address) as client:
         client.sendall((HEAD + "Content-Length: 99999999999\r\n\r\n").encode())
         status, received = answer_of(client)
@@ -122,22 +126,22 @@ class Held:
 
     def __call__(self, *arguments):
         self.began.set()
-        self.go.wait(30)
+        self.go.wait(100)
         return self._encode(*arguments)
 
 
 def embed(address, num_texts=1):
-    return httpx.post(f"{address}/v1/embeddings", json={"input": ["a"] * num_texts}, timeout=60)
+    return httpx.post(f"{address}/v1/embeddings", json={"input": ["a"] * num_texts}, timeout=120)
 
 
 def test_under_overload_some_are_answered_the_others_told_at_once_and_then_all_is_well(served_model):
-    limits = Limits(max_waiting=4, texts_a_piece=1)
+    limits = Limits(max_waiting=4, texts_a_piece=1, answer_timeout_s=120)
     service = Service.open(str(served_model[1]), device="cpu", limits=limits)
     held = Held(service)
     with running(service) as address, ThreadPoolExecutor(12) as clients:
         asked = [clients.submit(embed, address) for _ in range(5)]
         assert held.began.wait(10)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while sum(service.queue.num_waiting.values()) < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
         refused = embed(address)

@@ -4,10 +4,10 @@ import shutil
 import time
 
 import httpx
+from tests.serving.running_service import DOCUMENTS, LITTLE, make_store, running, save_tree_model
 
 from selfsent.documents.document import Document
 from selfsent.serving.service import Service
-from tests.serving.running_service import DOCUMENTS, LITTLE, make_store, running, save_tree_model
 
 NEW = Document(id="new.md", file="new.md", title="Harbour", text="The motor of the ship stopped in the harbour.")
 
@@ -63,6 +63,22 @@ def test_a_store_that_is_gone_is_an_error_until_it_is_back(served_model, tmp_pat
     store = make_store(model, folder, tmp_path / "store")
     with running(Service.open(str(store), device="cpu", limits=LITTLE)) as address:
         store.rename(tmp_path / "aside")
+        time.sleep(1.1)  # the service looks once a second
+        gone = httpx.post(f"{address}/search", json={"query": "cat"}, timeout=60)
+        assert (gone.status_code, gone.headers["retry-after"]) == (503, "5")
+        assert "not there at the moment" in gone.json()["detail"]
         assert httpx.get(f"{address}/health").status_code == 200
         (tmp_path / "aside").rename(store)
+        assert documents_found(address) == []
         assert httpx.get(f"{address}/documents/budget").status_code == 200
+
+
+def test_an_error_names_no_place_on_the_disk(served_store, served_model):
+    service = Service.open(str(served_store), device="cpu")
+    told = f"the store {served_store} ({served_store.resolve()}) is damaged"
+    assert service.without_paths(told) == "the store store (store) is damaged"
+    assert service.without_paths("plain") == "plain"
+    service.close()
+    shown = Service.open(str(served_store), device="cpu", show_paths=True)
+    assert shown.without_paths(told) == told
+    shown.close()

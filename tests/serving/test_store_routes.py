@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.serving.running_service import DOCUMENTS, LITTLE, STRANGE, running
 
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.serving.service import Service
-from tests.serving.running_service import DOCUMENTS, LITTLE, STRANGE, running
 
 KEYS = {"rank", "score", "document", "title", "file", "start", "end", "text", "matches", "phrase"}
 
@@ -29,12 +29,7 @@ def test_an_answer_is_that_of_the_command_search(address, served_store):
         assert [hit["document"] for hit in found["hits"]] == [hit.document for hit in expected.hits]
         for hit, other in zip(found["hits"], expected.to_json()["hits"], strict=True):
             assert set(hit) == KEYS
-            assert hit["score"] == pytest.approx(other["score"], abs=1e-6)
-            assert (hit["rank"], hit["text"], hit["start"], hit["end"]) == (
-                other["rank"], other["text"], other["start"], other["end"],
-            )
-            words = [[one["start"], one["end"]] for one in other["matches"] if one["kind"] == "word"]
-            assert hit["matches"] == words
+            assert hit == other | {"file": None, "score": pytest.approx(other["score"], abs=1e-6)}
     cat = search(address, query="a cat on the roof", k=1, mode="text").json()["hits"][0]
     assert {cat["text"][start:end] for start, end in cat["matches"]} <= {"cat", "roof", "on", "the", "A", "a"}
     assert "cat" in {cat["text"][start:end] for start, end in cat["matches"]}
@@ -77,7 +72,9 @@ def test_a_document_is_whole_and_its_passages_stand_where_answers_say(address, n
     assert (found["document"], found["title"]) == (name, document.title)
     assert "".join(found["text"].split()) == "".join(document.text.split())
     assert len(found["text"]) == len(document.text)
-    (hit,) = search(address, query=document.text, where=f"document = '{name.replace(chr(39), 2 * chr(39))}'").json()["hits"]
+    (hit,) = search(address, query=document.text, where=f"document = '{name.replace(chr(39), 2 * chr(39))}'").json()[
+        "hits"
+    ]
     assert found["text"][hit["start"] : hit["end"]] == hit["text"]
     assert {"start": hit["start"], "end": hit["end"]} in [
         {"start": one["start"], "end": one["end"]} for one in found["passages"]
@@ -86,7 +83,8 @@ def test_a_document_is_whole_and_its_passages_stand_where_answers_say(address, n
 
 def test_a_document_that_is_not_there_is_said_so(address):
     assert told(httpx.get(f"{address}/documents/nothing%2Fhere")) == (
-        404, "the store holds no document 'nothing/here'; take the `document` of an answer",
+        404,
+        "the store holds no document 'nothing/here'; take the `document` of an answer",
     )
     assert httpx.get(f"{address}/documents/").status_code == 404
 
@@ -97,7 +95,9 @@ def test_the_map_is_computed_once_and_names_every_passage(address):
         assert found.json() == {"status": "computing"}
         time.sleep(0.2)
     columns = found.json()
-    assert {len(columns[name]) for name in ("x", "y", "document", "title", "group", "start", "end")} == {columns["passages"]}
+    assert {len(columns[name]) for name in ("x", "y", "document", "title", "group", "start", "end")} == {
+        columns["passages"]
+    }
     assert set(columns["document"]) == {document.id for document in DOCUMENTS}
     assert all(0 <= value <= 1 for value in columns["x"] + columns["y"])
     assert all(group < len(columns["groups"]) for group in columns["group"])

@@ -134,7 +134,7 @@ async def _work(service: Service, kind: str, key: Any, run: Callable[[list[Any]]
     try:
         return (await service.work(kind, key, run, [item]))[0]
     except (UserError, OverloadedError, StoppingError) as error:
-        raise ToolError(str(error)) from error
+        raise ToolError(service.without_paths(str(error))) from error
     except TimeoutError as error:
         raise ToolError("there was no answer in time; ask for less, or later") from error
 

@@ -49,7 +49,7 @@ def create_app(service: Service, access: Access | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    add_handlers(app)
+    add_handlers(app, service)
     for routes in (store_routes, model_routes, openai_routes, status_routes):
         app.include_router(routes(service))
     app.add_middleware(BodyReader, limits=service.limits)

@@ -14,6 +14,7 @@ from selfsent.errors import UserError
 from selfsent.serving.access import problem
 from selfsent.serving.model import NotATreeError
 from selfsent.serving.served_store import NoDocumentError
+from selfsent.serving.service import Service, UnavailableError
 from selfsent.serving.work_queue import OverloadedError, StoppingError
 
 _LOG = logging.getLogger(__name__)
@@ -26,8 +27,13 @@ class MissingError(UserError):
     """What was asked for is not here: no store, no tree, no such document."""
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Make an application answer errors as this service does."""
+def add_handlers(app: FastAPI, service: Service) -> None:
+    """Make an application answer errors as this service does.
+
+    Args:
+        app: The application.
+        service: What it asks; knows which places on the disk are not to be named.
+    """
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -46,8 +52,11 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     async def mistaken(request: Request, error: UserError) -> JSONResponse:
+        detail = " ".join(service.without_paths(str(error)).split())
+        if isinstance(error, UnavailableError):
+            return answer(request, 503, detail, headers={"Retry-After": "5"})
         is_missing = isinstance(error, MissingError | NotATreeError | NoDocumentError)
-        return answer(request, 404 if is_missing else 422, " ".join(str(error).split()))
+        return answer(request, 404 if is_missing else 422, detail)
 
     @app.exception_handler(OverloadedError)
     async def overloaded(request: Request, error: OverloadedError) -> JSONResponse:

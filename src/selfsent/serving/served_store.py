@@ -57,6 +57,7 @@ class ServedStore:
     ) -> None:
         self.search = SemanticSearch(place, model, device=device)
         self.show_paths = show_paths
+        self._facts: dict[str, Any] = {}
         self._open_again = partial(ServedStore, place, model, device=device, show_paths=show_paths)
 
     def reopened(self) -> "ServedStore":
@@ -101,15 +102,16 @@ class ServedStore:
         return {**found, "text": text, "passages": passages}
 
     def facts(self) -> dict[str, Any]:
-        """Say what is in the store."""
-        store = self.search.store
+        """Say what is in the store; counted once a version."""
+        return self.search.store.read(self._read_facts)
 
-        def read() -> dict[str, Any]:
+    def _read_facts(self) -> dict[str, Any]:
+        store = self.search.store
+        if self._facts.get("version") != store.version:
             record = store.record
             documents = store.table.search().select(["document"]).to_arrow().column("document")
-            num_documents = len(documents.unique()) if documents.null_count < len(documents) else None
-            return {
-                "documents": num_documents,
+            self._facts = {
+                "documents": len(documents.unique()) if documents.null_count < len(documents) else None,
                 "passages": len(store),
                 "version": store.version,
                 "columns": self.columns,
@@ -117,16 +119,13 @@ class ServedStore:
                 "weak_below": record.level_for(len(store)),
                 "vector_index": any("vector" in index.columns for index in store.table.list_indices()),
             }
-
-        return store.read(read)
+        return self._facts
 
     def _as_json(self, answers: Answers, offset: int) -> dict[str, Any]:
         return {"hits": [self._hit(hit) for hit in answers.hits[offset:]], "hidden": answers.hidden}
 
     def _hit(self, hit: Hit) -> dict[str, Any]:
-        words = [[match.start, match.end] for match in hit.matches if match.kind == "word"]
-        phrases = [[match.start, match.end] for match in hit.matches if match.kind == "phrase"]
-        shown = hit.to_json() | {"matches": words, "phrase": phrases[0] if phrases else None}
+        shown = hit.to_json()
         if not self.show_paths:
             shown["file"] = None
         if hit.end is None:  # a text that is a row of its own: its place may be a path, and is not looked up by

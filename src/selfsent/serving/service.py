@@ -21,6 +21,10 @@ _LOOKS_EVERY_S = 1.0
 _LOG = logging.getLogger(__name__)
 
 
+class UnavailableError(UserError):
+    """What the service needs is not there now, through no mistake of who asks."""
+
+
 class Service:
     """A model, perhaps its store, and a queue.
 
@@ -109,6 +113,16 @@ class Service:
         parts = await asyncio.wait_for(asyncio.gather(*futures), self.limits.answer_timeout_s)
         return [result for part in parts for result in part]
 
+    def without_paths(self, text: str) -> str:
+        """Leave of the places of store and model in a text the names alone, unless paths are shown."""
+        if self.store is not None and self.store.show_paths:
+            return text
+        named = {self._place} if self.store is None else {self._place, self.store.search.store.uri}
+        named |= {str(Path(place).expanduser().resolve()) for place in named if not is_remote(place)}
+        for place in sorted(named, key=len, reverse=True):
+            text = text.replace(place, Path(place).name)
+        return text
+
     def close(self) -> None:
         """Finish what was accepted, and accept nothing more."""
         self.queue.close()
@@ -121,14 +135,15 @@ class Service:
         assert self.store is not None, "asked of a service with a store"  # noqa: S101 our own invariant
         if time.monotonic() - self._looked < _LOOKS_EVERY_S:
             return self.store
-        self._looked = time.monotonic()
         identity = _identity(self._place)
-        if identity != self._identity and identity is not None:
-            store = self.store.reopened()
-            if store.search.model is not self.model.model:
-                self.model = ServedModel(store.search.model, _model_name(self._place, store))
-            self.store, self._identity = store, identity
+        if identity != self._identity:
+            if identity is None:
+                raise UnavailableError("the store is not there at the moment; ask again when it is")
+            self.store = self.store.reopened()
+            self.model = ServedModel(self.store.search.model, _model_name(self._place, self.store))
+            self._identity = identity
             _LOG.info("the store %s was made anew and is open again", self._place)
+        self._looked = time.monotonic()
         return self.store
 
 
