@@ -195,12 +195,13 @@ export class MapPicture {
 
   drawRings() {
     const { context } = this;
+    const isOne = this.ringed.length === 1;
     context.strokeStyle = css(this.colours.ink);
-    context.lineWidth = 1.8;
+    context.lineWidth = isOne ? 1.8 : 1;
     for (const at of this.ringed) {
       const [left, top] = this.toScreen(this.x[at], this.y[at]);
       context.beginPath();
-      context.arc(left, top, 7, 0, 2 * Math.PI);
+      context.arc(left, top, isOne ? 7 : 4, 0, 2 * Math.PI);
       context.stroke();
     }
   }

@@ -10,6 +10,7 @@ import { welcome } from "./welcome.js";
 const A_PAGE = 10;
 const MOST = 200;
 const PAUSE_MS = 160;
+const SLOW_MS = 700;
 
 const form = find("asking"), field = find("query"), where = find("where"), view = find("view-search");
 const heading = make("h1", { id: "search-heading", tabindex: "-1" }, "Search the documents");
@@ -76,16 +77,24 @@ async function ask(query, { all = false, again = false } = {}) {
     return;
   }
   view.setAttribute("aria-busy", "true");
+  const slow = setTimeout(() => {
+    heading.textContent = "Searching …";
+  }, SLOW_MS);
   try {
     const found = await answersTo(query, { all }, request.signal);
+    clearTimeout(slow);
     calm();
     ({ hits, hidden } = found);
     reached = A_PAGE;
     show(query);
   } catch (error) {
-    if (error.name !== "AbortError") wanted = "";
+    if (error.name !== "AbortError") {
+      wanted = "";
+      if (heading.textContent === "Searching …") heading.textContent = "No answer came";
+    }
     complain(error, () => ask(query, { all, again: true }));
   } finally {
+    clearTimeout(slow);
     if (wanted === key || !wanted) view.removeAttribute("aria-busy");
   }
 }

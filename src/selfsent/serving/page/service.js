@@ -69,7 +69,8 @@ async function ask(path, { body, signal, isPage }, tries = 1) {
     await enterKey(hasKey());
     return ask(path, { body, signal, isPage });
   }
-  if (response.status === 429 && tries < MAX_TRIES) {
+  const isBusy = response.status === 429 || (response.status === 503 && response.headers.has("Retry-After"));
+  if (isBusy && tries < MAX_TRIES) {
     const seconds = Math.min(MAX_WAIT_S, Number(response.headers.get("Retry-After")) || 1);
     say(`The server is busy; asking again in ${seconds} s.`);
     await pause(seconds, signal);
