@@ -36,7 +36,7 @@ def worker():
 
 @pytest.fixture
 def queue():
-    made = WorkQueue(max_waiting=4, max_batch=3)
+    made = WorkQueue(max_waiting=4, max_wait_s=60, max_batch=3)
     yield made
     made.close(10)
 
@@ -87,6 +87,18 @@ def test_a_full_queue_refuses_the_whole_request_and_only_its_kind(queue, worker)
     worker.go.set()
 
 
+def test_what_would_wait_too_long_is_refused_although_there_is_room(worker):
+    queue = WorkQueue(max_waiting=100, max_wait_s=0.01, max_batch=1)
+    results(queue.submit("a", "k", lambda items: time.sleep(0.1) or items, [1]))  # a piece takes about 0.02 s now
+    hold(queue, worker)
+    accepted = queue.submit("a", "k", worker.named("k"), range(3))  # nothing waits before it
+    with pytest.raises(OverloadedError):
+        queue.submit("a", "k", worker.named("k"), [4])
+    worker.go.set()
+    assert results(accepted) == [0, 2, 4]
+    queue.close(10)
+
+
 def test_one_bad_item_costs_the_others_nothing(queue, worker):
     hold(queue, worker)
     good = queue.submit("a", "k", worker.named("k"), [1])
@@ -117,7 +129,7 @@ def test_what_nobody_waits_for_is_not_done(queue, worker):
 
 
 def test_closing_finishes_what_was_accepted_and_refuses_the_rest(worker):
-    queue = WorkQueue(max_waiting=4, max_batch=3)
+    queue = WorkQueue(max_waiting=4, max_wait_s=60, max_batch=3)
     hold(queue, worker)
     accepted = queue.submit("a", "k", worker.named("k"), [1])
     closing = threading.Thread(target=queue.close)

@@ -56,7 +56,14 @@ class ServedModel:
     @property
     def has_trees(self) -> bool:
         """Whether the model builds trees."""
-        return hasattr(self.model[0], "tree_statistics")
+        return (self._is_hosts and hasattr(self.model[0], "tree_statistics")) or getattr(
+            self.model, "builds_trees", False
+        )
+
+    @property
+    def _is_hosts(self) -> bool:
+        """Whether the model is of the host, and so a list of modules, and not one that runs without torch."""
+        return hasattr(self.model, "parameters")
 
     def encode(self, texts: Sequence[str], prompt: Prompt = None) -> Vectors:
         """Embed texts as ``encode``, ``encode_query`` or ``encode_document`` of the model does.
@@ -105,14 +112,14 @@ class ServedModel:
 
     def facts(self) -> dict[str, Any]:
         """Say what the model is."""
-        modules = [type(module).__name__ for module in self.model]
-        num_parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        modules = [type(module).__name__ for module in self.model] if self._is_hosts else []
+        parameters = sum(one.numel() for one in self.model.parameters()) if self._is_hosts else None
         return {
             "name": self.name,
-            "kind": "tree" if self.has_trees else modules[0],
+            "kind": "tree" if self.has_trees else (*modules, "static")[0],
             "dimension": self.dimension,
             "max_tokens": token_limit(self.model),
-            "parameters": num_parameters,
+            "parameters": parameters,
             "modules": modules,
             "prompts": sorted(name for name, prompt in self.model.prompts.items() if prompt),
         }
@@ -132,10 +139,13 @@ class ServedModel:
 
     def _token_spans(self, text: str, num_read: int) -> list[tuple[int, int]]:
         """Where the tokens that were read stand in the text, without the white space at their ends."""
-        tokenizer = self.model[0].tokenizer
         offsets: list[tuple[int, int]] = []
-        if tokenizer.is_fast:
-            encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        if not self._is_hosts:
+            offsets = list(self.model.tree_of(text).offsets)
+        elif self.model[0].tokenizer.is_fast:
+            encoded = self.model[0].tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )
             offsets = [tuple(span) for span in encoded["offset_mapping"]]
         if len(offsets) < num_read:
             raise UserError(f"the places of the {num_read} tokens in the text are not known; ask for format=svg")

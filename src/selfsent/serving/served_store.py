@@ -10,7 +10,7 @@ from selfsent.errors import UserError
 from selfsent.search.hits import Answers, Hit
 from selfsent.search.lance_errors import require
 from selfsent.search.semantic_search import SemanticSearch
-from selfsent.search.store import Mode
+from selfsent.search.store import Mode, Store
 from selfsent.serving.filters import checked_filter
 
 _UNREAD = frozenset({"vector", "words", "sources"})
@@ -56,6 +56,7 @@ class ServedStore:
         self, place: str | Path, model: str | None = None, *, device: str | None = None, show_paths: bool = False
     ) -> None:
         self.search = SemanticSearch(place, model, device=device)
+        self.table = Store.open(place)  # documents and facts are read here, however the search reads
         self.show_paths = show_paths
         self._facts: dict[str, Any] = {}
         self._open_again = partial(ServedStore, place, model, device=device, show_paths=show_paths)
@@ -71,7 +72,7 @@ class ServedStore:
     @property
     def columns(self) -> list[str]:
         """Columns that a filter may name."""
-        return [name for name in self.search.store.columns if name not in _UNREAD]
+        return [name for name in self.table.columns if name not in _UNREAD]
 
     def answers(self, queries: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
         """Answer queries as ``POST /search`` does.
@@ -79,7 +80,9 @@ class ServedStore:
         Raises:
             UserError: As ``SemanticSearch.answers``, or the filter is none.
         """
-        where = None if asked.where is None else checked_filter(asked.where, self.columns)
+        where = asked.where
+        if where is not None:
+            where = checked_filter(where, self.table.read(lambda: self.columns))
         found = self.search.answers(queries, asked.offset + asked.k, asked.mode, where=where, all=asked.all)
         return [self._as_json(answers, asked.offset) for answers in found]
 
@@ -92,7 +95,7 @@ class ServedStore:
         Raises:
             NoDocumentError: There is none.
         """
-        rows = self.search.store.read(lambda: self._rows_of(name))
+        rows = self.table.read(lambda: self._rows_of(name))
         if not rows:
             raise NoDocumentError(f"the store holds no document {name!r}; take the `document` of an answer")
         text, passages = put_together(rows)
@@ -103,10 +106,10 @@ class ServedStore:
 
     def facts(self) -> dict[str, Any]:
         """Say what is in the store; counted once a version."""
-        return self.search.store.read(self._read_facts)
+        return self.table.read(self._read_facts)
 
     def _read_facts(self) -> dict[str, Any]:
-        store = self.search.store
+        store = self.table
         if self._facts.get("version") != store.version:
             record = store.record
             documents = store.table.search().select(["document"]).to_arrow().column("document")
@@ -133,12 +136,12 @@ class ServedStore:
         return shown
 
     def _rows_of(self, name: str) -> list[dict[str, Any]]:
-        columns = [name for name in self.search.store.columns if name not in ("vector", "words")]
+        columns = [name for name in self.table.columns if name not in ("vector", "words")]
         expressions = require("lancedb.expr")
         for column in ("document", "id"):
             if column in columns:
                 chosen = expressions.col(column) == expressions.lit(name)
-                rows = self.search.store.table.search().where(chosen).select(columns).to_arrow().to_pylist()
+                rows = self.table.table.search().where(chosen).select(columns).to_arrow().to_pylist()
                 if rows:
                     return _of_one_source(rows)
         return []

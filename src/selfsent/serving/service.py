@@ -41,7 +41,10 @@ class Service:
         self.limits = limits
         self.metrics = Metrics()
         self.queue = WorkQueue(
-            max_waiting=limits.max_waiting, max_batch=limits.texts_a_piece, on_batch=self.metrics.batch
+            max_waiting=limits.max_waiting,
+            max_wait_s=limits.max_wait_s,
+            max_batch=limits.texts_a_piece,
+            on_batch=self.metrics.batch,
         )
         self.map = None if store is None else ServedMap(place)
         self._place = place
@@ -117,7 +120,7 @@ class Service:
         """Leave of the places of store and model in a text the names alone, unless paths are shown."""
         if self.store is not None and self.store.show_paths:
             return text
-        named = {self._place} if self.store is None else {self._place, self.store.search.store.uri}
+        named = {self._place} if self.store is None else {self._place, self.store.table.uri}
         named |= {str(Path(place).expanduser().resolve()) for place in named if not is_remote(place)}
         for place in sorted(named, key=len, reverse=True):
             text = text.replace(place, Path(place).name)
@@ -154,8 +157,7 @@ def is_store(place: str) -> bool:
 
 def _model_name(place: str, store: ServedStore) -> str:
     is_build = not is_remote(place) and store_in(place) != place
-    opened = store.search.store
-    return public_name(place) if is_build else public_name(opened.model.location(opened.uri))
+    return public_name(place) if is_build else public_name(store.table.model.location(store.table.uri))
 
 
 def _identity(place: str) -> tuple[int, ...] | None:

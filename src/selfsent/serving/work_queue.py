@@ -59,7 +59,8 @@ class WorkQueue:
     a search waits for one batch of embeddings at most.
 
     Args:
-        max_waiting: Pieces of a kind that may wait.
+        max_waiting: Pieces of a kind that may wait ...
+        max_wait_s: ... and seconds that those before a new one may take, by what pieces took lately.
         max_batch: Items of a batch at most, unless a single piece has more.
         on_batch: Told kind, number of items and seconds of every batch.
     """
@@ -68,10 +69,12 @@ class WorkQueue:
         self,
         *,
         max_waiting: int,
+        max_wait_s: float,
         max_batch: int,
         on_batch: Callable[[str, int, float], None] = lambda _kind, _items, _seconds: None,
     ) -> None:
         self._max_waiting = max_waiting
+        self._max_wait_s = max_wait_s
         self._max_batch = max_batch
         self._on_batch = on_batch
         self._lanes: dict[str, _Lane] = {}
@@ -102,8 +105,8 @@ class WorkQueue:
             if self._is_closed:
                 raise StoppingError("the service is being stopped; ask again when it runs")
             lane = self._lanes.setdefault(kind, _Lane())
-            if len(lane.waiting) + len(pieces) > self._max_waiting:
-                waiting_s = lane.seconds_a_piece * len(lane.waiting)
+            waiting_s = lane.seconds_a_piece * len(lane.waiting)
+            if len(lane.waiting) + len(pieces) > self._max_waiting or waiting_s > self._max_wait_s:
                 raise OverloadedError(min(_LONGEST_RETRY_S, max(1, math.ceil(waiting_s))))
             lane.waiting.extend(pieces)
             self._changed.notify()
