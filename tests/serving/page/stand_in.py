@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 SCRIPT = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
+NAMELESS = "d8283d5fea56278b46577a43b3da5f8e"
 HANDBOOK = {
     "leave.md": (
         "Leave",
@@ -38,6 +39,7 @@ HANDBOOK = {
     "party.md": ("Summer party 🎉", ["🎉🎉 The party 🎈 is held in July.", "Children are welcome at the party."]),
     "right-to-left.md": ("עברית", ["שלום עולם, this passage begins in Hebrew."]),
     "title-only.md": ("Nothing but a title", []),
+    NAMELESS: ("", ["The canteen serves lunch from noon until two."]),
     "long.md": (
         "A long document",
         [f"Section {number} says that rule {number} of the house applies." for number in range(300)],
@@ -112,7 +114,7 @@ class Service:
             self.map_waits -= 1
             return 202, {"status": "computing"}
         draw = random.Random(4)
-        documents = list(HANDBOOK)
+        documents = [name for name in HANDBOOK if name != NAMELESS]  # eight: two a group
         columns: dict[str, list[Any]] = {name: [] for name in ("x", "y", "document", "title", "group", "start")}
         for number in range(self.num_points):
             document = documents[number % len(documents)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, Open
-from tests.serving.page.stand_in import SCRIPT, Service
+from tests.serving.page.stand_in import NAMELESS, SCRIPT, Service
 
 expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
@@ -118,6 +118,17 @@ def test_marks_stand_right_behind_an_emoji(visit: Open) -> None:
     assert page.locator(".answer .passage mark").all_text_contents() == ["party", "July"]
 
 
+def test_a_text_without_a_name_is_its_own_title(visit: Open) -> None:
+    page = visit("?q=lunch")
+    page.wait_for_selector(".answer")
+    assert titles(page) == ["The canteen serves lunch from noon until two."]
+    assert page.locator(".answer h2 mark").all_text_contents() == ["lunch"]
+    page.click(".answer h2 a")
+    page.wait_for_selector(".here")
+    assert page.locator("#document-heading").text_content() == "The canteen serves lunch from noon until two."
+    assert NAMELESS not in page.inner_text("main")
+
+
 def test_nothing_found_says_what_to_do(visit: Open) -> None:
     page = visit("?q=xylophone")
     page.wait_for_selector("#view-search .empty p")
@@ -129,7 +140,7 @@ def test_nothing_found_says_what_to_do(visit: Open) -> None:
 def test_without_a_query_it_says_what_is_there(visit: Open) -> None:
     page = visit()
     page.wait_for_selector(".empty p")
-    assert "8 documents" in page.locator(".empty").text_content()
+    assert "9 documents" in page.locator(".empty").text_content()
 
 
 def test_a_condition_is_sent_when_it_is_entered(visit: Open, service: Service) -> None:

@@ -1,6 +1,6 @@
 // Answers of the service, made ready to show, and one answer as an element.
 
-import { make } from "./elements.js";
+import { isNameless, make, nameOf } from "./elements.js";
 import { addressOf, follow, parts } from "./addresses.js";
 import { excerpt, lightSpan, markedText, spansIn } from "./marked_text.js";
 import { phraseTree } from "./phrase_tree.js";
@@ -9,7 +9,8 @@ import { phraseTree } from "./phrase_tree.js";
 export function readyHit(hit) {
   return {
     ...hit,
-    title: hit.title || hit.document,
+    title: nameOf(hit, hit.text),
+    isNameless: isNameless(hit),
     words: spansIn(hit.text, hit.matches ?? []),
     phrase: hit.phrase ? (spansIn(hit.text, [hit.phrase])[0] ?? null) : null,
   };
@@ -23,8 +24,10 @@ function placeOf(hit) {
 
 /** Draw an answer: title, place, the passage with its marks, and what can be done with it. */
 export function answer(hit) {
-  const title = make("a", { href: placeOf(hit), dir: "auto", click: follow }, hit.title);
-  const text = make("p.passage", { dir: "auto" });
+  // A text without a name is its own title.
+  const title = make("a", { href: placeOf(hit), dir: "auto", click: follow }, hit.isNameless ? null : hit.title);
+  const text = hit.isNameless ? title : make("p.passage", { dir: "auto" });
+  text.classList.add("passage");
   const part = excerpt(hit.text, hit.words, hit.phrase);
   const content = make("span");
   const show = ([from, to], isWhole = false) => {
@@ -38,8 +41,10 @@ export function answer(hit) {
     "li.answer",
     null,
     make("h2", null, title),
-    make("p.place", null, make("span", { dir: "auto" }, placeName(hit)), make("span.score", { title: "score" }, score(hit))),
-    text,
+    hit.isNameless
+      ? null
+      : make("p.place", null, make("span", { dir: "auto" }, placeName(hit)), make("span.score", { title: "score" }, score(hit))),
+    hit.isNameless ? null : text,
   );
   const showPhrase = () => {
     const [from, to] = [Number(text.dataset.from), Number(text.dataset.to)];
@@ -63,7 +68,7 @@ export function shortAnswer(hit) {
 const score = (hit) => (typeof hit.score === "number" ? hit.score.toFixed(2) : "");
 
 function placeName(hit) {
-  const name = hit.file || (hit.document === hit.title ? "" : hit.document);
+  const name = hit.file || (hit.document === hit.title || hit.isNameless ? "" : hit.document);
   const at = hit.line ? `:${hit.line}` : hit.page ? ` p. ${hit.page}` : "";
   return name ? `${name}${at}` : "";
 }

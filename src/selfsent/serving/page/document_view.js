@@ -2,7 +2,7 @@
 
 import { addressOf, follow, goBack, parts } from "./addresses.js";
 import { similar } from "./answers.js";
-import { counted, find, make } from "./elements.js";
+import { counted, find, isNameless, make, nameOf } from "./elements.js";
 import { lightSpan, markedText, unitsOf } from "./marked_text.js";
 import { phraseTree } from "./phrase_tree.js";
 import { calm, complain, say } from "./notices.js";
@@ -69,7 +69,7 @@ function back(at, title, toPassage) {
 }
 
 function write(found, at, hit) {
-  const title = found.title || found.document;
+  const title = nameOf(found, found.text);
   document.title = `${title}: selfsent`;
   const target = make("div.here", { tabindex: "-1" });
   const text = make("div.reading", { dir: "auto" });
@@ -85,7 +85,7 @@ function write(found, at, hit) {
   }
   text.append(hasPassage ? behind.replace(/^ *\n+|^ +/, "") : behind);
   const heading = make("h1", { id: "document-heading", tabindex: "-1", dir: "auto" }, title);
-  const place = [found.file ?? (found.document === title ? "" : found.document), counted(found.passages.length, "passage")];
+  const place = [found.file ?? (found.document === title || isNameless(found) ? "" : found.document), counted(found.passages.length, "passage")];
   view.replaceChildren(
     back(at, title, hasPassage && (() => reach(target))), heading,
     make("p.place", { dir: "auto" }, place.filter(Boolean).join(" · ")),

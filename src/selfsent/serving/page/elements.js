@@ -37,6 +37,20 @@ export const count = (number) => Number(number).toLocaleString();
 /** Write "1 passage", "2 passages". */
 export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
+/** Cut a text to a length, with dots where something is left out. */
+export const shortened = (text, length) => (text.length > length ? `${text.slice(0, length - 1).trimEnd()}…` : text);
+
+/**
+ * Name a document: by its title, or its id. The id of a text that is a row of its own is 32 digits that say nothing, so
+ * such a text is named by its beginning.
+ */
+export function nameOf({ title, document }, text = "") {
+  if (title || !isNameless({ title, document })) return title || document;
+  return shortened(text.trim().replace(/\s+/g, " "), 80) || `text ${document.slice(0, 8)}`;
+}
+
+export const isNameless = ({ title, document }) => !title && /^[0-9a-f]{32}$/.test(document);
+
 /** Call a function once nothing has asked for it for some milliseconds; `cancel` forgets a call that waits. */
 export function settled(call, milliseconds) {
   let timer = 0;

@@ -1,7 +1,7 @@
 // The table beside the map: the same documents for those who read and type rather than point.
 
 import { addressOf, follow, parts } from "./addresses.js";
-import { count, make } from "./elements.js";
+import { count, make, nameOf } from "./elements.js";
 
 const SHOWN = 50;
 
@@ -63,7 +63,7 @@ function rowOf(points, data, pointed) {
   return row;
 }
 
-export const titleOf = (data, at) => data.title[at] || data.document[at];
+export const titleOf = (data, at) => nameOf({ title: data.title[at], document: data.document[at] }, data.text?.[at]);
 
 /** The address of the document of a point, at its passage where the map knows it. */
 export function addressOfPoint(data, at) {

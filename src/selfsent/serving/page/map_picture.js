@@ -3,6 +3,8 @@
 // Points are written into the picture's bytes by this file: 50,000 of them take a few milliseconds, which the canvas's
 // own circles do not reach.
 
+import { shortened } from "./elements.js";
+
 const MAX_ZOOM = 60;
 const EDGE = 0.04;
 const MOST_TITLED = 300;
@@ -260,7 +262,6 @@ export class MapPicture {
 }
 
 const packed = ([red, green, blue]) => (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
-export const shortened = (text, length) => (text.length > length ? `${text.slice(0, length - 1).trimEnd()}…` : text);
 const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
 /** A round dot with a soft edge: how much of each pixel it covers, 0 to 256. */

@@ -1,9 +1,9 @@
 // The map of the corpus: passages with near vectors stand near each other; answers to the query light up.
 
 import { follow, go, parts } from "./addresses.js";
-import { count, counted, find, make, prefersStill, settled } from "./elements.js";
+import { count, counted, find, make, prefersStill, settled, shortened } from "./elements.js";
 import { addressOfPoint, mapList, titleOf } from "./map_list.js";
-import { MapPicture, shortened } from "./map_picture.js";
+import { MapPicture } from "./map_picture.js";
 import { listenTo } from "./map_pointer.js";
 import { calm, complain, say } from "./notices.js";
 import * as search from "./search_view.js";

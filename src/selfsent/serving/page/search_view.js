@@ -2,7 +2,7 @@
 
 import { addressOf, go, parts, rewrite } from "./addresses.js";
 import { answer, readyHit } from "./answers.js";
-import { counted, find, make, settled } from "./elements.js";
+import { counted, find, make, settled, shortened } from "./elements.js";
 import { calm, complain, say } from "./notices.js";
 import * as service from "./service.js";
 import { welcome } from "./welcome.js";
@@ -130,7 +130,7 @@ function headline(query) {
   return `${isFull() && hits.length > 1 ? `The best ${answers}` : answers} for “${short(query.q)}”`;
 }
 
-const short = (text) => (text.length > 60 ? `${text.slice(0, 59).trimEnd()}…` : text);
+const short = (text) => shortened(text, 60);
 
 function nothing(query) {
   if (hidden) return "No document holds these words or comes near their meaning.";
