@@ -41,7 +41,6 @@ from selfsent.serving.commands import add_commands
 app = typer.Typer(
     cls=CommandGroup,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -131,8 +130,8 @@ def train(
     device: Device = None,
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
-    from selfsent.methods.settings import parse_assignments
-    from selfsent.methods.train import Request, execute, named_recipe
+    from selfsent.runs.settings import parse_assignments
+    from selfsent.runs.train import Request, execute, named_recipe
 
     flags = {
         "num_train_epochs": epochs,
@@ -160,7 +159,7 @@ def train(
         device=device,
     )
     if named_recipe(request).has_many_runs:
-        from selfsent.methods.train_table import execute_table
+        from selfsent.runs.train_table import execute_table
 
         show(execute_table(request).render(), f"table written to {output}")
     else:
@@ -198,8 +197,8 @@ def evaluate(
     from selfsent import evaluation
     from selfsent.atomic import require_file_place
     from selfsent.evaluation.baselines import evaluate_with_baselines
-    from selfsent.evaluation.pairs import evaluate_own_labels
     from selfsent.evaluation.suites import refuse_unused, suite_names
+    from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 
     options = evaluation.SuiteOptions(
         split=one_of("--split", split, "test", "dev"),
@@ -259,9 +258,9 @@ def compare(
     """Compare runs with the first of them: a table, paired intervals, and a page with plots."""
     from selfsent.atomic import require_file_place
     from selfsent.evaluation import SuiteOptions
-    from selfsent.evaluation.compare import compare as run
-    from selfsent.evaluation.compare import render
-    from selfsent.evaluation.compare_page import save
+    from selfsent.evaluation.comparison.compare import compare as run
+    from selfsent.evaluation.comparison.compare import render
+    from selfsent.evaluation.comparison.compare_page import save
 
     if output is not None and output.suffix not in {".html", ".md"}:
         raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")
@@ -287,13 +286,12 @@ def encode(
     device: Device = None,
 ) -> None:
     """Write the embeddings of a source to a file; an interrupted run continues."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.encoding import encode as run
 
     source = opened(input, columns, header, on_bad_row, max_rows, output=output)
-    report = run(
-        load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
-    )
+    opened_model = open_to_encode(model, device=device)
+    report = run(opened_model, source, output, model_path=model, batch_size=batch_size, overwrite=overwrite)
     note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
@@ -314,7 +312,7 @@ def index(
     device: Device = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.index_source import IndexRequest, index_source
 
     request = IndexRequest(
@@ -328,7 +326,7 @@ def index(
         max_rows=max_rows,
         batch_size=batch_size,
     )
-    report, notes = index_source(load(model, device=device), request, store, model_path=model)
+    report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
     note(*notes)
     show(*report.lines(store))
 
@@ -366,12 +364,16 @@ def tree(
 ) -> None:
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import require_file_place, write_text
-    from selfsent.trees.sentence import sentence_tree
-    from selfsent.trees.side_by_side import tree_pair
+    from selfsent.drawing.sentence import sentence_tree
 
     if output is not None:
         require_file_place(output)
-    shown = sentence_tree(model, sentence) if versus is None else tree_pair(model, sentence, versus)
+    if versus is None:
+        shown = sentence_tree(model, sentence)
+    else:
+        from selfsent.drawing.side_by_side import tree_pair
+
+        shown = tree_pair(model, sentence, versus)
     drawn = shown.drawn(format.value)
     if output is None and format is TreeFormat.svg:
         typer.echo(drawn.encode(sys.stdout.encoding, "xmlcharrefreplace").decode(sys.stdout.encoding))
@@ -426,8 +428,8 @@ def parse(
 @app.command(cls=Command)
 def recipes() -> None:
     """List the recipes and the published number each one answers to."""
-    from selfsent.methods.recipe import read_recipe, shipped_recipes
-    from selfsent.methods.variants import variants_of
+    from selfsent.runs.recipe import read_recipe, shipped_recipes
+    from selfsent.runs.variants import variants_of
 
     table = TextTable(box=None, pad_edge=False)
     for heading in ("recipe", "method", "runs", "what", "answers to"):
