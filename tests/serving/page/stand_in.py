@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -204,56 +204,56 @@ def _tree(text: str) -> dict[str, Any]:
     return {"text": text, "nodes": nodes}
 
 
+REPORT = b"<!doctype html><title>Report</title><p>Everything was read."
 KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
-def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
-    page = files("selfsent.serving").joinpath("page")
+class Handler(BaseHTTPRequestHandler):
+    """Answers for a service, with the policy that the real one has."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
+    service: Service
 
-        def do_GET(self) -> None:
-            path = urlsplit(self.path)
-            if path.path == "/" or path.path.startswith("/page/"):
-                name = path.path.removeprefix("/page/") if path.path != "/" else "index.html"
-                self._send(200, page.joinpath(name).read_bytes(), KINDS[name.rsplit(".")[-1]])
-            else:
-                self._data(path.path, parse_qs(path.query), None)
+    def do_GET(self) -> None:
+        path = urlsplit(self.path)
+        if path.path == "/" or path.path.startswith("/page/"):
+            name = path.path.removeprefix("/page/") if path.path != "/" else "index.html"
+            content = files("selfsent.serving").joinpath("page", name).read_bytes()
+            self._send(200, content, KINDS[name.rsplit(".")[-1]])
+        else:
+            self._data(path.path, parse_qs(path.query), None)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self._data(urlsplit(self.path).path, {}, json.loads(body))
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._data(urlsplit(self.path).path, {}, json.loads(body))
 
-        def _data(self, path: str, query: dict[str, list[str]], body: Any) -> None:
-            if service.key and self.headers.get("Authorization") != f"Bearer {service.key}":
-                self._send(401, b'{"detail": "a key is needed"}', "application/json")
-                return
-            status, said = service.answer(path, query, body)
+    def _data(self, path: str, query: dict[str, list[str]], body: Any) -> None:
+        if self.service.key and self.headers.get("Authorization") != f"Bearer {self.service.key}":
+            self._send(401, b'{"detail": "a key is needed"}', "application/json")
+        elif path == "/report":
+            self._send(200, REPORT, "text/html")
+        else:
+            status, said = self.service.answer(path, query, body)
             self._send(status, json.dumps(said).encode(), "application/json")
 
-        def _send(self, status: int, content: bytes, kind: str) -> None:
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", f"{kind}; charset=utf-8")
-                self.send_header("Content-Length", str(len(content)))
-                self.send_header("Content-Security-Policy", POLICY)
-                if status == 429:
-                    self.send_header("Retry-After", "1")
-                self.end_headers()
-                self.wfile.write(content)
-            except (BrokenPipeError, ConnectionResetError):  # the page stopped asking
-                pass
+    def _send(self, status: int, content: bytes, kind: str) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # the page stopped asking
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Security-Policy", POLICY)
+            if status == 429:
+                self.send_header("Retry-After", "1")
+            self.end_headers()
+            self.wfile.write(content)
 
-        def log_message(self, *_: Any) -> None: ...
-
-    return Handler
+    def log_message(self, *_: Any) -> None: ...
 
 
 @contextmanager
 def running(service: Service) -> Iterator[str]:
     """Run the stand-in while the block runs; gives its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"service": service}))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.serving.page.conftest import NO_PLAYWRIGHT, Open
-from tests.serving.page.stand_in import Service
+from tests.serving.page.stand_in import REPORT, Service
 
 expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 
@@ -79,6 +79,9 @@ def test_a_server_that_asks_for_its_key_gets_it_from_this_tab_alone(visit: Open,
     assert page.evaluate("[sessionStorage.length, localStorage.length]") == [1, 0]
     assert "swordfish" not in page.content()
     page.goto("/?view=about")
+    with page.expect_download() as saved:  # a browser sends no key when it follows a link
+        page.click("text=Save the report of the build")
+    assert saved.value.path().read_bytes() == REPORT
     page.click("text=Forget the key")
     assert page.evaluate("sessionStorage.length") == 0
 

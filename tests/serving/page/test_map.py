@@ -154,6 +154,24 @@ def test_a_finger_that_taps_gets_a_link(visit: Open) -> None:
     expect(page.locator("#document-heading")).to_have_text(title)
 
 
+def test_two_fingers_zoom(visit: Open) -> None:
+    page = opened(visit, viewport=PHONE, has_touch=True, is_mobile=True)
+    assert page.locator("caption").text_content() == "8 documents in sight"
+    box = page.locator("canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": left, "y": top, "id": number} for number, (left, top) in enumerate(places)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (x - 5, y), (x + 5, y))
+    for reach in range(10, 150, 10):
+        touch("touchMove", (x - reach, y), (x + reach, y))
+    touch("touchEnd")
+    expect(page.locator("caption")).to_have_text("0 documents in sight")  # between the groups there is nothing
+
+
 def test_fifty_thousand_points_are_drawn_roughly_while_they_move_and_finely_at_rest(
     visit: Open, service: Service
 ) -> None:
