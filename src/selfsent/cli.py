@@ -36,7 +36,7 @@ from selfsent.command_options import (
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
 from selfsent.printed_text import TextTable, show, visible
-from selfsent.serving.commands import add_commands
+from selfsent.serving_commands import add_commands
 
 app = typer.Typer(
     cls=CommandGroup,

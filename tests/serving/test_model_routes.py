@@ -46,7 +46,7 @@ def test_an_empty_text_and_a_model_without_trees_are_said_so(address, tiny_stati
         refused = httpx.get(f"{flat}/tree", params={"text": "dogs"})
         assert refused.status_code == 404
         assert refused.json()["detail"] == "the model flat builds no trees; serve a tree model to see them"
-        assert httpx.get(f"{flat}/facts").json()["model"]["kind"] == "StaticEmbedding"
+        assert httpx.get(f"{flat}/facts").json()["model"]["kind"] == "static"
 
 
 def test_a_similarity_is_the_cosine(address, served_model):

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.cut_texts import num_tokens, token_limit
+from selfsent.drawing.sentence import SentenceTree, sentence_tree
+from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
-from selfsent.loading import load
-from selfsent.search.encoding import encode_texts
-from selfsent.trees.sentence import SentenceTree, sentence_tree
+from selfsent.loading import open_to_encode
 
 Prompt = Literal["query", "document"] | None
 Vectors = NDArray[np.float32]
@@ -24,7 +24,7 @@ class NotATreeError(UserError):
 
 
 def open_model(location: str | Path, device: str | None = None) -> Any:
-    """Open the model of a service.
+    """Open the model of a service, without torch where its modules allow.
 
     Args:
         location: A folder, or a name on the hub.
@@ -33,7 +33,7 @@ def open_model(location: str | Path, device: str | None = None) -> Any:
     Raises:
         UserError: There is none, or it is not whole.
     """
-    return load(location, device=device)
+    return open_to_encode(location, device=device)
 
 
 class ServedModel:
@@ -116,7 +116,11 @@ class ServedModel:
         parameters = sum(one.numel() for one in self.model.parameters()) if self._is_hosts else None
         return {
             "name": self.name,
-            "kind": "tree" if self.has_trees else (*modules, "static")[0],
+            "kind": "tree"
+            if self.has_trees
+            else "static"
+            if not modules or "StaticEmbedding" in modules
+            else modules[0],
             "dimension": self.dimension,
             "max_tokens": token_limit(self.model),
             "parameters": parameters,

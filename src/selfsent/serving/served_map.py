@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.atomic import write_text
-from selfsent.document_report.corpus_map import corpus_map
 from selfsent.errors import UserError
 from selfsent.search.store import Store
 from selfsent.search.store_place import is_remote, local_folder
@@ -98,6 +97,8 @@ def map_of(store: Store) -> dict[str, Any]:
         By columns: ``x`` and ``y`` in 0 to 1, ``document``, ``title``, ``start``, ``end``, ``group`` (number in
         ``groups``); ``passages`` counts all of the store.
     """
+    from selfsent.document_report.corpus_map import corpus_map  # noqa: PLC0415 scikit-learn, which a search need not wait for
+
     total = len(store)
     draw = np.random.default_rng(_SEED)
     chosen = np.sort(draw.choice(total, min(total, MAX_POINTS), replace=False))

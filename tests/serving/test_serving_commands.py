@@ -10,8 +10,8 @@ import httpx
 import pytest
 from tests.command_line import refused, typed
 
-from selfsent.serving.commands import require_extra, require_place
 from selfsent.serving.server import bound_socket
+from selfsent.serving_commands import require_extra, require_place
 
 HEAVY = ("torch", "sentence_transformers", "transformers", "lancedb", "fastapi", "uvicorn")
 
