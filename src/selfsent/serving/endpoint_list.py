@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Any
 
-_STYLE_FILE = "page/page.css"
+_LINKS = '<link rel="icon" href="page/icon.svg"><link rel="stylesheet" href="page/page.css">'
 
 
 def endpoint_list(description: dict[str, Any]) -> str:
@@ -24,7 +24,7 @@ def endpoint_list(description: dict[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(info["title"])}: endpoints</title><link rel="stylesheet" href="{_STYLE_FILE}"></head>'
+        f"<title>{escape(info['title'])}: endpoints</title>{_LINKS}</head>"
         f"<body><main><h1>What can be asked of {escape(info['title'])} {escape(info['version'])}</h1>"
         f'<p>{escape(info["description"])} <a href="openapi.json">The same as OpenAPI</a>. <a href="./">Back to the'
         f" page</a>.</p>{''.join(sections)}<h2>Values</h2>{''.join(bodies)}</main></body></html>"
