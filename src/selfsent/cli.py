@@ -63,9 +63,12 @@ def entry(
 def build(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Documents: a file, a folder, hf:NAME, or docs:.")],
     output: Annotated[Path, typer.Option(help="Where model, store and report go.")],
-    base: Annotated[str, typer.Option(help="tree, static, or a transformer to start from.")] = "tree",
+    base: Annotated[
+        str | None, typer.Option(help="tree (default: the vectors of static, with a structure), static, a transformer.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="A model that a static one learns from, on SOURCE.")] = None,
     model: Annotated[str | None, typer.Option(help="A ready model to search with, instead of learning one.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="About how long learning may take.")] = 5.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="About how long learning and measuring take.")] = 5.0,
     unit: Annotated[str, typer.Option(help="A .txt file holds: auto, line, paragraph or document.")] = "auto",
     columns: Columns = None,
     on_bad_row: BadRows = OnBadRow.stop,
@@ -82,6 +85,7 @@ def build(
         source=source,
         output=output,
         base=base,
+        teacher=teacher,
         model=model,
         minutes=minutes,
         unit=one_of("--unit", unit, "auto", "line", "paragraph", "document"),
