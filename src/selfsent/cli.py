@@ -36,6 +36,7 @@ from selfsent.command_options import (
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
 from selfsent.printed_text import TextTable, show, visible
+from selfsent.serving_commands import add_commands
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -443,6 +444,9 @@ def recipes() -> None:
         num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
         table.add_row(recipe.name, ", ".join(filter(None, methods)), str(num_runs), recipe.title, recipe.answers)
     show(table)
+
+
+add_commands(app)
 
 
 def main() -> None:
