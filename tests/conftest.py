@@ -19,7 +19,7 @@ install_import_hook(
         "selfsent.drawing",
         "selfsent.losses",
         "selfsent.modules",
-        "selfsent.parsing",
+        *(f"selfsent.parsing.{name}" for name in ("brackets", "dependencies", "given_trees", "parsed_text")),
         *(f"selfsent.trees.{path.stem}" for path in _TREES.glob("*.py") if path.stem not in _COMPILED_TREES),
         "selfsent.views.masked_lm",
     ],

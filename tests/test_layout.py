@@ -13,6 +13,7 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 KNOWN = frozenset(FILES)
 FLOORS = (
     "__main__ cli",
+    "front_door",
     "command_options commands",
     "demo",
     "document_build",

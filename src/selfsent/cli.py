@@ -40,7 +40,6 @@ from selfsent.printed_text import TextTable, show, visible
 app = typer.Typer(
     cls=CommandGroup,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 

@@ -15,8 +15,8 @@ from tests.evaluation.evaluation_data import (
     write_jsonl,
     write_tsv,
 )
-from tests.evaluation.test_probe import write_mrpc
-from tests.evaluation.test_structure import TREES, Branching
+from tests.evaluation.tasks.test_probe import write_mrpc
+from tests.evaluation.tasks.test_structure import TREES, Branching
 
 from selfsent.evaluation import Report, SuiteOptions, evaluate, load_report, paired_differences
 from selfsent.evaluation.comparison.compare import compare_runs, render
