@@ -165,6 +165,17 @@ def names_of(kind: type[Any]) -> list[str]:
     return [one.name for one in fields(kind)]
 
 
+def takes_only(
+    kind: Callable[_P, _Options],
+) -> Callable[[Callable[[_Self, _Options], None]], Callable[Concatenate[_Self, _P], None]]:
+    """As `takes`, for a constructor of options alone."""
+
+    def decorate(init: Callable[[_Self, _Options], None]) -> Callable[Concatenate[_Self, _P], None]:
+        return _with_keywords(init, kind)
+
+    return decorate
+
+
 def takes(
     kind: Callable[_P, _Options],
 ) -> Callable[[Callable[[_Self, _First, _Options], None]], Callable[Concatenate[_Self, _First, _P], None]]:

@@ -18,6 +18,8 @@ from selfsent.evaluation.baselines import untrained
 from selfsent.loading import load
 from selfsent.modules import AffineComposition, TreeDecoder, TreeEncoder
 from selfsent.modules.tree_encoder import STRUCTURES
+from selfsent.modules.tree_options import TreeEncoderOptions
+from selfsent.options import describe
 
 UNEVEN = ["the cat", "", "a", "Members of the committee voted for the budget, shortly after they had left.", "rain"]
 
@@ -208,13 +210,14 @@ def test_all_bad_settings_are_named_in_one_line(make):
         assert name in message
 
 
-def test_an_unknown_structure_is_refused_with_those_there_are(make):
-    encoder = make()[0]
-    finder = encoder._finder()
-    object.__setattr__(finder, "structure", "forest")  # the executed annotations would refuse it at the constructor
-    encoder._finder = lambda: finder
-    with pytest.raises(UserError, match=r"structure=forest .*induced, balanced, right, left, random"):
-        encoder._check_settings()
+def test_an_unknown_structure_is_refused_with_those_there_are():
+    (structure,) = (one for one in describe(TreeEncoderOptions) if one.name == "structure")
+    assert structure.problem("forest").startswith("structure='forest' must be one of induced, balanced, right")
+
+
+def test_a_keyword_that_is_no_option_is_refused_with_the_nearest(make):
+    with pytest.raises(UserError, match=r"TreeEncoder has no option 'chanels' \(did you mean 'channels'\?\)"):
+        make(chanels=4)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])

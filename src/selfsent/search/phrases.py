@@ -29,10 +29,10 @@ def nearest_phrase(model: "SentenceTransformer", query: NDArray[np.float32], tex
     """
     import torch  # noqa: PLC0415 only a search that has opened its model gets here
 
-    from selfsent.modules.tree_encoder import TreeEncoder, TreeStates  # noqa: PLC0415
+    from selfsent.modules.tree_encoder import ComposingEncoder, TreeStates  # noqa: PLC0415
 
     encoder: Any = model[0]
-    if not isinstance(encoder, TreeEncoder) or not encoder.tokenizer.is_fast:
+    if not isinstance(encoder, ComposingEncoder) or not encoder.tokenizer.is_fast:
         return None
     try:
         features = encoder.preprocess([text])
