@@ -14,7 +14,7 @@ KNOWN = frozenset(FILES)
 FLOORS = (
     "__main__ cli",
     "front_door",
-    "command_options commands",
+    "command_options listings commands",
     "demo",
     "document_build",
     "document_report",

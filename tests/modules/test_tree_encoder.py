@@ -182,7 +182,7 @@ def test_a_saved_model_names_the_class_by_its_frozen_path_and_keeps_every_settin
     assert module["type"] == "selfsent.modules.TreeEncoder"
     encoder = load(tmp_path, device="cpu")[0]
     expected = {**settings, "channels": 4, "channel_size": 4, "max_seq_length": 7}
-    assert {name: getattr(encoder, name) for name in expected} == expected
+    assert {name: getattr(encoder.options, name) for name in expected} == expected
 
 
 def test_a_saved_model_holds_the_encoder_only_and_no_pickle(make, tmp_path: Path):
