@@ -1,5 +1,6 @@
 """The listings against what they list: every name, every option, its default and a description of it."""
 
+import io
 from dataclasses import fields
 
 import pytest
@@ -18,10 +19,11 @@ EVERY_METHOD = pytest.mark.parametrize("name", METHODS)
 
 
 def printed(*renderables: object) -> str:
-    console = Console(width=400, record=True, quiet=True)
+    file = io.StringIO()
+    console = Console(width=400, file=file, markup=False)
     for one in renderables:
         console.print(one)
-    return console.export_text()
+    return file.getvalue()
 
 
 def first_cells(text: str) -> set[str]:

@@ -139,13 +139,12 @@ def train(
         "per_device_train_batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    settings = parse_assignments(set or [])
-    settings |= {f"training.{name}": value for name, value in flags.items() if value is not None}
     request = Request(
         method=method,
         data=data,
         output=output,
-        settings=settings,
+        settings=parse_assignments(set or []),
+        training={name: value for name, value in flags.items() if value is not None},
         base=base,
         teacher=teacher,
         resume=resume,

@@ -104,19 +104,19 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def break_off_at(call: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the training of one run end in an error, after it has begun."""
-    module = __import__(train_table_function.__module__, fromlist=["train_recipe"])
+    module = __import__(train_table_function.__module__, fromlist=["train_run"])
     calls: list[int] = []
-    train_recipe = module.train_recipe
+    train_run = module.train_run
 
-    def breaking(recipe: Any, request: Any) -> Any:
+    def breaking(settled: Any) -> Any:
         calls.append(1)
         if len(calls) == call:
-            Path(request.output).mkdir(parents=True)
-            (Path(request.output) / "run.json").write_text('{"status": "running"}', encoding="utf8")
+            settled.output.mkdir(parents=True)
+            (settled.output / "run.json").write_text('{"status": "running"}', encoding="utf8")
             raise error
-        return train_recipe(recipe, request)
+        return train_run(settled)
 
-    monkeypatch.setattr(module, "train_recipe", breaking)
+    monkeypatch.setattr(module, "train_run", breaking)
 
 
 def test_the_table_holds_mean_and_spread_of_the_best_metric_of_every_run(sweep: Any, place: Path) -> None:
