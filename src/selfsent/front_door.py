@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class BuildOptions(TypedDict, total=False):
-    """Options of ``build``; `selfsent.document_build.building.BuildRequest` says what each one means."""
+    """Options of ``build``; `selfsent.document_build.build_request.BuildRequest` says what each one means."""
 
-    base: str
+    base: str | None
+    teacher: str | None
     model: str | None
     minutes: float
     unit: "Unit"

@@ -18,7 +18,7 @@ from selfsent.modules.tree_encoder import TreeStates
 from selfsent.modules.tree_lstm import TreeLSTMDecoder
 from selfsent.modules.tree_options import RecursiveEncoderOptions
 from selfsent.options import describe
-from selfsent.trees.arrays import Tree
+from selfsent.trees.tree import Tree
 
 NETWORKS = ("tree-lstm", "iornn")
 EVERY_NETWORK = pytest.mark.parametrize("network", NETWORKS)

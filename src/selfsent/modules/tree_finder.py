@@ -11,9 +11,10 @@ from torch import Tensor
 
 from selfsent.errors import UserError
 from selfsent.options import Options, option
-from selfsent.trees.arrays import IntArray, Tree, TreeBatch
+from selfsent.trees.arrays import IntArray, TreeBatch
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.split_depths import Binarisation, trees_of_depths
+from selfsent.trees.tree import Tree
 
 Structure = Literal["induced", "balanced", "right", "left", "random", "given"]
 STRUCTURES: tuple[Structure, ...] = get_args(Structure)

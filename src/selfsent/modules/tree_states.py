@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from selfsent.trees.arrays import Tree, TreeBatch
+from selfsent.trees.arrays import TreeBatch
 from selfsent.trees.entangled import EntangledTrees
+from selfsent.trees.tree import Tree
 
 
 @dataclass(frozen=True)
