@@ -318,9 +318,10 @@ def make_unchecked(name: str, settings: Settings, model: SentenceTransformer) ->
 
 
 def texts_in_columns(num_columns: int, num_rows: int | None = None) -> list[list[str]]:
-    """Texts of different lengths: the twelve sentences, cut into columns."""
-    size = num_rows or len(SENTENCES) // num_columns
-    return [SENTENCES[start * size : start * size + size] for start in range(num_columns)]
+    """Twelve texts of different lengths, cut into columns; a single column has one of a word and one of nothing."""
+    texts = [*SENTENCES[:10], "a", ""] if num_columns == 1 else SENTENCES
+    size = num_rows or len(texts) // num_columns
+    return [texts[start * size : start * size + size] for start in range(num_columns)]
 
 
 def features(name: str, model: SentenceTransformer) -> Columns:
