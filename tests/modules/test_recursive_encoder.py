@@ -14,7 +14,7 @@ from selfsent.errors import UserError
 from selfsent.losses.tree_pass import TreePass
 from selfsent.modules import RecursiveEncoder
 from selfsent.modules.tree_encoder import TreeStates
-from selfsent.trees.arrays import Tree
+from selfsent.trees.tree import Tree
 
 NETWORKS = ("tree-lstm", "iornn")
 EVERY_NETWORK = pytest.mark.parametrize("network", NETWORKS)

@@ -208,6 +208,41 @@ def test_runs_on_changed_data_do_not_join_one_table(swept: Any, place: Path) -> 
         swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "training"),
+    [
+        ("document-contrast", "width = 4\n", "num_train_epochs = 1\n"),
+        ("simcse", 'view = "document"\nhead = "none"\n', "max_steps = 1\n"),
+    ],
+)
+def test_a_table_of_runs_on_documents_goes_on_where_it_stopped(
+    place: Path, method: str, options: str, training: str
+) -> None:
+    """Each run reads the documents without the parts that ask, which is no hash of the texts."""
+    things = ("river", "engine", "garden", "violin")
+    (place / "notes").mkdir()
+    for number in range(8):
+        sentences = (f"The {things[number % 4]} of place {number} is part {part} of it." for part in range(4))
+        (place / "notes" / f"{number}.md").write_text(f"# Note {number}\n\n{' '.join(sentences)}\n", "utf8")
+
+    def run(seeds: str, **changes: Any) -> Any:
+        text = f'method = "{method}"\nseeds = {seeds}\n[options]\n{options}[training]\n{training}'
+        (place / "two.toml").write_text(f"{text}per_device_train_batch_size = 4\n", "utf8")
+        base = "static"
+        return train_table(str(place / "two.toml"), place / "notes", place / "out", base=base, device="cpu", **changes)
+
+    run("[1]")
+    before = snapshot(place / "out")
+    table = run("[1, 2]")
+    assert [outcome.seed for outcome in table.lines[0].outcomes] == [1, 2]
+    after = snapshot(place / "out")
+    assert {path: after[path] for path in before} == before
+    assert not list(place.glob("out/*/.corpus"))
+    (place / "notes" / "0.md").write_text("# Other\n\nAnother thing. It is new here. Nobody knew it.\n", "utf8")
+    with pytest.raises(UserError, match="has changed since"):
+        run("[1, 2, 3]")
+
+
 def test_suites_are_scored_once_on_the_final_models(sweep: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [["guitar", "stage", "7.3"], ["cat", "roof", "2"], ["rain", "hills", "5.5"], ["budget", "dogs", "0.1"]]
     for task in ("simlex999", "wordsim353_similarity", "wordsim353_relatedness"):

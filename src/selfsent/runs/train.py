@@ -3,8 +3,9 @@
 import contextlib
 import logging
 import shutil
+import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.source import Source
 from selfsent.errors import UserError
 from selfsent.methods import METHODS
 from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.runs.recipe import Recipe, find_recipe
-from selfsent.runs.run_data import Wanted, open_run_data, open_texts
+from selfsent.runs.run_data import Wanted, open_run_data
 from selfsent.runs.settings import as_options, configure, split_settings
+from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import training_arguments
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
@@ -58,6 +59,8 @@ class Request:
         on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
         data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
         device: Where to train; default: the host's choice.
+        max_minutes: About how long the run may take, preparation included; it ends measured and saved. Not part of what
+            the run is: a resumed run may have another.
     """
 
     method: str
@@ -75,6 +78,7 @@ class Request:
     on_bad_row: OnBadRow = "stop"
     data_dir: str | Path | None = None
     device: str | None = None
+    max_minutes: float | None = None
 
     def __post_init__(self) -> None:
         empty = [name for name in _NAMES if isinstance(value := getattr(self, name), str) and not value.strip()]
@@ -209,6 +213,7 @@ def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> 
 def _plan(request: Request, recipe: Recipe, method: Method, config: Any, arguments: dict[str, Any]) -> RunPlan:
     """Read the data, build model and loss, and say how they are to be trained."""
     output = Path(request.output).expanduser()
+    limit = TimeLimit(request.max_minutes)
     max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
     seed = seed_of(recipe, request)
     data = open_run_data(_wanted(request, max_rows), arguments, reads_documents=method.reads_documents(config))
@@ -222,6 +227,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         teacher=request.teacher,
         seed=seed,
         device=request.device,
+        limit=limit,
     )
     torch.manual_seed(seed)
     ingredients = _ingredients(method, config, assembly)
@@ -250,6 +256,7 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         data_hashes={str(request.data): source.sha256()},
         sources=notes,
         max_seq_length=ingredients.max_seq_length,
+        limit=None if request.max_minutes is None else limit,
     )
 
 
@@ -263,13 +270,17 @@ def _ingredients(method: Method, config: Any, assembly: Assembly) -> Ingredients
         raise UserError(needed("--base", "to start from", error.base, error.reason)) from error
 
 
-def source_of(request: Request, max_rows: int | None) -> Source:
-    """Open the source that a request names; its own output in the folder that is read is none of it.
+def data_hash(recipe: Recipe, request: Request) -> str:
+    """Hash what a run reads, read as the run itself reads it: texts, or documents without the parts that ask.
 
     Raises:
-        UserError: As ``open_source``.
+        UserError: What ``settle`` and ``open_run_data`` raise.
     """
-    return open_texts(_wanted(request, max_rows))
+    method, config, arguments = settle(recipe, request)
+    max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
+    with tempfile.TemporaryDirectory(prefix="selfsent-") as folder:
+        wanted = replace(_wanted(request, max_rows), folder=Path(folder))
+        return open_run_data(wanted, arguments, reads_documents=method.reads_documents(config)).source.sha256()
 
 
 def _wanted(request: Request, max_rows: int | None) -> Wanted:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +14,12 @@ from selfsent.evaluation.comparison.runs import open_runs
 from selfsent.evaluation.report import installed_versions
 from selfsent.evaluation.suites import suite_names
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
+from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.runs.settings import as_options
-from selfsent.runs.train import Request, named_recipe, request_of, seed_of, settle, source_of, train_recipe
+from selfsent.runs.train import Request, data_hash, named_recipe, request_of, seed_of, settle, train_recipe
 from selfsent.runs.variants import Variant, variants_of
+from selfsent.training.arguments import BEST
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
 from selfsent.training.run_identity import differences
 
@@ -89,6 +90,7 @@ class _Run:
         recipe: The recipe of this run alone.
         request: Asks for this run alone.
         identity: What must stay equal for it to count as done.
+        reading: Equal for runs that read the data alike.
     """
 
     variant: Variant
@@ -96,6 +98,7 @@ class _Run:
     recipe: Recipe
     request: Request
     identity: Mapping[str, Any]
+    reading: tuple[Any, ...]
 
     @property
     def name(self) -> str:
@@ -158,6 +161,7 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
         recipe=recipe,
         request=alone,
         identity=json.loads(json.dumps(identity, default=str)),
+        reading=(alone.max_rows, method.reads_documents(config), arguments.get(BEST)),
     )
 
 
@@ -298,25 +302,25 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _suite_data(request: Request) -> Path:
-    folder = request.data_dir or os.environ.get("SELFSENT_DATA")
-    if not folder or not Path(folder).is_dir():
+    folder = evaluation_data(request.data_dir, holding=".")
+    if folder is None or not folder.is_dir():
         raise UserError(
             f"the recipe evaluates suites and there is no folder of evaluation data (received {folder});"
             " name it with --data-dir, or set SELFSENT_DATA"
         )
-    return Path(folder)
+    return folder
 
 
 def _check_same_data(finished: Sequence[_Run]) -> None:
-    """Refuse to put runs on different data into one table."""
-    hashes: dict[int | None, str] = {}
+    """Refuse to put runs on different data into one table; each kind of reading is hashed once."""
+    hashes: dict[tuple[Any, ...], str] = {}
     for run in finished:
-        request = run.request
-        if request.max_rows not in hashes:
-            hashes[request.max_rows] = source_of(request, request.max_rows).sha256()
-        if hashes[request.max_rows] not in run.record().get("data_hashes", {}).values():
+        if run.reading not in hashes:
+            hashes[run.reading] = data_hash(run.recipe, run.request)
+        if hashes[run.reading] not in run.record().get("data_hashes", {}).values():
             raise UserError(
-                f"{request.data} has changed since {run.name} was trained on it; restore it, or name another --output"
+                f"{run.request.data} has changed since {run.name} was trained on it; restore it, or name another"
+                " --output"
             )
 
 
