@@ -48,11 +48,21 @@ PAPERS = [
     file for file in FILES if file.startswith("methods/") and Path(file).stem not in {"__init__", *SHARED_BY_METHODS}
 ]
 TESTED_THROUGH = {
+    "serving/test_serving_commands": "serving_commands",
+    "serving/test_model_routes": "serving/model",
+    "serving/test_app": (
+        "serving/bodies serving/body_reader serving/endpoint_list serving/limits serving/metrics serving/page_files"
+    ),
+    "search/test_mapped_store": "search/snapshot_place search/store_snapshot",
+    "runtime/test_runtime_model": "runtime/later_modules runtime/saved_files runtime/token_table runtime/tree_texts",
+    "kernels/test_induction": "kernels/greedy_merges",
+    "document_build/test_learning": "document_build/vocabulary_drift methods/document_distillation",
     "data/parallel/test_parallel_formats": "data/parallel/translation_memory",
     "data/parallel/test_translation_pool": "data/parallel/parallel_filters",
     "data/test_sources": "data/source data/tables",
     "document_build/test_build": (
-        "document_build/build_folder document_build/building document_build/measuring document_build/reading "
+        "document_build/build_request document_build/pace document_build/build_folder document_build/building "
+        "document_build/measuring document_build/reading "
         "methods/document_contrast"
     ),
     "document_report/test_page": (
@@ -92,7 +102,7 @@ TESTED_THROUGH = {
     "modules/test_tree_encoder": "modules/tokenized_input trees/branching",
     "parsing/test_dependencies": "parsing/bad_tree",
     "parsing/test_given_trees": "modules/neighbour_context parsing/tree_texts",
-    "runs/test_train": "evaluation/bridges/own_documents_evaluator runs/run_data",
+    "runs/test_train": "evaluation/bridges/own_documents_evaluator",
     "runs/test_train_table": "runs/run_table",
     "search/test_encoding": "encoding",
     "search/test_hits": "search/hit_table search/shown_answers",
@@ -105,7 +115,7 @@ TESTED_THROUGH = {
     "training/test_run": "training/run_folder training/run_identity",
     "training/test_seeded_views": "training/random_state",
     "training/test_trainer": "training/heldout_loss training/loss_state",
-    "trees/test_arrays": "trees/heights",
+    "trees/test_arrays": "trees/tree trees/heights",
     "trees/test_entangled": "modules/composition trees/pair_numbers",
     "trees/test_split_depths": "trees/depth_merges",
     "views/test_delete": "views/draws",
