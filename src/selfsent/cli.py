@@ -36,7 +36,8 @@ from selfsent.command_options import (
 )
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
-from selfsent.printed_text import TextTable, show, visible
+from selfsent.listings import methods, recipes, suites, views
+from selfsent.printed_text import show, visible
 from selfsent.serving_commands import add_commands
 
 app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
@@ -139,13 +140,12 @@ def train(
         "per_device_train_batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    settings = parse_assignments(set or [])
-    settings |= {f"training.{name}": value for name, value in flags.items() if value is not None}
     request = Request(
         method=method,
         data=data,
         output=output,
-        settings=settings,
+        settings=parse_assignments(set or []),
+        training={name: value for name, value in flags.items() if value is not None},
         base=base,
         teacher=teacher,
         resume=resume,
@@ -425,21 +425,8 @@ def parse(
     show(*report.notes(policy))
 
 
-@app.command(cls=Command)
-def recipes() -> None:
-    """List the recipes and the published number each one answers to."""
-    from selfsent.runs.recipe import read_recipe, shipped_recipes
-    from selfsent.runs.variants import variants_of
-
-    table = TextTable(box=None, pad_edge=False)
-    for heading in ("recipe", "method", "runs", "what", "answers to"):
-        table.add_column(heading, overflow="fold")
-    for path in shipped_recipes().values():
-        recipe = read_recipe(path)
-        methods = dict.fromkeys([recipe.method, *(entry.get("method", recipe.method) for entry in recipe.run)])
-        num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
-        table.add_row(recipe.name, ", ".join(filter(None, methods)), str(num_runs), recipe.title, recipe.answers)
-    show(table)
+for listing in (methods, views, suites, recipes):
+    app.command(cls=Command)(listing)
 
 
 add_commands(app)

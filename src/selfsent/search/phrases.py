@@ -52,10 +52,10 @@ def _tree_of_host(model: "SentenceTransformer", text: str) -> TextTree | None:
     """The tree that a model of the host finds in a text; None where it finds none, or its tokens have no places."""
     import torch  # noqa: PLC0415 only a search that has opened a model of the host gets here
 
-    from selfsent.modules.tree_encoder import TreeEncoder, TreeStates  # noqa: PLC0415
+    from selfsent.modules.tree_encoder import ComposingEncoder, TreeStates  # noqa: PLC0415
 
     encoder: Any = model[0]
-    if not isinstance(encoder, TreeEncoder) or not encoder.tokenizer.is_fast:
+    if not isinstance(encoder, ComposingEncoder) or not encoder.tokenizer.is_fast:
         return None
     try:
         features = encoder.preprocess([text])
