@@ -12,11 +12,12 @@ PACKAGE = ROOT / "src" / "selfsent"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 KNOWN = frozenset(FILES)
 FLOORS = (
-    "__main__ cli",
+    "__main__ cli serving_commands",
     "front_door",
     "command_options listings commands",
     "demo",
     "document_build",
+    "serving serving/page",
     "document_report",
     "runs",
     "methods",

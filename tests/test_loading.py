@@ -18,6 +18,7 @@ from selfsent.errors import UserError
 from selfsent.loading import load, open_to_encode, require_safetensors, require_tokenizer
 from selfsent.methods.starting_model import open_transformer
 from selfsent.modules import TreeEncoder
+from selfsent.runtime import RuntimeModel
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
 from selfsent.listings import methods, recipes, suites, views
 from selfsent.printed_text import show, visible
+from selfsent.serving_commands import add_commands
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -430,6 +431,9 @@ def parse(
 
 for listing in (methods, views, suites, recipes):
     app.command(cls=Command)(listing)
+
+
+add_commands(app)
 
 
 def main() -> None:

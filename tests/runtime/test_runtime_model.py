@@ -74,6 +74,14 @@ def test_order_and_batch_mates_change_nothing(
     assert np.allclose(np.stack([ours.encode(text) for text in sentences]), together, atol=1e-6)
 
 
+def test_many_long_texts_are_encoded_batch_by_batch_as_each_alone(
+    pairs: dict[str, tuple[SentenceTransformer, RuntimeModel]],
+) -> None:
+    _, ours = pairs["balanced"]
+    texts = ["cat " * 9000, "", "rain " * 9000, "the cat", "roof " * 9000]
+    assert np.array_equal(ours.encode(texts), np.stack([ours.encode(text) for text in texts]))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_dimension_and_limit_are_the_hosts(
     pairs: dict[str, tuple[SentenceTransformer, RuntimeModel]], kind: str

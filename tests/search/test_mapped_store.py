@@ -9,18 +9,32 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.search.made_store import made_store
+from tests.search.test_indexing import kill_when
 
 from selfsent.search.mapped_store import MappedStore
 from selfsent.search.ranking import Ranked, rank
 from selfsent.search.snapshot_place import table_state
 from selfsent.search.store import MODES, Mode, Store
 from selfsent.search.store_place import SNAPSHOTS
+from selfsent.search.store_snapshot import ABOUT
 from selfsent.search.store_writer import writing
 from selfsent.search.stored_model import StoredModel
 
 DIMENSION = 8
 RECORD = StoredModel(path="./model", sha256="0", dimension=DIMENSION, prompts={})
 WORDS = ["file", "read", "open", "the", "a", "cat", "cats", "csv", "array", "roof", "naïve", "数学", "readCsv", "of"]
+HANGING = """
+import sys, time
+import numpy as np
+from selfsent.search import store_snapshot
+from selfsent.search.store_writer import writing
+from selfsent.search.stored_model import StoredModel
+
+store_snapshot._sync = lambda path: time.sleep(600)
+with writing(sys.argv[1], StoredModel(path="./model", sha256="0", dimension=2, prompts={})) as writer:
+    writer.add([{"id": "00001", "text": "a cat", "title": "", "sources": "0"}], np.ones((1, 2), np.float32))
+    writer.finish(max_exact_rows=100_000)
+"""
 FILTERS = [
     "file = 'a.md'",
     "file LIKE 'b%' OR line < 10",
@@ -174,15 +188,20 @@ def test_a_snapshot_that_is_not_whole_is_never_read(tmp_path: Path) -> None:
     assert len(found(tmp_path / "store")) == 2
 
 
-def test_what_a_killed_writer_left_is_written_again_and_cleared_away(tmp_path: Path) -> None:
-    rows = [{"text": "the cat", "degrees": 10}, {"text": "a dog", "degrees": 50}]
-    made_store(tmp_path / "store", rows)
-    folder = next((tmp_path / "store" / SNAPSHOTS).iterdir())
-    folder.rename(folder.with_name("0.part"))  # as if it was killed before the renaming, and the table had gone on
-    with writing(tmp_path / "store", replace(RECORD, dimension=2)) as writer:
+def test_a_writer_killed_before_the_snapshot_has_its_name_leaves_none(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    made_store(store, [{"text": "the cat", "degrees": 10}])
+
+    def is_written_aside() -> bool:
+        return any((path / ABOUT).is_file() for path in (store / SNAPSHOTS).glob("*.part"))
+
+    kill_when(["-c", HANGING, str(store)], is_written_aside)
+    assert MappedStore.find(str(store)) is None
+    assert {row["id"] for row in Store.open(store).with_words("cat", 5)} == {"00000", "00001"}
+    with writing(store, replace(RECORD, dimension=2)) as writer:
         writer.finish(max_exact_rows=100_000)
-    assert [path.suffix for path in (tmp_path / "store" / SNAPSHOTS).iterdir()] == [""]
-    assert len(found(tmp_path / "store")) == 2
+    assert [path.suffix for path in (store / SNAPSHOTS).iterdir()] == [""]
+    assert {row["id"] for row in found(store).with_words("cat", 5)} == {"00000", "00001"}
 
 
 def test_a_copy_of_a_store_keeps_its_snapshot(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A model that was opened without torch; it encodes as the host's ``SentenceTransformer`` does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +13,8 @@ from selfsent.runtime.tree_texts import TextTree, TreeTexts
 from selfsent.trees.tree import Tree
 
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # in the order in which the host's encode_document looks for one
-_BATCH_SIZE = 1024
+_BATCH_CHARACTERS = 1 << 16
+"""Characters encoded at once, or one longer text: memory holds two embeddings a token."""
 
 
 class FirstModule(Protocol):
@@ -91,7 +92,6 @@ class RuntimeModel:
         prompt_name: str | None = None,
         *,
         prompt: str | None = None,
-        batch_size: int = _BATCH_SIZE,
         **_: Any,
     ) -> Floats:
         """Encode texts.
@@ -100,7 +100,7 @@ class RuntimeModel:
             texts: The texts, or one.
             prompt_name: Prompt to put before each; default: the model's default prompt, if it has one.
             prompt: The prompt itself, instead of its name.
-            batch_size: Texts encoded at once, at least; a text's embedding does not depend on it.
+            **_: Options of the host that change no embedding, such as ``batch_size``, are accepted and not needed.
 
         Returns:
             Float32 embeddings, ``(N, D)``; of one text ``(D,)``.
@@ -113,18 +113,17 @@ class RuntimeModel:
         if isinstance(texts, str):
             return self.encode([texts], prompt=prompt)[0]
         prompted = [prompt + text for text in texts] if prompt else list(texts)
-        size = max(batch_size, _BATCH_SIZE)
-        parts = [self._embed(prompted[start : start + size]) for start in range(0, len(prompted), size)]
+        parts = [self._embed(batch) for batch in _batches(prompted)]
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), dtype=np.float32)
 
-    def encode_query(self, texts: Sequence[str] | str, *, batch_size: int = _BATCH_SIZE, **_: Any) -> Floats:
+    def encode_query(self, texts: Sequence[str] | str, **_: Any) -> Floats:
         """Encode queries, with the prompt ``query`` where the model has one."""
-        return self.encode(texts, "query" if "query" in self.prompts else None, batch_size=batch_size)
+        return self.encode(texts, "query" if "query" in self.prompts else None)
 
-    def encode_document(self, texts: Sequence[str] | str, *, batch_size: int = _BATCH_SIZE, **_: Any) -> Floats:
+    def encode_document(self, texts: Sequence[str] | str, **_: Any) -> Floats:
         """Encode documents, with the prompt ``document``, ``passage`` or ``corpus`` where the model has one."""
         name = next((name for name in _DOCUMENT_PROMPTS if name in self.prompts), None)
-        return self.encode(texts, name, batch_size=batch_size)
+        return self.encode(texts, name)
 
     def num_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text, uncut."""
@@ -163,3 +162,17 @@ class RuntimeModel:
         for module in self._later:
             module(features)
         return features.embeddings
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut texts into batches of about as many characters; an embedding does not depend on its batch."""
+    batch: list[str] = []
+    num_characters = 0
+    for text in texts:
+        if batch and num_characters + len(text) > _BATCH_CHARACTERS:
+            yield batch
+            batch, num_characters = [], 0
+        batch.append(text)
+        num_characters += len(text)
+    if batch:
+        yield batch
