@@ -86,6 +86,12 @@ def num_tokens(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
         return [len(text.ids) + sum(len(rest.ids) for rest in text.overflowing) for text in encoded]
     if isinstance(tokenizer, PreTrainedTokenizerBase):
         has_ends = isinstance(model[0], (Transformer, Router))
+        if tokenizer.is_fast:  # the compiled one itself: the wrapper around it takes longer than it does
+            backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] a compiled one
+            if backend.truncation is not None or backend.padding is not None:
+                backend.no_truncation()
+                backend.no_padding()
+            return [len(text) for text in backend.encode_batch_fast(list(texts), add_special_tokens=has_ends)]
         ids: Any = tokenizer(list(texts), add_special_tokens=has_ends, truncation=False, verbose=False)["input_ids"]
         return [len(text) for text in ids]
     return [len(tokenizer.tokenize(text)) for text in texts]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from selfsent.kernels.diagonal_passes import diagonal_upward
 from selfsent.kernels.passes import upward
 from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, composition_of
 from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
+from selfsent.modules.leaf_sums import adds_children, in_rows, summed_features
 from selfsent.modules.neighbour_context import Context, with_neighbours
 from selfsent.modules.tokenized_input import TokenizedInput
 from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
@@ -248,23 +250,29 @@ class TreeEncoder(TokenizedInput):
         """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`).
 
         Where features hold ``entangled``, ``trees`` are the `EntangledStates` of the batch, and nothing else is added.
+        Where no gradient is wanted and the cell adds its children, trees are found when somebody asks for them.
         """
         mask = features["attention_mask"].bool()
-        places = mask.flatten().nonzero().squeeze(1)
-        token_ids = features["input_ids"].flatten()[places]
+        token_ids = features["input_ids"][mask]
         num_tokens = mask.sum(dim=1).cpu().numpy()
         seeds = content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
         depths = features.get("split_depths") if self.structure == "given" else None
         gaps = None if depths is None else _gaps(depths, num_tokens)
         if features.get("entangled"):
             return {**features, "trees": self.compose_entangled(token_ids, num_tokens, seeds, gaps)}
+        if (
+            self.context == "none"
+            and not (self.training or torch.is_grad_enabled())
+            and adds_children(self.composition)
+        ):
+            find = partial(self.compose, num_tokens=num_tokens, seeds=seeds, split_depths=gaps)
+            return summed_features(features, self.embedding, token_ids, num_tokens, find)
         leaves = functional.dropout(self.embedding(token_ids), self.leaf_dropout, self.training)
         states = self.compose(leaves, num_tokens, seeds, gaps)
         roots = states.trees.roots.to(leaves.device)
         is_empty = (roots < 0)[:, None]
         features["trees"] = states
-        rows = leaves.new_zeros(mask.numel(), leaves.shape[1]).index_copy_(0, places, leaves)
-        features["token_embeddings"] = rows.unflatten(0, mask.shape)
+        features["token_embeddings"] = in_rows(leaves, mask)
         if len(states.up):
             features["sentence_embedding"] = states.up[roots].masked_fill(is_empty, 0.0)
         else:
