@@ -36,8 +36,8 @@ from benchmarks.tree_workload import docstring_sentences, models_of, prepared_st
 from rich.console import Console
 
 from selfsent.atomic import write_text
+from selfsent.compiler import num_threads
 from selfsent.evaluation.report import installed_versions
-from selfsent.kernels.compiler import num_threads
 
 
 def machine() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from benchmarks.memory import extra_memory_mib
 from benchmarks.tree_workload import ContrastiveStep, leaves_of, models_of, warmed
 from torch import nn
 
-from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.embedding_gradients import gathered_embedding_gradients
 
 DIMENSION, CHANNEL_SIZE = 100, 10
 

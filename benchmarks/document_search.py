@@ -24,14 +24,14 @@ from selfsent.document_build.measuring import chosen_weight, with_table
 from selfsent.documents import open_documents
 from selfsent.documents.corpus_file import write_corpus
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.docs_retrieval import docs_collection
 from selfsent.evaluation.document_scores import CosineScores, PassageScorer, Scores
 from selfsent.evaluation.fusion_weight import TwoScores
 from selfsent.evaluation.ranking import TOP_K, best, score_orders
-from selfsent.evaluation.retrieval import Collection, read_collection
 from selfsent.evaluation.statistics import Mean, paired_bootstrap
+from selfsent.evaluation.tasks.docs_retrieval import docs_collection
+from selfsent.evaluation.tasks.retrieval import Collection, read_collection
 from selfsent.methods.document_contrast import START_FILE
-from selfsent.methods.train import train
+from selfsent.runs.train import train
 
 RESULTS = Path("results/document-search.json")
 COLLECTIONS = ("docs", "scifact", "vaswani", "cacm")

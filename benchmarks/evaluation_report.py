@@ -15,10 +15,10 @@ from pathlib import Path
 from sentence_transformers import SentenceTransformer
 
 from selfsent.evaluation.baselines import averaged_table
-from selfsent.evaluation.compare import compare
-from selfsent.evaluation.compare_page import save
+from selfsent.evaluation.comparison.compare import compare
+from selfsent.evaluation.comparison.compare_page import save
 from selfsent.evaluation.report import Report, load_report
-from selfsent.evaluation.structure import TreeModel
+from selfsent.evaluation.sentence_vectors import TreeModel
 from selfsent.evaluation.suites import evaluate
 from selfsent.loading import load, model_content_hash
 

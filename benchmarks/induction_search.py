@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.data.sources import open_source
-from selfsent.evaluation.structure import Treebank, find_treebanks, score_trees, tree_spans
 from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.tasks.structure import Treebank, find_treebanks, score_trees, tree_spans
 from selfsent.kernels.affine_passes import affine_upward
 from selfsent.loading import load
 from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.parsing.brackets import read_bracketed_file
 from selfsent.trees.arrays import TreeBatch
-from selfsent.trees.brackets import read_bracketed_file
 
 SEARCHES = [("greedy", 1), ("beam", 2), ("beam", 4), ("beam", 16), ("chart", 1), ("chart", 2), ("chart", 4)]
 NUM_SENTENCES = 1000

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from selfsent.data.sources import open_source
-from selfsent.evaluation.bitext import is_heldout
+from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.views.back_translation import BackTranslation
 from selfsent.views.translator import Translator
 

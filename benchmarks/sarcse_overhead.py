@@ -20,8 +20,8 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
 
+from selfsent.counts.token_frequencies import count_tokens
 from selfsent.data.sources import open_source
-from selfsent.data.token_frequencies import count_tokens
 from selfsent.losses import InfoNCELoss
 from selfsent.losses.token_reconstruction import TokenReconstructionLoss
 from selfsent.modules import TextCNN

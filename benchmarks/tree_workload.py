@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from selfsent.data.sources import open_source
 from selfsent.data.tokenizer import train_tokenizer
-from selfsent.kernels.induction import induce, induce_reference
+from selfsent.kernels.induction import induce
+from selfsent.kernels.induction_reference import induce_reference
 from selfsent.losses import NodeContrastiveLoss
 from selfsent.losses.functional import node_contrastive
 from selfsent.modules import TreeEncoder

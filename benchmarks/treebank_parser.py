@@ -3,11 +3,11 @@
     python -m benchmarks.treebank_parser --output parser DATA/trees/gum.ptb.xz DATA/trees/ptb-sample.mrg.xz
     selfsent parse corpus.txt --model parser/model-last --output parses/corpus.parquet
 
-spaCy parses dependencies, and `selfsent.trees.dependencies` turns heads into binary trees, right dependents before left
-ones. So heads can be chosen that give a binary tree back exactly: of two constituents either may lead the other, but
-the left one only where its head is its first word. It does where that is a verb, a preposition or a wh-word; else the
-right one leads. On those heads the parser is trained, with a tagger beside it for the sake of the shared embeddings.
-Every twentieth tree is held out, and F1 of its constituents printed (protocol of the suite structure).
+spaCy parses dependencies, and `selfsent.parsing.dependencies` turns heads into binary trees, right dependents before
+left ones. So heads can be chosen that give a binary tree back exactly: of two constituents either may lead the other,
+but the left one only where its head is its first word. It does where that is a verb, a preposition or a wh-word; else
+the right one leads. On those heads the parser is trained, with a tagger beside it for the sake of the shared
+embeddings. Every twentieth tree is held out, and F1 of its constituents printed (protocol of the suite structure).
 """
 
 import argparse
@@ -23,9 +23,9 @@ from spacy.language import Language  # pyright: ignore[reportMissingImports]
 from spacy.tokens import Doc, DocBin  # pyright: ignore[reportMissingImports]
 from spacy.vocab import Vocab  # pyright: ignore[reportMissingImports]
 
-from selfsent.evaluation.structure import SpanCounts, inner_spans
-from selfsent.trees.brackets import ParsedTree, read_bracketed_file
-from selfsent.trees.dependencies import ROOT, depths_of_heads
+from selfsent.evaluation.tasks.structure import SpanCounts, inner_spans
+from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
+from selfsent.parsing.dependencies import ROOT, depths_of_heads
 from selfsent.trees.split_depths import trees_of_depths, without_tokens
 
 HELD_OUT = 20

@@ -10,9 +10,20 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from jaxtyping import install_import_hook
 
-# Not all of the views: beartype draws from Python's random numbers, as they do.
+# Not all of the views: beartype draws from Python's random numbers, as they do. Not the compiled loops of trees/ and
+# kernels/: numba cannot compile a call of a checked function.
+_COMPILED_TREES = {"__init__", "depth_merges", "heights", "pair_numbers"}
+_TREES = Path(__file__).parents[1] / "src" / "selfsent" / "trees"
 install_import_hook(
-    ["selfsent.losses", "selfsent.modules", "selfsent.trees", "selfsent.views.masked_lm"], "beartype.beartype"
+    [
+        "selfsent.drawing",
+        "selfsent.losses",
+        "selfsent.modules",
+        *(f"selfsent.parsing.{name}" for name in ("brackets", "dependencies", "given_trees", "parsed_text")),
+        *(f"selfsent.trees.{path.stem}" for path in _TREES.glob("*.py") if path.stem not in _COMPILED_TREES),
+        "selfsent.views.masked_lm",
+    ],
+    "beartype.beartype",
 )
 
 import pytest

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -357,3 +358,18 @@ def test_an_output_whose_name_looks_like_markup_is_written_and_named(selfsent: R
     assert done.code == 0, done
     assert f"written to {output}\n" in done.out
     assert output.is_file()
+
+
+def test_the_shell_completes_commands_options_and_values() -> None:
+    def completed(words: str) -> list[str]:
+        environment = {**os.environ, "_SELFSENT_COMPLETE": "complete_bash", "COMP_WORDS": f"selfsent {words}"}
+        environment["COMP_CWORD"] = str(len(words.split(" ")))
+        program = "import sys; from selfsent.cli import main; sys.argv = ['selfsent']; main()"
+        shown = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        return shown.stdout.split()
+
+    assert completed("enc") == ["encode"]
+    assert completed("search store --whe") == ["--where"]
+    assert completed("search store --mode ") == ["vector", "text", "hybrid"]

@@ -133,9 +133,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     def working(*_: object, **__: object) -> None:
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr("selfsent.evaluation.pairs.evaluate_own_labels", working)
-    monkeypatch.setattr("selfsent.evaluation.compare.compare", working)
-    monkeypatch.setattr("selfsent.trees.sentence.sentence_tree", working)
+    monkeypatch.setattr("selfsent.evaluation.tasks.pairs.evaluate_own_labels", working)
+    monkeypatch.setattr("selfsent.evaluation.comparison.compare.compare", working)
+    monkeypatch.setattr("selfsent.drawing.sentence.sentence_tree", working)
     file, page = tmp_path / "file", tmp_path / "page.html"
     file.write_text("a person's", "utf8")
     page.mkdir()

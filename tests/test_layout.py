@@ -1,7 +1,8 @@
-"""The laws of the layout: who may import whom, how files are named, where their tests are."""
+"""The laws of the layout: floors, no circles, how files are named, where their tests are."""
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,38 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "selfsent"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
-FRONT = {"selfsent.methods", "selfsent.cli", "selfsent.demo", "selfsent.document_build"}
-ROLES = [file for file in FILES if "/" in file and not file.startswith(("methods/", "document_build/"))]
-SHARED_BY_METHODS = {
-    "document_views",
-    "recipe",
-    "run_data",
-    "run_table",
-    "settings",
-    "starting_model",
-    "train",
-    "train_table",
-    "tree_model",
-    "variants",
-}
+KNOWN = frozenset(FILES)
+FLOORS = (
+    "__main__ cli",
+    "front_door",
+    "command_options commands",
+    "demo",
+    "document_build",
+    "document_report",
+    "runs",
+    "methods",
+    "training",
+    "losses",
+    "evaluation/comparison evaluation/bridges",
+    "evaluation/tasks",
+    "evaluation",
+    "drawing",
+    "search",
+    "modules",
+    "documents",
+    "views",
+    "parsing",
+    "counts",
+    "data data/parallel",
+    "kernels",
+    "trees",
+    "loading",
+    "encoding cut_texts model_content one_writer",
+    "atomic device compiler shapes words printed_text standard_streams errors",
+)
+"""Roof to ground, as docs/decisions.md says: a file imports only from its own floor and from those below."""
+LEVELS = {room: level for level, floor in enumerate(FLOORS) for room in floor.split()}
+SHARED_BY_METHODS = {"document_views", "method", "starting_model", "table_start", "tree_model"}
 PAPERS = [
     file for file in FILES if file.startswith("methods/") and Path(file).stem not in {"__init__", *SHARED_BY_METHODS}
 ]
@@ -46,9 +65,31 @@ def within(name: str, packages: set[str]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-@pytest.mark.parametrize("file", ROLES)
-def test_a_role_knows_no_method_and_no_command(file: str) -> None:
-    assert [name for name in imported(file) if within(name, FRONT)] == []
+def room(file: str) -> str:
+    """The folder of a file, or the file itself where it lies flat in the package."""
+    return Path(file).parent.as_posix() if "/" in file else Path(file).stem
+
+
+def files_imported(file: str) -> set[str]:
+    """The files of this package that a file imports; a folder stands for its ``__init__``."""
+    found: set[str] = set()
+    for name in imported(file):
+        path = name.removeprefix("selfsent").strip(".").replace(".", "/")
+        if not name.startswith("selfsent"):
+            continue
+        found.update(other for other in (f"{path}.py", f"{path}/__init__.py") if other in KNOWN)
+    return found - {file}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file != "__init__.py"])
+def test_a_file_imports_from_its_own_floor_and_below(file: str) -> None:
+    level = LEVELS[room(file)]
+    assert [other for other in files_imported(file) if LEVELS[room(other)] < level] == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = {file: files_imported(file) for file in FILES}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("file", PAPERS)

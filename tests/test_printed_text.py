@@ -18,13 +18,14 @@ from selfsent import evaluation
 from selfsent.demo import Demo
 from selfsent.demo import render as render_demo
 from selfsent.document_report import render as render_report
-from selfsent.evaluation import compare, compare_page, progress
-from selfsent.evaluation.runs import Run
-from selfsent.methods.run_table import Line, Outcome, RunTable
+from selfsent.drawing.one_tree import svg
+from selfsent.evaluation import progress
+from selfsent.evaluation.comparison import compare, compare_page
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.printed_text import TextTable, in_markdown, plain, show, visible
+from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.search.semantic_search import Hit, render_hits
 from selfsent.trees.builders import left_branching
-from selfsent.trees.drawing import svg
 
 PACKAGE = Path(__file__).parents[1] / "src" / "selfsent"
 NASTY = ("host:key:value", "m[red]v2", "o/[/x]", "[link=x]y[/link]", "a\x1b[31mb", "x\x9b2Jy", r"back\slash", "m\udcff")

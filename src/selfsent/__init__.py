@@ -1,6 +1,7 @@
 """Learn sentence embeddings from raw text alone, and search with them.
 
-The front door: ``train`` a method on a source, ``load`` a model, ``evaluate`` it, and ``SemanticSearch`` a store.
+The front door: ``build`` a search of documents, ``train`` a method on a source, ``load`` a model, ``evaluate`` it,
+``encode`` and ``index`` a source with it, ``query`` a store. ``SemanticSearch`` keeps a store open for many queries.
 Names are imported when first used, so that ``import selfsent`` costs nothing.
 """
 
@@ -9,21 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selfsent.evaluation import evaluate
+    from selfsent.front_door import build, encode, index, query
     from selfsent.loading import load
-    from selfsent.methods import train
+    from selfsent.runs.train import train
     from selfsent.search.semantic_search import SemanticSearch
 
 __version__ = "0.1.0"
 
-__all__ = ["SemanticSearch", "__version__", "evaluate", "load", "train"]
+__all__ = ["SemanticSearch", "__version__", "build", "encode", "evaluate", "index", "load", "query", "train"]
 
 _HOMES = {
     "SemanticSearch": "selfsent.search.semantic_search",
+    "build": "selfsent.front_door",
+    "encode": "selfsent.front_door",
     "evaluate": "selfsent.evaluation",
+    "index": "selfsent.front_door",
     "load": "selfsent.loading",
-    "train": "selfsent.methods",
+    "query": "selfsent.front_door",
+    "train": "selfsent.runs.train",
 }
-_PACKAGES = ("data", "evaluation", "losses", "methods", "modules", "search", "training", "trees", "views")
+_PACKAGES = (
+    "data",
+    "documents",
+    "evaluation",
+    "losses",
+    "methods",
+    "modules",
+    "runs",
+    "search",
+    "training",
+    "trees",
+    "views",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -32,3 +50,7 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return import_module(f"selfsent.{name}")
     raise AttributeError(f"module 'selfsent' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_PACKAGES})

@@ -40,7 +40,6 @@ from selfsent.printed_text import TextTable, show, visible
 app = typer.Typer(
     cls=CommandGroup,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -130,8 +129,8 @@ def train(
     device: Device = None,
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
-    from selfsent.methods.settings import parse_assignments
-    from selfsent.methods.train import Request, execute, named_recipe
+    from selfsent.runs.settings import parse_assignments
+    from selfsent.runs.train import Request, execute, named_recipe
 
     flags = {
         "num_train_epochs": epochs,
@@ -159,7 +158,7 @@ def train(
         device=device,
     )
     if named_recipe(request).has_many_runs:
-        from selfsent.methods.train_table import execute_table
+        from selfsent.runs.train_table import execute_table
 
         show(execute_table(request).render(), f"table written to {output}")
     else:
@@ -197,8 +196,8 @@ def evaluate(
     from selfsent import evaluation
     from selfsent.atomic import require_file_place
     from selfsent.evaluation.baselines import evaluate_with_baselines
-    from selfsent.evaluation.pairs import evaluate_own_labels
     from selfsent.evaluation.suites import refuse_unused, suite_names
+    from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 
     options = evaluation.SuiteOptions(
         split=one_of("--split", split, "test", "dev"),
@@ -258,9 +257,9 @@ def compare(
     """Compare runs with the first of them: a table, paired intervals, and a page with plots."""
     from selfsent.atomic import require_file_place
     from selfsent.evaluation import SuiteOptions
-    from selfsent.evaluation.compare import compare as run
-    from selfsent.evaluation.compare import render
-    from selfsent.evaluation.compare_page import save
+    from selfsent.evaluation.comparison.compare import compare as run
+    from selfsent.evaluation.comparison.compare import render
+    from selfsent.evaluation.comparison.compare_page import save
 
     if output is not None and output.suffix not in {".html", ".md"}:
         raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")
@@ -365,8 +364,8 @@ def tree(
 ) -> None:
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import require_file_place, write_text
-    from selfsent.trees.sentence import sentence_tree
-    from selfsent.trees.side_by_side import tree_pair
+    from selfsent.drawing.sentence import sentence_tree
+    from selfsent.drawing.side_by_side import tree_pair
 
     if output is not None:
         require_file_place(output)
@@ -425,8 +424,8 @@ def parse(
 @app.command(cls=Command)
 def recipes() -> None:
     """List the recipes and the published number each one answers to."""
-    from selfsent.methods.recipe import read_recipe, shipped_recipes
-    from selfsent.methods.variants import variants_of
+    from selfsent.runs.recipe import read_recipe, shipped_recipes
+    from selfsent.runs.variants import variants_of
 
     table = TextTable(box=None, pad_edge=False)
     for heading in ("recipe", "method", "runs", "what", "answers to"):

@@ -11,7 +11,7 @@ import typer
 from selfsent.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from selfsent.data.sources import Source
+    from selfsent.data.source import Source
 
 
 class OnBadRow(StrEnum):

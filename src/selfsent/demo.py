@@ -12,11 +12,11 @@ from rich.padding import Padding
 from selfsent.document_build import BuildRequest, build
 from selfsent.document_build.build_folder import BuildFolder
 from selfsent.document_report import render as render_report
+from selfsent.drawing.sentence import sentence_tree
 from selfsent.errors import UserError
 from selfsent.printed_text import plain
 from selfsent.search.semantic_search import Hit, SemanticSearch, render_hits
 from selfsent.training.run_folder import RunFolder
-from selfsent.trees.sentence import sentence_tree
 
 _SOURCE = "docs:"
 _FORMER_RECIPE = "demo"

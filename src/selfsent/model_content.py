@@ -116,6 +116,35 @@ def former_content_hashes(path: str | Path) -> frozenset[str]:
     return frozenset(_digest(folder, some) for some in (former, former.intersection(model_files(folder))))
 
 
+def content_hash(model_path: str | Path) -> str:
+    """Hash a model's content wherever it is: a folder, or the local copy of a model of the hub.
+
+    Raises:
+        UserError: There is no such folder or copy.
+    """
+    return model_content_hash(_local_folder(model_path))
+
+
+def former_hashes(model_path: str | Path) -> frozenset[str]:
+    """Hash a model's content as earlier versions did, for what they recorded.
+
+    Raises:
+        UserError: As ``content_hash``.
+    """
+    return former_content_hashes(_local_folder(model_path))
+
+
+def _local_folder(model_path: str | Path) -> str | Path:
+    if Path(model_path).is_dir():
+        return model_path
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 only a model of the hub needs it
+
+    try:
+        return snapshot_download(str(model_path), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"no model at {model_path}: neither a folder nor a downloaded model of the hub") from error
+
+
 def has_content_hash(path: str | Path, recorded: str | None) -> bool:
     """Whether a model folder has the content that a record of this version or of version 1 names."""
     return model_content_hash(path) == recorded or recorded in former_content_hashes(path)

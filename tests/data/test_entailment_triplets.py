@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from selfsent.data.entailment_triplets import EntailmentTriplets
-from selfsent.data.sources import Source, open_source
+from selfsent.data.source import Source
+from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 
 ROWS = [

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from selfsent.data.judged_pairs import ClassifiedPairs, RatedPairs, label_number, require_columns
-from selfsent.data.sources import Source, open_source
+from selfsent.data.source import Source
+from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from selfsent.data.bad_rows import BadRows
 from selfsent.data.formats import BadRecord, Record
-from selfsent.data.sources import BadRows
 from selfsent.documents.document import Document
 from selfsent.documents.table_rows import Fields, fields_of, read_rows
 from selfsent.errors import UserError

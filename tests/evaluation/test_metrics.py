@@ -15,13 +15,13 @@ from tests.evaluation.evaluation_data import (
     write_jsonl,
     write_tsv,
 )
-from tests.evaluation.test_probe import write_mrpc
-from tests.evaluation.test_structure import TREES, Branching
+from tests.evaluation.tasks.test_probe import write_mrpc
+from tests.evaluation.tasks.test_structure import TREES, Branching
 
-from selfsent.evaluation import Report, SuiteOptions, evaluate, load_report, paired_differences, probe
-from selfsent.evaluation.compare import compare_runs, render
-from selfsent.evaluation.compare_page import to_html
-from selfsent.evaluation.labelled_texts import PROBE_TASKS
+from selfsent.evaluation import Report, SuiteOptions, evaluate, load_report, paired_differences
+from selfsent.evaluation.comparison.compare import compare_runs, render
+from selfsent.evaluation.comparison.compare_page import to_html
+from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.metrics import (
     HIGHER_IS_BETTER,
     LOWER_IS_BETTER,
@@ -29,11 +29,12 @@ from selfsent.evaluation.metrics import (
     direction_note,
     is_gain,
 )
-from selfsent.evaluation.retrieval import read_collection
-from selfsent.evaluation.runs import Run
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS
 from selfsent.evaluation.suites import SUITES
+from selfsent.evaluation.tasks import probe
+from selfsent.evaluation.tasks.labelled_texts import PROBE_TASKS
+from selfsent.evaluation.tasks.retrieval import read_collection
 from selfsent.trees.builders import left_branching
 
 WITHOUT_ITEMS = {"uniformity", "anisotropy", "effective_rank"}
@@ -65,9 +66,9 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_static_model: Sen
     write_mrpc(data, num_train=60)
     monkeypatch.setattr(probe.evaluate, "__kwdefaults__", {"tasks": {"MRPC": PROBE_TASKS["MRPC"]}, "features": None})
     monkeypatch.setattr(
-        "selfsent.evaluation.docs_retrieval.docs_collection", lambda _: read_collection(data / "retrieval/toy")
+        "selfsent.evaluation.tasks.docs_retrieval.docs_collection", lambda _: read_collection(data / "retrieval/toy")
     )
-    monkeypatch.setattr("selfsent.evaluation.docs_retrieval.open_docstrings", lambda: None)
+    monkeypatch.setattr("selfsent.evaluation.tasks.docs_retrieval.open_docstrings", lambda: None)
     tiny_static_model.save_pretrained(str(tmp_path / "teacher"))
     documents = [
         {"_id": str(n), "title": f"Title {n}", "text": f"First of {n}. Second of {n} is longer. Third."}
@@ -115,7 +116,7 @@ def scored(name: str, metric: str, items: np.ndarray) -> Run:
 
 @pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER | LOWER_IS_BETTER | NEITHER_IS_BETTER | {"unknown"}))
 def test_a_page_paints_a_gain_where_the_metric_says_so(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfsent.evaluation.compare_page.draw", lambda _: {})
+    monkeypatch.setattr("selfsent.evaluation.comparison.compare_page.draw", lambda _: {})
     monkeypatch.setattr("selfsent.evaluation.differences._PREDICTED_THEN_DATA", set())
     low = np.linspace(0.1, 0.2, 30)
     for first, second, is_up in ((low, low + 0.5, True), (low + 0.5, low, False)):

@@ -11,8 +11,8 @@ from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent.errors import UserError
 from selfsent.evaluation import evaluate
-from selfsent.evaluation.pairs import evaluate_own_labels
 from selfsent.evaluation.sentence_vectors import cosines
+from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 
 
 def test_every_distinct_sentence_is_encoded_once_over_all_suites(tmp_path):

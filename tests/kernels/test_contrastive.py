@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsent.kernels import contrastive
+from selfsent.kernels import contrastive, contrastive_tiles
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.losses.functional import node_contrastive
 
@@ -17,8 +17,8 @@ SIZES = [1, 2, 31, 32, 33, 100, 131]
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch):
     """Tiles of which the sizes above are none, one and several, whole and broken, down and across."""
-    monkeypatch.setattr(contrastive, "_TILE_ROWS", 32)
-    monkeypatch.setattr(contrastive, "_TILE_COLUMNS", 48)
+    monkeypatch.setattr(contrastive_tiles, "_TILE_ROWS", 32)
+    monkeypatch.setattr(contrastive_tiles, "_TILE_COLUMNS", 48)
 
 
 def unit_rows(num_rows: int, dtype: torch.dtype = torch.float64, *, spread: float = 0.5) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ def test_half_precision_is_multiplied_as_it_is_where_products_add_up_in_float32(
     wide = tuple(side.detach().double().requires_grad_() for side in sides)
     expected = value_and_gradients(tiled_symmetric_info_nce(*wide, temperature=temperature), *wide)
     monkeypatch.setattr(contrastive, "_multiplies_half_precision", lambda _: True)
-    monkeypatch.setattr(contrastive, "_product", product)
+    monkeypatch.setattr(contrastive_tiles, "_product", product)
     found = value_and_gradients(tiled_symmetric_info_nce(*sides, temperature=temperature), *sides)
     assert {value.dtype for value in found} == {torch.bfloat16}
     rounding = 2.0**-8

@@ -9,7 +9,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from selfsent.kernels.induction import induce, induce_reference
+from selfsent.kernels.induction import induce
+from selfsent.kernels.induction_reference import induce_reference
 from selfsent.losses import EntangledReconstructionLoss, NodeContrastiveLoss
 from selfsent.modules import TreeEncoder
 

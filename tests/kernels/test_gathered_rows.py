@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, multiprocessing
 from torch.nn import functional
 
-from selfsent.kernels import contrastive
+from selfsent.kernels import contrastive_tiles
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.kernels.gathered_rows import gather_rows
 
@@ -41,7 +41,7 @@ def weights() -> Tensor:
 def rank_results(rank: int, port: int, folder: str) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     dist.init_process_group("gloo", rank=rank, world_size=2)
-    contrastive._TILE_ROWS, contrastive._TILE_COLUMNS = 16, 24
+    contrastive_tiles._TILE_ROWS, contrastive_tiles._TILE_COLUMNS = 16, 24
     results = {}
     for sizes in SIZES:
         own = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selfsent.kernels.induction import induce, induce_reference
+from selfsent.kernels.induction import induce
+from selfsent.kernels.induction_reference import induce_reference
 from selfsent.modules import AffineComposition
 from selfsent.trees.arrays import TreeBatch
 

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selfsent.kernels.compiler import compiled
+from selfsent.compiler import compiled
 from selfsent.kernels.small_products import add_products, widened
 
 

@@ -11,7 +11,7 @@ from tests.modules.transformer_models import open_bert, write_bert
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from selfsent.data.token_frequencies import TokenFrequencies, count_tokens, token_weights
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.errors import UserError
 from selfsent.losses import token_reconstruction
 from selfsent.losses.functional import info_nce

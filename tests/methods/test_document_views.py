@@ -9,7 +9,7 @@ from tests.conftest import SENTENCES
 from tests.modules.transformer_models import write_bert
 
 from selfsent.errors import UserError
-from selfsent.methods.train import train
+from selfsent.runs.train import train
 
 
 def documents_file(folder: Path) -> Path:

@@ -15,18 +15,21 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling
 from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent import cli
-from selfsent.data.parallel_formats import is_parallel
-from selfsent.data.parallel_sources import open_parallel
-from selfsent.data.sources import Source, open_source
+from selfsent.data.parallel.parallel_formats import is_parallel
+from selfsent.data.parallel.parallel_sources import open_parallel
+from selfsent.data.source import Source
+from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
-from selfsent.methods import METHODS, train
+from selfsent.methods import METHODS
+from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.multilingual import MULTILINGUAL, MultilingualConfig
-from selfsent.methods.recipe import Assembly, Ingredients, read_recipe, shipped_recipes
-from selfsent.methods.settings import configure
-from selfsent.methods.variants import variants_of
+from selfsent.runs import train
+from selfsent.runs.recipe import read_recipe, shipped_recipes
+from selfsent.runs.settings import configure
+from selfsent.runs.variants import variants_of
 
 TARGETS = [
     "Ein Mann spielt auf der Bühne Gitarre.",
@@ -100,7 +103,7 @@ def test_a_text_and_its_translation_have_the_teachers_vector_of_the_text(table, 
 def test_pairs_held_out_for_bitext_are_not_trained_on(teacher, tmp_path):
     rows = [f"sentence number {number}\tSatz mit der Nummer {number}" for number in range(300)]
     found = build(write(tmp_path / "pool.tsv", "en\tde", *rows), teacher, tmp_path / "corpus")
-    from selfsent.evaluation.bitext import is_heldout
+    from selfsent.evaluation.tasks.bitext import is_heldout
 
     heldout = [row for row in rows if is_heldout(row.partition("\t")[0])]
     assert 0 < len(heldout) < 50

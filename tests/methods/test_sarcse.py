@@ -11,15 +11,17 @@ from tests.conftest import SENTENCES
 from tests.modules.transformer_models import write_bert
 from transformers import PreTrainedTokenizerFast
 
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.data.sources import open_source
-from selfsent.data.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.methods import METHODS, train
-from selfsent.methods.recipe import Assembly, read_recipe, shipped_recipes
+from selfsent.methods import METHODS
+from selfsent.methods.method import Assembly
 from selfsent.methods.sarcse import FREQUENCIES_FILE, SARCSE, SarcseConfig, build
-from selfsent.methods.settings import configure
-from selfsent.methods.variants import variants_of
+from selfsent.runs import train
+from selfsent.runs.recipe import read_recipe, shipped_recipes
+from selfsent.runs.settings import configure
+from selfsent.runs.variants import variants_of
 
 RECIPES = sorted(name for name in shipped_recipes() if name.startswith("sarcse-"))
 TEXTS = [*SENTENCES, "a", "A man ☃ runs."]

@@ -15,8 +15,7 @@ from torch import nn
 
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
-from selfsent.methods import train
-from selfsent.methods.recipe import Assembly, Ingredients
+from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.sbert import (
     SBERT_CLASSIFICATION,
     SBERT_REGRESSION,
@@ -30,6 +29,7 @@ from selfsent.methods.sbert import (
     classification_loss,
 )
 from selfsent.methods.starting_model import pooling_modules
+from selfsent.runs import train
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
 

@@ -17,11 +17,13 @@ from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.losses.cross_view import CrossViewLoss
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
-from selfsent.methods import METHODS, train
-from selfsent.methods.recipe import Assembly, Ingredients, read_recipe, shipped_recipes
+from selfsent.methods import METHODS
+from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.sct import SCT, SCT_DISTILL, SctConfig, SctDistillConfig
-from selfsent.methods.settings import configure
-from selfsent.methods.variants import variants_of
+from selfsent.runs import train
+from selfsent.runs.recipe import read_recipe, shipped_recipes
+from selfsent.runs.settings import configure
+from selfsent.runs.variants import variants_of
 
 SMALL: dict[str, Any] = {"queue_size": 8, "max_seq_length": 32}
 PAPER_TABLE_1 = {  # learning rate, K, tau_ref, tau_theta

@@ -22,9 +22,9 @@ from torch import nn
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.methods.recipe import Assembly, Ingredients
-from selfsent.methods.settings import configure
+from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP, SimcseConfig, SupervisedSimcseConfig
+from selfsent.runs.settings import configure
 from selfsent.views import VIEWS
 
 TEXTS = [f"{sentence} {ending}".strip() for sentence in SENTENCES for ending in ("", "So it was.", "It rained on.")]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfsent.data.token_frequencies import count_tokens
+from selfsent.counts.token_frequencies import count_tokens
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
 from selfsent.methods.table_start import start_table

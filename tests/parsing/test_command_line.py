@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.command_line import Outcome, refused, typed
 
-from selfsent.data.parse_file import ParseFile
 from selfsent.loading import load
+from selfsent.parsing.parse_file import ParseFile
 
 SUBJECTS = ("the cat", "a dog", "my neighbour", "the engineer")
 VERBS = ("sees", "follows", "likes")

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from selfsent.data.parse_file import ParseFile
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.parsing.corpus import import_parses, parse_texts
-from selfsent.trees.parsed_text import ParsedText, uninformed
+from selfsent.parsing.parse_file import ParseFile
+from selfsent.parsing.parsed_text import ParsedText, uninformed
 
 TREES = "(S (NP (D the) (N cat)) (V sat))\n(S (N dogs) (VP (V eat) (NP (A old) (N bones))))\n(S (N rain))\n"
 TEXTS = "the cat sat\ndogs eat old bones\nrain\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from selfsent.errors import UserError
+from selfsent.parsing.dependencies import depths_of_heads
 from selfsent.parsing.spacy_parser import SpacyParser
-from selfsent.trees.dependencies import depths_of_heads
 
 TEXTS = ["The cat sat on mats.", "A dog sleeps.", "She gave him books."]
 HEADS = [[1, 2, 2, 2, 3, 2], [1, 2, 2, 2], [1, 1, 1, 1, 1]]

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfsent.parsing.brackets import parse_bracketed
 from selfsent.trees.arrays import Tree, TreeBatch
-from selfsent.trees.brackets import parse_bracketed
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.split_depths import depths_of_spans, depths_over_pieces, trees_of_depths, without_tokens
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
+from selfsent.counts.word_vectors import word_vectors
 from selfsent.errors import UserError
-from selfsent.evaluation.word_vectors import word_vectors
 from selfsent.views import neighbour_lexicon as neighbour_lexicon_module
 from selfsent.views.neighbour_lexicon import neighbour_lexicon
 

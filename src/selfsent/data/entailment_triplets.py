@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from selfsent.data.heldout import hash_of_text
 from selfsent.data.judged_pairs import ENTAILMENT_LABELS, label_number, refuse_row
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 
 _ENTAILED, _CONTRADICTING = ENTAILMENT_LABELS.index("entailment"), ENTAILMENT_LABELS.index("contradiction")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from selfsent.data.columns import Row
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.errors import UserError
 
 ENTAILMENT_LABELS = ("entailment", "neutral", "contradiction")

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from selfsent.data.heldout import hash_of_text
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.errors import UserError
 
 _ROWS_A_BATCH = 1000

@@ -24,12 +24,12 @@ from selfsent.documents import Unit, open_documents
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.documents.passages import count_words, passages
 from selfsent.errors import UserError
-from selfsent.evaluation.own_documents import heldout_share, is_held_out
 from selfsent.evaluation.report import installed_versions
+from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.loading import load
 from selfsent.methods.document_contrast import START_FILE
-from selfsent.methods.train import Request, execute
 from selfsent.one_writer import one_writer
+from selfsent.runs.train import Request, execute
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.fusion import DEFAULT_WEIGHT
 from selfsent.training.metrics_log import read_metrics

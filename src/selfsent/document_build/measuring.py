@@ -12,7 +12,6 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.documents.corpus_file import CorpusFile
 from selfsent.errors import UserError
-from selfsent.evaluation.asking_documents import AskingDocuments
 from selfsent.evaluation.baselines import averaged_table, untrained
 from selfsent.evaluation.bm25 import BM25
 from selfsent.evaluation.document_scores import (
@@ -24,16 +23,17 @@ from selfsent.evaluation.document_scores import (
     right_ranks,
 )
 from selfsent.evaluation.fusion_weight import TwoScores, choose_weight, hybrid_ranks, two_scores
-from selfsent.evaluation.own_documents import (
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.sentence_vectors import remembering
+from selfsent.evaluation.statistics import paired_bootstrap
+from selfsent.evaluation.tasks.asking_documents import AskingDocuments
+from selfsent.evaluation.tasks.own_documents import (
     PARTS,
     Candidates,
     heldout_share,
     own_document_tasks,
     score_of_ranks,
 )
-from selfsent.evaluation.score import Score
-from selfsent.evaluation.sentence_vectors import remembering
-from selfsent.evaluation.statistics import paired_bootstrap
 from selfsent.search.fusion import DEFAULT_WEIGHT
 
 _ASKED_BY = "first sentence"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selfsent.data.bad_rows import BadRows
 from selfsent.data.columns import Row
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.documents.corpus_file import CorpusFile, is_corpus_file, write_corpus
 from selfsent.documents.document import Document
 from selfsent.documents.documents import Documents

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel
 
+from selfsent.counts.word_vectors import table_model, tfidf_svd, word_vectors
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
@@ -25,10 +26,8 @@ from selfsent.evaluation.bm25 import BM25
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError, Encoder
-from selfsent.evaluation.structure import TreeModel
+from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError, Encoder, TreeModel
 from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate, report_of, suite_names
-from selfsent.evaluation.word_vectors import table_model, tfidf_svd, word_vectors
 from selfsent.loading import load
 from selfsent.modules.weighted_embedding import FrequencyWeightedEmbedding
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -50,6 +50,22 @@ class Encoder(Protocol):
 
     def encode(self, inputs: Any, **kwargs: Any) -> Any:
         """Embed a list of texts; must take (and may ignore) ``batch_size`` and ``show_progress_bar``."""
+        ...
+
+
+@runtime_checkable
+class TreeModel(Protocol):
+    """What the first module of a tree model offers: the tree it builds over whole words."""
+
+    def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Build one binary tree over the words of each sentence.
+
+        Args:
+            sentences: The words of each sentence.
+
+        Returns:
+            Left and right child of every merge: leaves are ``0..n-1``, merge ``i`` makes node ``n + i``.
+        """
         ...
 
 

@@ -67,7 +67,7 @@ class Suite(Protocol):
 
 
 def _run(module: str, model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
-    evaluate: Suite = import_module(f"selfsent.evaluation.{module}").evaluate
+    evaluate: Suite = import_module(f"selfsent.evaluation.tasks.{module}").evaluate
     return evaluate(model, data_dir, options)
 
 

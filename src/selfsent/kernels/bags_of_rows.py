@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from selfsent.kernels.compiler import compiled
+from selfsent.compiler import compiled
 from selfsent.kernels.sentence_threads import over_sentences
 
 Table = Float[np.ndarray, "V D"]

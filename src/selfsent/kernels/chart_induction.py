@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfsent.kernels.compiler import compiled
+from selfsent.compiler import compiled
 from selfsent.kernels.induction import _compose, _cosine, _induce_sentence, _norm, _room, compiled_inputs
 from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.kernels.small_products import FloatArray

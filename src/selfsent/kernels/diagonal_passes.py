@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from selfsent.kernels.compiler import compiled, prange
+from selfsent.compiler import compiled, prange
 from selfsent.kernels.small_products import FloatArray
 from selfsent.trees.arrays import IntArray
 from selfsent.trees.entangled import EntangledTrees

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.kernels.compiler import compiled
+from selfsent.compiler import compiled
 
 IntArray = NDArray[np.int64]
 

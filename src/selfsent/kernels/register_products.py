@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from selfsent.kernels.compiler import LANES
+from selfsent.compiler import LANES
 
 _ROWS_AT_ONCE, _VECTORS_AT_ONCE = 4, 2
 

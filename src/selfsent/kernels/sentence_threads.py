@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from selfsent.kernels.compiler import num_threads
+from selfsent.compiler import num_threads
 
 
 def over_sentences(kernel: Callable[[int, int], None], num_sentences: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.kernels.compiler import LANES, is_compiled
+from selfsent.compiler import LANES, is_compiled
 
 FloatArray = NDArray[np.float32]
 

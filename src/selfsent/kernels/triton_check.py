@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.kernels import triton_contrastive, triton_induction, triton_passes
-from selfsent.kernels.contrastive import log_sums_in_tiles, products_in_tiles
-from selfsent.kernels.induction import affine, induce_reference
+from selfsent.kernels.contrastive_tiles import log_sums_in_tiles, products_in_tiles
+from selfsent.kernels.induction_reference import affine, induce_reference
 from selfsent.trees.arrays import TreeBatch
 
 _CHANNELS, _SIZE = 4, 3

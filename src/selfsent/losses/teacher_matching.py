@@ -37,7 +37,7 @@ class TeacherMatchingLoss(nn.Module):
         model: The student.
         teacher_vectors: The teacher's vectors, ``(texts, D)``; an array or a file mapped into memory.
         objective: ``mse`` or ``cosine``.
-        projection: Maps the teacher's vectors to the student's width (`selfsent.data.principal_directions`);
+        projection: Maps the teacher's vectors to the student's width (`selfsent.counts.principal_directions`);
             ``None`` where the widths are equal.
 
     Raises:

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
-from selfsent.data.token_frequencies import TokenFrequencies, Weighting, token_weights
+from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, token_weights
 from selfsent.errors import UserError
 from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows

@@ -1,23 +1,18 @@
-"""The front door by paper: citation, equation to file, defaults, departures.
-
-``METHODS`` names every method of the command line; ``train`` runs one, ``train_table`` a recipe of many runs.
-"""
+"""The methods by paper: citation, equation to file, defaults, departures. ``METHODS`` names each one."""
 
 from selfsent.methods.banyan import BANYAN
 from selfsent.methods.bi_lstm import BI_LSTM
 from selfsent.methods.document_contrast import DOCUMENT_CONTRAST
 from selfsent.methods.fasttext import FASTTEXT
+from selfsent.methods.method import Method
 from selfsent.methods.mlm import MLM
 from selfsent.methods.multilingual import MULTILINGUAL
-from selfsent.methods.recipe import Method, Recipe
 from selfsent.methods.recursive_networks import IORNN, TREE_LSTM
 from selfsent.methods.sarcse import SARCSE
 from selfsent.methods.sbert import SBERT_CLASSIFICATION, SBERT_REGRESSION, SBERT_TRIPLET
 from selfsent.methods.sct import SCT, SCT_DISTILL
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP
 from selfsent.methods.strae import SELF_STRAE, STRAE
-from selfsent.methods.train import train
-from selfsent.methods.train_table import train_table
 from selfsent.methods.translation_ranking import TRANSLATION_RANKING
 
 METHODS: dict[str, Method] = {
@@ -45,4 +40,4 @@ METHODS: dict[str, Method] = {
     )
 }
 
-__all__ = ["METHODS", "Method", "Recipe", "train", "train_table"]
+__all__ = ["METHODS", "Method"]

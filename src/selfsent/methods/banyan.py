@@ -6,7 +6,7 @@ Opper & Siddharth, "Banyan: Improved Representation Learning with Explicit Struc
 of the paper                             object                                 file
 =======================================  =====================================  =====================================
 entangled trees                          ``entangle``                           ``trees/entangled.py``
-a node shared by identity                ``number_merges``                      ``kernels/pair_numbers.py``
+a node shared by identity                ``number_merges``                      ``trees/pair_numbers.py``
 diagonal composition, 3U weights         ``DiagonalComposition``                ``modules/composition.py``
 diagonal decomposition, 4U weights       ``DiagonalDecomposition``              ``modules/composition.py``
 mean over the messages of all parents    ``entangled_downward``                 ``kernels/entangled_passes.py``
@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfsent.losses import EntangledReconstructionLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
 from selfsent.modules.composition import Cell
 

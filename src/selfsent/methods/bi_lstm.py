@@ -30,7 +30,7 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
 from selfsent.losses import SequenceReconstructionLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.tree_model import TreeModelConfig, UsableTexts, released_training
 from selfsent.modules import TokenEmbeddings
 from selfsent.parsing.tree_texts import TreeTexts

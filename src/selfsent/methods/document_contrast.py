@@ -9,7 +9,7 @@ what                                                  object                    
 parts of a document against the rest, both ways       ``part_contrast``           ``losses/part_contrast.py``
 batches of token ids                                  ``PartBatches``             ``losses/part_contrast.py``
 words of one stem share a row                         ``stem_rows``               ``data/stem_rows.py``
-start: topics of whole documents                      ``semantics_of_counts``     ``data/latent_semantics.py``
+start: topics of whole documents                      ``semantics_of_counts``     ``counts/latent_semantics.py``
 Adam on the rows a batch touches                      ``SparseAdam``              ``kernels/bags_of_rows.py``
 training, epoch by epoch                              ``TableLearner``            ``training/table_learner.py``
 ====================================================  ==========================  ===================================
@@ -39,8 +39,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import PreTrainedTokenizerBase
 
+from selfsent.counts.latent_semantics import semantics_of_counts
 from selfsent.data.arrow_file import materialise
-from selfsent.data.latent_semantics import semantics_of_counts
 from selfsent.data.stem_rows import stem_rows
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
 from selfsent.documents.document import Document
@@ -49,7 +49,7 @@ from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
 from selfsent.documents.training_rows import is_mostly_single
 from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.modules import TreeEncoder
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit

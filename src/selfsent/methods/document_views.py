@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from selfsent.data.arrow_file import materialise
 from selfsent.documents.training_rows import DocumentRows
-from selfsent.methods.recipe import Assembly
+from selfsent.methods.method import Assembly
 from selfsent.views.document_views import DOCUMENT_VIEWS, DocumentPair, DocumentView
 
 

@@ -28,9 +28,9 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from selfsent.data.arrow_file import materialise
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.modules import FastTextEncoder
 from selfsent.modules.fasttext_encoder import word_tokenizer
 from selfsent.training.fitting import Fitting

@@ -42,7 +42,7 @@ from selfsent.data.tokenizer import vocabulary_report
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.masked_language_modelling import MASKED_SHARE, MaskedLanguageModelingLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of
 
 Architecture = Literal["bert", "roberta"]

@@ -8,13 +8,13 @@ of the paper                                object                           fil
 ==========================================  ===============================  ===========================================
 objective, both terms (Section 2)           ``TeacherMatchingLoss``          ``losses/teacher_matching.py``
 teacher's vectors, computed once            ``teacher_vectors``              ``data/teacher_vectors.py``
-parallel data of many kinds (Section 3)     ``open_parallel``                ``data/parallel_sources.py``
-what is no translation                      ``write_pool``                   ``data/translation_pool.py``
-languages in balance (Section 3)            ``drawn_rows``                   ``data/language_sampling.py``
+parallel data of many kinds (Section 3)     ``open_parallel``                ``data/parallel/parallel_sources.py``
+what is no translation                      ``write_pool``                   ``data/parallel/translation_pool.py``
+languages in balance (Section 3)            ``drawn_rows``                   ``data/parallel/language_sampling.py``
 similarity distributions (not the paper)    ``CrossViewDistillationLoss``    ``losses/cross_view_distillation.py``
-bridge of widths: PCA of the teacher        ``principal_directions``         ``data/principal_directions.py``
-error against the teacher (Section 3)       ``evaluate``                     ``evaluation/teacher_error.py``
-language bias (Section 5)                   ``evaluate``                     ``evaluation/language_bias.py``
+bridge of widths: PCA of the teacher        ``principal_directions``         ``counts/principal_directions.py``
+error against the teacher (Section 3)       ``evaluate``                     ``evaluation/tasks/teacher_error.py``
+language bias (Section 5)                   ``evaluate``                     ``evaluation/tasks/language_bias.py``
 ==========================================  ===============================  ===========================================
 
 Where we differ:
@@ -36,23 +36,23 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import nn
 
-from selfsent.data.language_sampling import drawn_rows
-from selfsent.data.multilingual_texts import (
+from selfsent.counts.principal_directions import principal_directions
+from selfsent.data.parallel.language_sampling import drawn_rows
+from selfsent.data.parallel.multilingual_texts import (
     callable_tokenizer,
     normalisation_note,
     train_shared_tokenizer,
     vocabulary_notes,
 )
-from selfsent.data.parallel_filters import MAX_LENGTH_RATIO
-from selfsent.data.parallel_sources import pairs_of
-from selfsent.data.principal_directions import principal_directions
+from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
+from selfsent.data.parallel.parallel_sources import pairs_of
+from selfsent.data.parallel.translation_pool import TranslationPool, write_pool
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors
-from selfsent.data.translation_pool import TranslationPool, write_pool
-from selfsent.evaluation.bitext import is_heldout
+from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.starting_model import (
     PoolingName,
     open_teacher,
@@ -61,8 +61,8 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
+from selfsent.model_content import content_hash, former_hashes
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
-from selfsent.search.stored_model import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 
 Objective = Literal["mse", "cosine", "distribution"]

@@ -41,12 +41,12 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.losses import RecursiveNetworkLoss
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.losses.recursive_network import Objective
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.tree_model import TreeModelConfig, Unparsed, assemble_tree_model, released_training
 from selfsent.modules import RecursiveEncoder
-from selfsent.modules.given_trees import GivenTrees
 from selfsent.modules.recursive_encoder import Network
 from selfsent.modules.tree_finder import Structure
+from selfsent.parsing.given_trees import GivenTrees
 from selfsent.trees.split_depths import Binarisation
 
 

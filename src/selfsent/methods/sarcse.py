@@ -10,8 +10,8 @@ TextCNN of kernels 3, 4, 5, merging CNN     ``TextCNN``                       ``
 mirrored decoder of transposed CNNs         ``TextCNNDecoder``                ``modules/text_cnn_decoder.py``
 self-adaptive reconstruction loss           ``token_errors``                  ``losses/token_reconstruction.py``
 contrast of two dropout views, the total    ``TokenReconstructionLoss``       ``losses/token_reconstruction.py``
-token frequencies                           ``count_tokens``                  ``data/token_frequencies.py``
-weight by frequency, floor theta            ``token_weights``                 ``data/token_frequencies.py``
+token frequencies                           ``count_tokens``                  ``counts/token_frequencies.py``
+weight by frequency, floor theta            ``token_weights``                 ``counts/token_frequencies.py``
 ==========================================  ================================  ==========================================
 
 Only parts of the paper could be had. Certain: the kernels, two dropout views, special tokens left out, batches of 64,
@@ -38,13 +38,13 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, WordWeights
 from transformers import PreTrainedTokenizerBase
 
+from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, count_tokens, token_weights
 from selfsent.data.arrow_file import materialise
-from selfsent.data.token_frequencies import TokenFrequencies, Weighting, count_tokens, token_weights
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.training.numbers import shortened

@@ -35,7 +35,7 @@ from selfsent.data.columns import Row
 from selfsent.data.judged_pairs import ENTAILMENT_LABELS, ClassifiedPairs, RatedPairs, require_columns
 from selfsent.data.training_rows import TrainingRows
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     PoolingName,

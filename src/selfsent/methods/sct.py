@@ -56,7 +56,7 @@ from torch import nn
 
 from selfsent.data.arrow_file import materialise
 from selfsent.data.numbered_views import NumberedViews, Transform
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
@@ -64,7 +64,7 @@ from selfsent.losses.cross_view import CrossViewLoss, Head, Reference
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, Objective, require_same_width
 from selfsent.losses.queue_comparison import Comparison, Divergence, Enqueue, Queues, Reduction
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     PoolingName,
@@ -75,7 +75,7 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
-from selfsent.search.stored_model import content_hash, former_hashes
+from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 from selfsent.views import VIEWS, Alternatives, make_view, pair_transform
 from selfsent.views.document_views import DOCUMENT_VIEWS

@@ -44,7 +44,7 @@ from selfsent.errors import UserError
 from selfsent.losses.info_nce import InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     PoolingName,

@@ -11,7 +11,7 @@ composition C, 2U^2 + U weights        ``AffineComposition``                    
 decomposition D, 2U^2 + 2U weights     ``AffineDecomposition``                   ``modules/composition.py``
 index function Lambda                  ``LeafReconstruction``                    ``losses/reconstruction.py``
 induced structure (Self-StrAE)         ``induce``                                ``kernels/induction.py``
-parsed structure (StrAE)               ``GivenTrees``                            ``modules/given_trees.py``
+parsed structure (StrAE)               ``GivenTrees``                            ``parsing/given_trees.py``
 ... as binary trees                    ``trees_of_depths``                       ``trees/split_depths.py``
 upward and downward traversal          ``upward``, ``downward``                  ``kernels/passes.py``
 contrastive objective over nodes       ``NodeContrastiveLoss``                   ``losses/node_contrastive.py``
@@ -49,7 +49,7 @@ from torch import nn
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
 from selfsent.losses.node_relations import Repeats
-from selfsent.methods.recipe import Assembly, Ingredients, Method
+from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
 from selfsent.modules.tree_finder import Structure
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.data.cooccurrences import cooccurrences, positive_pmi, principal_vectors
-from selfsent.data.latent_semantics import latent_semantics
-from selfsent.data.spelling import spelling_vectors
-from selfsent.data.token_frequencies import count_tokens
+from selfsent.counts.cooccurrences import cooccurrences, positive_pmi, principal_vectors
+from selfsent.counts.latent_semantics import latent_semantics
+from selfsent.counts.spelling import spelling_vectors
+from selfsent.counts.token_frequencies import count_tokens
 from selfsent.errors import UserError
 from selfsent.modules import TreeEncoder
 from selfsent.modules.weighted_embedding import FrequencyWeightedEmbedding

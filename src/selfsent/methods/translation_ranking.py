@@ -11,8 +11,8 @@ negatives of all accelerators (3.2)         ``InfoNCELoss``               ``loss
 larger batches than memory                  ``CachedRanking``             ``losses/translation_ranking.py``
 masked LM (Section 3.1)                     ``MaskedLanguageModel``       ``losses/masked_language_modelling.py``
 translation LM (3.1; XLM, Section 3.3)      ``joined_features``           ``losses/translation_language_modelling.py``
-vocabulary of all languages (XLM, 3.1)      ``train_shared_tokenizer``    ``data/multilingual_texts.py``
-languages in balance (XLM, Section 3.1)     ``drawn_rows``                ``data/language_sampling.py``
+vocabulary of all languages (XLM, 3.1)      ``train_shared_tokenizer``    ``data/parallel/multilingual_texts.py``
+languages in balance (XLM, Section 3.1)     ``drawn_rows``                ``data/parallel/language_sampling.py``
 ==========================================  ============================  ==============================================
 
 ``ranking_weight=0, mlm_weight=1, tlm_weight=1`` pretrains; its folder opens as a masked LM and is the ``--base`` of the
@@ -34,16 +34,16 @@ from typing import Any, cast
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 
-from selfsent.data.language_sampling import drawn_rows
-from selfsent.data.multilingual_texts import callable_tokenizer, train_shared_tokenizer, vocabulary_notes
-from selfsent.data.parallel_filters import MAX_LENGTH_RATIO
-from selfsent.data.parallel_sources import pairs_of
-from selfsent.data.translation_pool import TranslationPool, write_pool
+from selfsent.data.parallel.language_sampling import drawn_rows
+from selfsent.data.parallel.multilingual_texts import callable_tokenizer, train_shared_tokenizer, vocabulary_notes
+from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
+from selfsent.data.parallel.parallel_sources import pairs_of
+from selfsent.data.parallel.translation_pool import TranslationPool, write_pool
 from selfsent.errors import UserError
-from selfsent.evaluation.bitext import is_heldout
+from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.losses.masked_language_modelling import MASKED_SHARE
 from selfsent.losses.translation_ranking import TranslationRankingLoss
-from selfsent.methods.recipe import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import PoolingName, num_positions, open_transformer, tokenizer_of, training_limit
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
 

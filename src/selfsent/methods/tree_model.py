@@ -11,16 +11,16 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
-from selfsent.data.parse_file import is_parse_file
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
-from selfsent.methods.recipe import Assembly, Ingredients, split_for
+from selfsent.methods.method import Assembly, Ingredients, split_for
 from selfsent.methods.table_start import TableInit, start_table
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import Cell, CellInit
-from selfsent.modules.given_trees import GivenTrees
 from selfsent.modules.neighbour_context import Context
 from selfsent.modules.tree_finder import Inducer, Structure
+from selfsent.parsing.given_trees import GivenTrees
+from selfsent.parsing.parse_file import is_parse_file
 from selfsent.parsing.tree_texts import TreeTexts
 from selfsent.trees.split_depths import Binarisation
 

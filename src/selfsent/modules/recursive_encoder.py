@@ -12,11 +12,11 @@ from selfsent.errors import UserError
 from selfsent.kernels.affine_passes import AffineMap
 from selfsent.kernels.passes import upward
 from selfsent.modules.frontier_merging import merge_most_similar
-from selfsent.modules.given_trees import Unparsed
 from selfsent.modules.inside_outside import InsideComposition, InsideLeaf, OutsideDecoder
 from selfsent.modules.tree_encoder import EntangledStates, TreeEncoder, TreeStates
 from selfsent.modules.tree_finder import Structure
 from selfsent.modules.tree_lstm import TreeLSTMComposition, TreeLSTMDecoder, TreeLSTMLeaf
+from selfsent.parsing.given_trees import Unparsed
 from selfsent.trees.arrays import IntArray, TreeBatch
 from selfsent.trees.split_depths import Binarisation
 

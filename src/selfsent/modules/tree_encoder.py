@@ -19,16 +19,16 @@ from selfsent.kernels.affine_passes import affine_upward, is_compiled_for, serve
 from selfsent.kernels.diagonal_passes import diagonal_upward
 from selfsent.kernels.passes import upward
 from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, composition_of
-from selfsent.modules.given_trees import GivenTrees, Unparsed, one_word
 from selfsent.modules.leaf_sums import adds_children, in_rows, summed_features
 from selfsent.modules.neighbour_context import Context, with_neighbours
 from selfsent.modules.tokenized_input import TokenizedInput
 from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
 from selfsent.modules.weighted_embedding import embedding_of
+from selfsent.parsing.given_trees import GivenTrees, Unparsed, one_word
+from selfsent.parsing.parsed_text import ParsedText
 from selfsent.trees.arrays import IntArray, Tree, TreeBatch
 from selfsent.trees.branching import branching_statistics
 from selfsent.trees.entangled import EntangledTrees, entangle
-from selfsent.trees.parsed_text import ParsedText
 from selfsent.trees.split_depths import Binarisation
 
 __all__ = ["STRUCTURES", "EntangledStates", "Structure", "TreeEncoder", "TreeStates"]

@@ -12,13 +12,13 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
 from selfsent.data.heldout import hash_of_text
-from selfsent.data.parse_file import SUFFIX, join_parses, write_parses
+from selfsent.data.source import Source
 from selfsent.data.source_files import expanded
-from selfsent.data.sources import Source
 from selfsent.errors import UserError
+from selfsent.parsing.bad_tree import BadTree
+from selfsent.parsing.parse_file import SUFFIX, join_parses, write_parses
+from selfsent.parsing.parsed_text import ParsedText, uninformed
 from selfsent.parsing.treebank import GivenParse, read_treebank
-from selfsent.trees.bad_tree import BadTree
-from selfsent.trees.parsed_text import ParsedText, uninformed
 
 OnBadTree = Literal["stop", "skip", "balanced", "right", "left", "random"]
 """A text whose tree cannot be used: stop there, leave the text out, or give it a tree that does not read it."""

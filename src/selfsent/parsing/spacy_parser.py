@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from selfsent.errors import UserError
-from selfsent.trees.dependencies import ROOT, depths_of_heads, projective
-from selfsent.trees.parsed_text import ParsedText
+from selfsent.parsing.dependencies import ROOT, depths_of_heads, projective
+from selfsent.parsing.parsed_text import ParsedText
 from selfsent.trees.split_depths import without_tokens
 
 _TEXTS_A_BATCH = 256
@@ -21,7 +21,7 @@ class SpacyParser:
     """Parse texts with a pipeline of spaCy's.
 
     A text may hold several sentences: their roots become one constituent. Trees that are not projective are lifted
-    (`selfsent.trees.dependencies.projective`) and counted.
+    (`selfsent.parsing.dependencies.projective`) and counted.
 
     Args:
         model: Name of an installed pipeline, such as ``en_core_web_sm``, or the path of one.

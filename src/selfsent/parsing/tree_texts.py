@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from selfsent.data.sources import Source
-from selfsent.modules.given_trees import GivenTrees
+from selfsent.data.source import Source
+from selfsent.parsing.given_trees import GivenTrees
 
 
 class TreeTexts:

@@ -7,11 +7,11 @@ from pathlib import Path
 from selfsent.data.compression import format_suffixes
 from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
+from selfsent.parsing.bad_tree import BadTree
+from selfsent.parsing.brackets import ParsedTree, read_bracketed
+from selfsent.parsing.dependencies import DependencyTree, projective, read_conllu
+from selfsent.parsing.parsed_text import ParsedText, joined, place_words
 from selfsent.trees.arrays import IntArray
-from selfsent.trees.bad_tree import BadTree
-from selfsent.trees.brackets import ParsedTree, read_bracketed
-from selfsent.trees.dependencies import DependencyTree, projective, read_conllu
-from selfsent.trees.parsed_text import ParsedText, joined, place_words
 from selfsent.trees.split_depths import depths_of_spans
 
 BRACKETED_SUFFIXES = (".mrg", ".ptb", ".brackets")

@@ -16,7 +16,7 @@ from selfsent.documents.document import Document
 from selfsent.documents.passages import is_short, passages
 from selfsent.documents.skipped import Skipped
 from selfsent.errors import UserError
-from selfsent.search.encoding import chunked
+from selfsent.encoding import chunked
 from selfsent.search.indexing import MAX_EXACT_ROWS, ROWS_PER_WRITE, IndexReport, add_encoded, finish, storable
 from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, refuse_kept

@@ -1,33 +1,29 @@
 """Encoding the texts of a source to a file, in parts, so that it can be killed at any moment and run again."""
 
 import hashlib
-import itertools
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path, write_text
 from selfsent.cut_texts import count_cut, cut_note, default_prompt
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
+from selfsent.encoding import Vectors, chunked, encode_texts
 from selfsent.errors import UserError
+from selfsent.model_content import content_hash
 from selfsent.one_writer import LOCK_FILE, one_writer
-from selfsent.search.stored_model import content_hash
 from selfsent.search.text_id import TextIds
 
 ROWS_PER_PART = 8192
 SUFFIXES = (".parquet", ".npy")
 _LOG = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,38 +113,6 @@ def _write_parts(
     if not counts["num_texts"]:
         raise UserError(f"{source.spec} holds no text to encode; name a source with at least one")
     return counts
-
-
-def encode_texts(encode_batch: Callable[..., Any], texts: Sequence[str], *, batch_size: int) -> Vectors:
-    """Encode texts with one of the host's methods and require finite vectors.
-
-    Args:
-        encode_batch: ``encode``, ``encode_document`` or ``encode_query`` of the model.
-        texts: What to encode.
-        batch_size: Texts encoded at once.
-
-    Returns:
-        Float32 vectors, ``(texts, dimension)``.
-
-    Raises:
-        UserError: A vector holds NaN or infinity; its text is named.
-    """
-    vectors = encode_batch(list(texts), batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
-    vectors = np.asarray(vectors, dtype=np.float32)
-    finite_mask = np.isfinite(vectors).all(axis=1)
-    if not finite_mask.all():
-        text = texts[int(np.argmin(finite_mask))]
-        raise UserError(
-            f"the model gives {text[:60]!r} a vector with NaN or infinity; check its training, or use another"
-        )
-    return vectors
-
-
-def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cut a stream into lists of ``size`` items, the last one perhaps shorter."""
-    iterator = iter(items)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
 
 
 @dataclass(frozen=True)

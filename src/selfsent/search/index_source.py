@@ -10,7 +10,7 @@ from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.columns import Picks
 from selfsent.data.formats import BadRecord, NumberedRecords, is_readable, read_records
 from selfsent.data.hub import hub_records
-from selfsent.data.parallel_formats import is_parallel
+from selfsent.data.parallel.parallel_formats import is_parallel
 from selfsent.data.source_files import expanded
 from selfsent.data.sources import open_source
 from selfsent.documents.documents import Unit, open_documents

@@ -10,9 +10,9 @@ from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.cut_texts import count_cut, cut_note, document_prompt
-from selfsent.data.sources import Source
+from selfsent.data.source import Source
+from selfsent.encoding import chunked, encode_texts
 from selfsent.errors import UserError
-from selfsent.search.encoding import chunked, encode_texts
 from selfsent.search.store_place import check_place
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe

@@ -194,7 +194,7 @@ class SemanticSearch:
     def _encode(self, queries: Sequence[str], mode: Mode) -> list[Vector | None]:
         """Embed queries; in a hybrid search, one without direction is left to its words."""
         from selfsent.cut_texts import count_cut, cut_note, query_prompt  # noqa: PLC0415 they import torch
-        from selfsent.search.encoding import encode_texts  # noqa: PLC0415
+        from selfsent.encoding import encode_texts  # noqa: PLC0415
 
         if not queries:
             return []

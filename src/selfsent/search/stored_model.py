@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfsent.errors import UserError
-from selfsent.model_content import HASH_VERSION, former_content_hashes, model_content_hash
+from selfsent.model_content import HASH_VERSION, content_hash, former_hashes
 from selfsent.search.store_place import is_remote, local_folder
 
 if TYPE_CHECKING:
@@ -105,35 +105,6 @@ def describe(model: "SentenceTransformer", model_path: str | Path, store: str) -
         prompts={name: prompt for name, prompt in model.prompts.items() if prompt},
         hash_version=HASH_VERSION,
     )
-
-
-def content_hash(model_path: str | Path) -> str:
-    """Hash a model's content wherever it is: a folder, or the local copy of a model of the hub.
-
-    Raises:
-        UserError: There is no such folder or copy.
-    """
-    return model_content_hash(_folder(model_path))
-
-
-def former_hashes(model_path: str | Path) -> frozenset[str]:
-    """Hash a model's content as earlier versions did, for what they recorded.
-
-    Raises:
-        UserError: As ``content_hash``.
-    """
-    return former_content_hashes(_folder(model_path))
-
-
-def _folder(model_path: str | Path) -> str | Path:
-    if Path(model_path).is_dir():
-        return model_path
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 only a model of the hub needs it
-
-    try:
-        return snapshot_download(str(model_path), local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"no model at {model_path}: neither a folder nor a downloaded model of the hub") from error
 
 
 def _recorded_path(model_path: str | Path, store: str) -> str:

@@ -24,7 +24,7 @@ _POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
 _NOT_NEGATIVE = ("weight_decay", "adam_epsilon", "warmup_steps", "warmup_ratio")
 _BELOW_ONE = ("adam_beta1", "adam_beta2")
 BEST = "best"
-"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.methods.run_data`."""
+"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.runs.run_data`."""
 
 _DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
 

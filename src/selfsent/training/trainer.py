@@ -19,9 +19,9 @@ from transformers.trainer_utils import rotate_checkpoints
 from typing_extensions import override
 
 from selfsent.errors import UserError
-from selfsent.kernels.dropout import fast_dropout
-from selfsent.kernels.embedding_gradients import gathered_embedding_gradients
 from selfsent.training.checkpoints import last_checkpoint
+from selfsent.training.dropout import fast_dropout
+from selfsent.training.embedding_gradients import gathered_embedding_gradients
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
@@ -69,7 +69,7 @@ class ExactTrainer(SentenceTransformerTrainer):
     * a checkpoint is written aside and renamed, so a killed process leaves a whole one or none;
     * a checkpoint closes a logging window, so logged losses do not depend on where a run was interrupted;
     * dropout on a CPU draws fewer random bits, and a large embedding table gets its gradient once a step
-      (``kernels/dropout.py``, ``kernels/embedding_gradients.py``);
+      (``training/dropout.py``, ``training/embedding_gradients.py``);
     * evaluation does not move the random numbers of training;
     * a loss or gradient that is not finite stops the run before the weights take it up.
 

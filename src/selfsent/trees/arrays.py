@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfsent.kernels.heights import order_by_height
+from selfsent.trees.heights import order_by_height
 
 IntArray = NDArray[np.int64]
 

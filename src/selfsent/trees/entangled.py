@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selfsent.kernels.heights import order_by_height
-from selfsent.kernels.pair_numbers import number_merges
 from selfsent.trees.arrays import IntArray, Level, TreeBatch
+from selfsent.trees.heights import order_by_height
+from selfsent.trees.pair_numbers import number_merges
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.kernels.split_depths import merges_of_depths
 from selfsent.trees.arrays import IntArray, TreeBatch
+from selfsent.trees.depth_merges import merges_of_depths
 
 Binarisation = Literal["right", "left"]
 """How a constituent of several children is merged: ``right`` gives ``(a (b c))``, ``left`` gives ``((a b) c)``."""

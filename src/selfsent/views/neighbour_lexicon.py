@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from selfsent.counts.word_vectors import word_vectors
 from selfsent.errors import UserError
-from selfsent.evaluation.word_vectors import word_vectors
 from selfsent.views.lexicon import Lexicon, read_lexicon
 
 _WORD = re.compile(r"\w+")

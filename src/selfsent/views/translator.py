@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from selfsent.errors import UserError
-from selfsent.search.stored_model import content_hash
+from selfsent.model_content import content_hash
 from selfsent.shapes import TokenMask
 from selfsent.views.language_model import open_language_model
 

@@ -1,0 +1,1 @@
+"""Translations: their formats, filters, sampling and pools."""

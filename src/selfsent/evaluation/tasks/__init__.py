@@ -1,0 +1,1 @@
+"""What a model is scored on, a suite a file."""

@@ -1,0 +1,116 @@
+"""Scoring models on a person's own labels: pairs of sentences with scores, or a collection with judged documents."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from selfsent.data.bad_rows import OnBadRow
+from selfsent.data.source_files import expanded, readable_name
+from selfsent.data.sources import open_source
+from selfsent.errors import UserError
+from selfsent.evaluation.ranking import Ranker
+from selfsent.evaluation.report import Report
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.sentence_vectors import Encoder
+from selfsent.evaluation.suites import SuiteOptions, report_of
+from selfsent.evaluation.tasks.retrieval import Collection, read_collection, score_collection
+from selfsent.evaluation.tasks.store_search import store_report
+from selfsent.evaluation.tasks.sts import COLUMNS, ScoredPairs, score_tasks
+from selfsent.search.store import Mode
+from selfsent.search.store_place import holds_store
+
+_LOG = logging.getLogger(__name__)
+
+
+def evaluate_own_labels(
+    models: Sequence[Encoder | Ranker | str | Path],
+    *,
+    pairs: str | Path | None = None,
+    qrels: str | Path | None = None,
+    options: SuiteOptions | None = None,
+    device: str | None = None,
+    on_bad_row: OnBadRow = "stop",
+    mode: Mode = "hybrid",
+) -> list[Report]:
+    """Score models on labels of one's own; ``paired_differences`` then tells whether one is better.
+
+    Args:
+        models: Models, or paths or hub names of them; with ``qrels`` also stores, whose whole search is scored.
+        pairs: A file with ``sentence1, sentence2, score`` in any format of the package; higher is more alike.
+        qrels: A folder of the BEIR layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
+        options: The settings of the protocol.
+        device: Where to put models given by their path.
+        on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
+        mode: How stores are searched.
+
+    Returns:
+        One report a model, in order.
+
+    Raises:
+        UserError: Neither labels nor a model were named, a file is wrong, or the embeddings are.
+    """
+    if (pairs is None and qrels is None) or not models:
+        raise UserError("nothing to score; needed is at least one model and a --pairs FILE or a --qrels DIR")
+    options = options or SuiteOptions()
+    own_pairs = None if pairs is None else read_own_pairs(pairs, on_bad_row=on_bad_row)
+    collection = None if qrels is None else read_collection(_folder(qrels), options.split)
+
+    def scorings(model: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
+        return _scorings(model, own_pairs, collection, options)
+
+    def report(model: Encoder | Ranker | str | Path) -> Report:
+        if collection is not None and isinstance(model, str | Path) and holds_store(str(model)):
+            return store_report(model, collection, options, mode=mode, device=device)
+        return report_of(model, scorings, options=options, data="own labels", device=device)
+
+    return [report(model) for model in models]
+
+
+def _scorings(
+    model: Encoder | Ranker, pairs: ScoredPairs | None, collection: Collection | None, options: SuiteOptions
+) -> dict[str, Callable[[], list[Score]]]:
+    found: dict[str, Callable[[], list[Score]]] = {}
+    if pairs is not None and not isinstance(model, Ranker):
+        found["pairs"] = lambda: score_tasks(model, [pairs], options)
+    if collection is not None:
+        found["qrels"] = lambda: [score_collection(model, collection, options)]
+    return found
+
+
+def _folder(qrels: str | Path) -> Path:
+    folder = expanded(qrels)
+    if folder.is_dir():
+        return folder
+    raise UserError(
+        f"{qrels} is no folder; --qrels needs one that holds corpus.jsonl (_id, title, text), "
+        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
+    )
+
+
+def read_own_pairs(path: str | Path, *, on_bad_row: OnBadRow = "stop") -> ScoredPairs:
+    """Read pairs of sentences with the similarity a person gave them, on any scale.
+
+    Args:
+        path: A file in any format of the package with the columns ``sentence1, sentence2, score``.
+        on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
+
+    Returns:
+        The pairs, named after the file.
+
+    Raises:
+        UserError: The file is missing or malformed, lacks a column, or holds fewer than three pairs.
+    """
+    source = open_source(path, columns=COLUMNS, on_bad_row=on_bad_row)
+    rows = list(source)
+    for note in source.closing_notes():
+        _LOG.info(note)
+    if len(rows) < 3:  # noqa: PLR2004 two pairs always correlate perfectly
+        raise UserError(f"{path} holds {len(rows)} pairs; a correlation needs three at least")
+    return ScoredPairs(
+        name=readable_name(Path(Path(path).name)).partition(".")[0],
+        sentences1=[str(row["sentence1"]) for row in rows],
+        sentences2=[str(row["sentence2"]) for row in rows],
+        gold=np.array([float(row["score"]) for row in rows]),
+    )

@@ -1,0 +1,184 @@
+"""The main jobs as functions: what the commands of the same names do, with values instead of text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from selfsent.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from selfsent.data.bad_rows import OnBadRow
+    from selfsent.documents import Unit
+    from selfsent.search.encoding import EncodingReport
+    from selfsent.search.hits import Answers
+    from selfsent.search.indexing import IndexReport
+
+# What a job needs is imported when the job is done: `encode` needs no store, and `query` no trainer.
+
+
+class BuildOptions(TypedDict, total=False):
+    """Options of ``build``; `selfsent.document_build.building.BuildRequest` says what each one means."""
+
+    base: str
+    model: str | None
+    minutes: float
+    unit: "Unit"
+    columns: Sequence[str | int] | None
+    on_bad_row: "OnBadRow"
+    seed: int
+    retrain: bool
+    device: str | None
+
+
+class IndexOptions(TypedDict, total=False):
+    """Options of ``index``; `selfsent.search.index_source.IndexRequest` says what each one means."""
+
+    unit: "Unit | None"
+    keep: Sequence[str]
+    forget: bool
+    columns: Sequence[str | int] | None
+    header: bool | None
+    on_bad_row: "OnBadRow"
+    max_rows: int | None
+    batch_size: int
+
+
+def build(source: str | Path, output: str | Path, **options: Unpack[BuildOptions]) -> dict[str, Any]:
+    """Make documents searchable: read, learn, measure without labels, index, report.
+
+    The same call on a changed source adds, updates and forgets.
+
+    Args:
+        source: Documents: a file, a folder, ``hf:NAME`` or ``docs:``.
+        output: Folder of the build; receives ``model/``, ``store/``, ``report.json`` and ``report.html``.
+        **options: See ``BuildOptions``.
+
+    Returns:
+        The report, as ``report.json`` holds it, with the map and the examples of the page beside it.
+
+    Raises:
+        UserError: An option is not known, the folder is somebody else's or being written, or no document can be read.
+
+    Example:
+        >>> import selfsent
+        >>> report = selfsent.build("handbook", "handbook-search", minutes=2)  # doctest: +SKIP
+        >>> report["retrieval"]["hybrid"]["ndcg@10"]  # doctest: +SKIP
+    """
+    from selfsent.document_build import BuildRequest  # noqa: PLC0415
+    from selfsent.document_build import build as run  # noqa: PLC0415
+
+    _require_known("build", options, BuildOptions)
+    return run(BuildRequest(source=str(source), output=Path(output), **options))
+
+
+def index(
+    model: str | Path,
+    source: str | Path,
+    store: str | Path,
+    *,
+    device: str | None = None,
+    **options: Unpack[IndexOptions],
+) -> "IndexReport":
+    """Put the texts or documents of a source and their vectors into a store; what is there is not done again.
+
+    Args:
+        model: Model folder or hub name.
+        source: A file, a folder, ``hf:NAME`` or ``docs:``.
+        store: Folder, or URI such as ``s3://...``, of the store.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
+        **options: See ``IndexOptions``.
+
+    Returns:
+        Counts of what was added, updated, removed and left as it was.
+
+    Raises:
+        UserError: An option is not known, the source cannot be read, or the store is of another model.
+    """
+    from selfsent.loading import load  # noqa: PLC0415
+    from selfsent.search.index_source import IndexRequest, index_source  # noqa: PLC0415
+
+    _require_known("index", options, IndexOptions)
+    request = IndexRequest(source=str(source), **options)
+    report, _ = index_source(load(str(model), device=device), request, str(store), model_path=str(model))
+    return report
+
+
+def query(
+    store: str | Path,
+    text: str,
+    k: int = 5,
+    *,
+    mode: Literal["hybrid", "vector", "text"] = "hybrid",
+    where: str | None = None,
+    all: bool = False,  # noqa: A002 the name of the command's option
+) -> "Answers":
+    """Find the documents of a store that answer a query.
+
+    It opens the store and its model anew; for many queries make one ``selfsent.SemanticSearch``.
+
+    Args:
+        store: Folder or URI of a store, or the folder of a ``build``.
+        text: What to look for.
+        k: Number of answers.
+        mode: Compare meanings (``vector``), words (``text``), or both, fused with the store's recorded weight.
+        where: SQL condition that answers meet, such as ``"file LIKE 'guide/%'"``.
+        all: Whether weak answers are given too.
+
+    Returns:
+        The hits, best first, grouped by document, and how many weak ones are hidden.
+
+    Raises:
+        UserError: There is no such store, its model is not found, or the query, ``k`` or the condition is wrong.
+    """
+    from selfsent.search.semantic_search import SemanticSearch  # noqa: PLC0415
+
+    search = SemanticSearch(store, words_only=mode == "text")
+    return search.answers([text], k, mode, where=where, all=all)[0]
+
+
+def encode(
+    model: str | Path,
+    source: str | Path,
+    output: str | Path,
+    *,
+    batch_size: int = 64,
+    overwrite: bool = False,
+    device: str | None = None,
+) -> "EncodingReport":
+    """Write the embeddings of a source to a file; an interrupted run continues.
+
+    Args:
+        model: Model folder or hub name.
+        source: A file, a folder, ``hf:NAME`` or ``docs:``; every text is one row.
+        output: A ``.parquet`` file (``id, text, embedding``) or a ``.npy`` file.
+        batch_size: Texts encoded at once.
+        overwrite: Whether a file that exists is replaced.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
+
+    Returns:
+        Counts, the dimension, and where the file is.
+
+    Raises:
+        UserError: The source cannot be read, or the output cannot be written.
+    """
+    from selfsent.data.sources import open_source  # noqa: PLC0415
+    from selfsent.loading import load  # noqa: PLC0415
+    from selfsent.search.encoding import encode as run  # noqa: PLC0415
+
+    opened = open_source(source, exclude=[output])
+    return run(
+        load(str(model), device=device), opened, output, model_path=model, batch_size=batch_size, overwrite=overwrite
+    )
+
+
+def _require_known(function: str, options: Any, known: Any) -> None:
+    """Refuse a misspelt option, with the name that may have been meant.
+
+    Raises:
+        UserError: An option is not known.
+    """
+    names = list(known.__annotations__)
+    for name in options:
+        if name not in names:
+            near = did_you_mean(name, names)
+            raise UserError(f"{function} has no option {name!r}{near}; its options are {', '.join(names)}")

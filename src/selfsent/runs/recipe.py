@@ -1,0 +1,134 @@
+"""Recipes: TOML files that name a method, its options and its budget, for one run or for many."""
+
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from selfsent.errors import UserError, did_you_mean
+
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "method": (str, "a text"),
+    "title": (str, "a text"),
+    "answers": (str, "a text"),
+    "options": (dict, "a table"),
+    "training": (dict, "a table"),
+    "max_rows": (int, "a whole number"),
+    "seed": (int, "a whole number"),
+    "seeds": (list, "a list"),
+    "grid": (dict, "a table of lists"),
+    "run": (list, "[[run]] entries"),
+    "evaluate": (str, "a text"),
+}
+EVALUATE_DEV = "dev"
+"""What a recipe asks for to be judged by the best metric of training, so that no test set is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a TOML file states: one run, or a base that ``grid`` or ``run`` and ``seeds`` make many runs of.
+
+    Args:
+        name: The file's stem, or the method's name.
+        method: Name of the method.
+        title: One line for people.
+        answers: Which published number it answers to.
+        options: The method's own options.
+        training: Fields of the host's training arguments.
+        max_rows: Rows of the source to use; ``None`` for all.
+        seed: Seed of the run; ``None`` for the default.
+        seeds: Every run is done with each of these seeds; empty for the one ``seed``.
+        grid: Lists by option or ``training.KEY``; every combination is a run.
+        run: Named runs: ``name``, and the ``method``, ``options``, ``training`` and ``max_rows`` that differ from the
+            base.
+        evaluate: What a table of many runs shows: ``dev``, the best metric of training, or suites with commas between
+            them.
+    """
+
+    name: str
+    method: str = ""
+    title: str = ""
+    answers: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    max_rows: int | None = None
+    seed: int | None = None
+    seeds: Sequence[int] = ()
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])
+    run: Sequence[Mapping[str, Any]] = ()
+    evaluate: str = EVALUATE_DEV
+
+    @property
+    def has_many_runs(self) -> bool:
+        """Whether it makes a table of runs rather than one."""
+        return bool(self.grid or self.run or self.seeds)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        UserError: It is missing, not TOML, lacks ``method``, has a key that no recipe has or a value of another type,
+            or keys that exclude each other. All problems are named together.
+    """
+    try:
+        table = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"cannot read the recipe {path}: {error.strerror}; see `selfsent recipes`") from error
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
+        raise UserError(f"the recipe {path} is not valid TOML: {error}") from error
+    problems = _problems(table)
+    if problems:
+        raise UserError(f"the recipe {path} {'; '.join(problems)}")
+    return Recipe(name=path.stem, **table)
+
+
+def _problems(table: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the top level of a recipe."""
+    unknown = sorted(table.keys() - _TYPES.keys())
+    problems = [f"has unknown keys {', '.join(unknown)} (a recipe may have {', '.join(_TYPES)})"] if unknown else []
+    problems += [
+        f"has {key} = {table[key]!r} and needs {needed}"
+        for key, (kind, needed) in _TYPES.items()
+        if key in table and (not isinstance(table[key], kind) or isinstance(table[key], bool))
+    ]
+    if "method" not in table and not table.get("run"):
+        problems.append('names no method, such as method = "self-strae"')
+    if "grid" in table and "run" in table:
+        problems.append("has both [grid] and [[run]]; write the combinations as one of them")
+    problems += [
+        f"has an empty {key}; fill it or leave it out" for key in ("grid", "run", "seeds") if table.get(key) in ({}, [])
+    ]
+    if "seed" in table and "seeds" in table:
+        problems.append("has both seed and seeds; leave one out")
+    if "evaluate" in table and not table.keys() & {"grid", "run", "seeds"}:
+        problems.append("has evaluate, which is for many runs; add seeds, [grid] or [[run]], or leave it out")
+    return problems
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    installed = Path(str(resources.files("selfsent"))) / "recipes"
+    folder = installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_recipe(method_or_recipe: str, methods: Collection[str]) -> Recipe:
+    """Find what ``selfsent train`` was given: a method's name, a recipe's name, or the path of a recipe.
+
+    Raises:
+        UserError: It is none of these.
+    """
+    if method_or_recipe in methods:
+        return Recipe(name=method_or_recipe, method=method_or_recipe)
+    shipped = shipped_recipes()
+    if method_or_recipe in shipped:
+        return read_recipe(shipped[method_or_recipe])
+    if method_or_recipe.endswith(".toml"):
+        return read_recipe(Path(method_or_recipe).expanduser())
+    raise UserError(
+        f"unknown method or recipe {method_or_recipe!r}{did_you_mean(method_or_recipe, [*methods, *shipped])}; the"
+        f" methods are {', '.join(methods)}, a recipe is a .toml file or a name that `selfsent recipes` lists"
+    )

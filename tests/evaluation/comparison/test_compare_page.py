@@ -1,0 +1,60 @@
+"""The page of a comparison stands alone."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+from tests.evaluation.evaluation_data import noisy_report
+
+from selfsent.evaluation.comparison.compare import compare_runs, to_markdown
+from selfsent.evaluation.comparison.compare_page import save, to_html
+from selfsent.evaluation.comparison.runs import Run
+from selfsent.evaluation.score import Score
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href"}]
+
+
+def test_the_page_holds_every_plot_and_fetches_nothing(tmp_path: Path):
+    curve = [{"step": step, "loss": 1 / (1 + step), "eval_spearman": None if step == 1 else 0.5} for step in range(5)]
+    compared = compare_runs(
+        [Run(name=f"<b>{seed}", report=noisy_report(f"<b>{seed}", seed), curve=curve) for seed in (1, 2)],
+        num_resamples=50,
+    )
+    html = to_html(compared)
+    page = Page()
+    page.feed(html)
+    assert page.tags.count("svg") == 4
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(source.startswith(("#", "data:")) for source in page.sources)
+    assert "<b>1" not in html
+    save(compared, tmp_path / "page.html")
+    save(compared, tmp_path / "table.md")
+    assert (tmp_path / "page.html").read_text("utf8") == to_html(compared)
+    assert (tmp_path / "table.md").read_text("utf8") == to_markdown(compared)
+
+
+def test_plots_without_data_are_left_out():
+    bare = replace(noisy_report("a", 1), scores=noisy_report("a", 1).scores[:1])
+    page = Page()
+    page.feed(to_html(compare_runs([Run(name=name, report=bare) for name in "ab"], num_resamples=50)))
+    assert page.tags.count("svg") == 2  # scores and scatter
+
+
+def test_the_page_says_which_tasks_its_plot_leaves_out():
+    alone = Score(task="PTB", metric="f1", value=0.2, ci95=None, num_items=3)
+    one, other = noisy_report("a", 1), noisy_report("b", 2)
+    with_trees = replace(one, scores=(*one.scores, alone))
+    both = [replace(report, scores=(*report.scores, alone)) for report in (one, other)]
+    left_out = "Left out, since one run alone has them: PTB."
+    assert left_out in to_html(compare_runs([Run(name="a", report=with_trees), Run(name="b", report=other)]))
+    assert left_out not in to_html(compare_runs([Run(name=report.model, report=report) for report in both]))

@@ -1,0 +1,84 @@
+import pytest
+import torch
+from torch import nn
+
+from selfsent.training.embedding_gradients import gathered_embedding_gradients
+
+
+def loss_of(table: nn.Embedding, ids: list[torch.Tensor], *, tied: bool = False) -> torch.Tensor:
+    losses = [(table(part) ** 3).sum() for part in ids]
+    total = torch.stack(losses).sum()
+    return total + (table.weight[:5] ** 2).sum() if tied else total
+
+
+def gradient(*, gathered: bool, tied: bool = False, steps: int = 1) -> torch.Tensor:
+    torch.manual_seed(0)
+    table = nn.Embedding(5000, 8, padding_idx=0)
+    ids = [torch.randint(0, 5000, (4, 7)) for _ in range(3)]
+    if gathered:
+        with gathered_embedding_gradients(table):
+            for _ in range(steps):
+                loss_of(table, ids, tied=tied).backward()
+    else:
+        for _ in range(steps):
+            loss_of(table, ids, tied=tied).backward()
+    assert table.weight.grad is not None
+    assert not table.weight.grad.is_sparse
+    assert not table.sparse
+    return table.weight.grad
+
+
+def test_the_gradient_is_that_of_torch():
+    torch.testing.assert_close(gradient(gathered=True), gradient(gathered=False))
+
+
+def test_a_table_that_is_also_used_as_a_matrix_keeps_both_parts():
+    torch.testing.assert_close(gradient(gathered=True, tied=True), gradient(gathered=False, tied=True))
+
+
+def test_gradients_of_several_backward_passes_add_up():
+    torch.testing.assert_close(gradient(gathered=True, steps=3), gradient(gathered=False, steps=3))
+
+
+def test_small_tables_are_left_alone():
+    table = nn.Embedding(10, 4)
+    with gathered_embedding_gradients(table):
+        assert not table.sparse
+
+
+def test_the_gradient_of_each_step_is_free_of_those_before():
+    torch.manual_seed(0)
+    table, plain = nn.Embedding(5000, 4), nn.Embedding(5000, 4)
+    plain.load_state_dict(table.state_dict())
+    memory = set()
+    with gathered_embedding_gradients(table):
+        for step in range(6):
+            batches = [[torch.randint(0, 5000, (3, 5)) for _ in range(2)] for _ in range(1 + step % 2)]
+            for model in (table, plain):
+                model.zero_grad()
+                for ids in batches:  # two backward passes in every other step
+                    loss_of(model, ids, tied=step == 4).backward()
+            torch.testing.assert_close(table.weight.grad, plain.weight.grad)
+            torch.nn.utils.clip_grad_norm_([table.weight], 0.1)
+            memory.add(table.weight.grad.data_ptr())
+    assert len(memory) <= 2, "the table of zeros is made once; where it is also a matrix, torch makes one"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda table: nn.utils.clip_grad_norm_([table.weight], 1.0), id="clipped by no number"),
+        pytest.param(lambda table: table.weight.grad.add_(1.0), id="noise added in place"),
+    ],
+)
+def test_whatever_changed_a_gradient_in_place_the_next_one_is_free_of_it(change):
+    table = nn.Embedding(5000, 4)
+    with gathered_embedding_gradients(table):
+        (table(torch.tensor([1, 2])).sum() * torch.nan).backward()
+        change(table)
+        table.zero_grad()
+        table(torch.tensor([3, 3])).sum().backward()
+    expected = torch.zeros(5000, 4)
+    expected[3] = 2
+    assert table.weight.grad is not None
+    assert torch.equal(table.weight.grad, expected)
