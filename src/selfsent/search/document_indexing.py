@@ -15,13 +15,14 @@ from selfsent.cut_texts import cut_note, document_prompt, num_tokens, token_limi
 from selfsent.documents.document import Document
 from selfsent.documents.passages import is_short, passages
 from selfsent.documents.skipped import Skipped
-from selfsent.errors import UserError
 from selfsent.encoding import chunked
+from selfsent.errors import UserError
 from selfsent.search.indexing import MAX_EXACT_ROWS, ROWS_PER_WRITE, IndexReport, add_encoded, finish, storable
 from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
+from selfsent.words import Analyser
 
 MAX_TOKENS = 256
 _COUNTS = (
@@ -53,6 +54,7 @@ def index_documents(
     forget: bool = False,
     batch_size: int = 32,
     fusion_weight: float | None = None,
+    analyser: Analyser | None = None,
     keep: Sequence[str] = (),
     skipped: Sequence[Skipped] | None = None,
     rows_per_write: int = ROWS_PER_WRITE,
@@ -75,6 +77,8 @@ def index_documents(
             stay, and what another source holds is never touched.
         batch_size: Passages encoded at once.
         fusion_weight: Weight of the cosines in hybrid search, in [0, 1], recorded in the store; None leaves it.
+        analyser: Finds the words of a new store's texts, so that they are written with the rows; None finds it out
+            from all rows at the end, and writes the words of each row then.
         keep: Names of values of the documents (``Document.kept``) that become columns.
         skipped: What of the source could not be read, which ``forget`` keeps; default: what ``documents`` says itself.
         rows_per_write: Passages written at once, or more if a document has more.
@@ -94,6 +98,8 @@ def index_documents(
     with writing(store, describe(model, model_path, str(store))) as writer:
         if fusion_weight is not None:
             writer.update_record(replace(writer.record, fusion_weight=fusion_weight))
+        if analyser is not None and not len(writer.store):
+            writer.update_record(replace(writer.record, analysis=analyser.to_json()))
         indexing = _Indexing(writer, source, model, forget=forget, keep=keep, batch_size=batch_size)
         with tqdm(desc="indexing", unit=" passages", disable=None) as progress:
             for chunk in _chunks(cutter.rows(documents), rows_per_write):
