@@ -1,6 +1,6 @@
 """Where a cell adds its children, a sentence is the sum of its tokens whatever its tree: no tree is found for it."""
 
-from collections.abc import Callable, ItemsView, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,7 @@ class FeaturesOnDemand(dict[str, Any]):
         """All names."""
         return list(self)
 
-    def items(self) -> ItemsView[str, Any]:
+    def items(self) -> Any:
         """Compute whatever is still pending, and give everything."""
         for name in list(self._pending):
             self[name]
