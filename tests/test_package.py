@@ -125,7 +125,8 @@ def test_the_wheel_holds_the_types_marker_and_the_recipes(tmp_path: Path) -> Non
     )
     with zipfile.ZipFile(tmp_path / done.stdout.strip().splitlines()[-1]) as wheel:
         names = set(wheel.namelist())
-    package = [path for path in (ROOT / "src" / "selfsent").rglob("*") if path.suffix in {".py", ".css", ".js"}]
+    kinds = {".py", ".css", ".js", ".html", ".svg"}
+    package = [path for path in (ROOT / "src" / "selfsent").rglob("*") if path.suffix in kinds]
     files = {path.relative_to(ROOT / "src").as_posix() for path in package}
     recipes = {f"selfsent/recipes/{path.name}" for path in (ROOT / "recipes").glob("*.toml")}
     assert files | recipes | {"selfsent/py.typed"} <= names

@@ -35,7 +35,9 @@ from selfsent.command_options import (
 )
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
-from selfsent.printed_text import TextTable, show, visible
+from selfsent.listings import methods, recipes, suites, views
+from selfsent.printed_text import show, visible
+from selfsent.serving_commands import add_commands
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -62,9 +64,12 @@ def entry(
 def build(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Documents: a file, a folder, hf:NAME, or docs:.")],
     output: Annotated[Path, typer.Option(help="Where model, store and report go.")],
-    base: Annotated[str, typer.Option(help="tree, static, or a transformer to start from.")] = "tree",
+    base: Annotated[
+        str | None, typer.Option(help="tree (default: the vectors of static, with a structure), static, a transformer.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="A model that a static one learns from, on SOURCE.")] = None,
     model: Annotated[str | None, typer.Option(help="A ready model to search with, instead of learning one.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.1, help="About how long learning may take.")] = 5.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="About how long learning and measuring take.")] = 5.0,
     unit: Annotated[str, typer.Option(help="A .txt file holds: auto, line, paragraph or document.")] = "auto",
     columns: Columns = None,
     on_bad_row: BadRows = OnBadRow.stop,
@@ -81,6 +86,7 @@ def build(
         source=source,
         output=output,
         base=base,
+        teacher=teacher,
         model=model,
         minutes=minutes,
         unit=one_of("--unit", unit, "auto", "line", "paragraph", "document"),
@@ -138,13 +144,12 @@ def train(
         "per_device_train_batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    settings = parse_assignments(set or [])
-    settings |= {f"training.{name}": value for name, value in flags.items() if value is not None}
     request = Request(
         method=method,
         data=data,
         output=output,
-        settings=settings,
+        settings=parse_assignments(set or []),
+        training={name: value for name, value in flags.items() if value is not None},
         base=base,
         teacher=teacher,
         resume=resume,
@@ -285,13 +290,12 @@ def encode(
     device: Device = None,
 ) -> None:
     """Write the embeddings of a source to a file; an interrupted run continues."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.encoding import encode as run
 
     source = opened(input, columns, header, on_bad_row, max_rows, output=output)
-    report = run(
-        load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
-    )
+    opened_model = open_to_encode(model, device=device)
+    report = run(opened_model, source, output, model_path=model, batch_size=batch_size, overwrite=overwrite)
     note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
@@ -312,7 +316,7 @@ def index(
     device: Device = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.index_source import IndexRequest, index_source
 
     request = IndexRequest(
@@ -326,7 +330,7 @@ def index(
         max_rows=max_rows,
         batch_size=batch_size,
     )
-    report, notes = index_source(load(model, device=device), request, store, model_path=model)
+    report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
     note(*notes)
     show(*report.lines(store))
 
@@ -365,11 +369,15 @@ def tree(
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import require_file_place, write_text
     from selfsent.drawing.sentence import sentence_tree
-    from selfsent.drawing.side_by_side import tree_pair
 
     if output is not None:
         require_file_place(output)
-    shown = sentence_tree(model, sentence) if versus is None else tree_pair(model, sentence, versus)
+    if versus is None:
+        shown = sentence_tree(model, sentence)
+    else:
+        from selfsent.drawing.side_by_side import tree_pair
+
+        shown = tree_pair(model, sentence, versus)
     drawn = shown.drawn(format.value)
     if output is None and format is TreeFormat.svg:
         typer.echo(drawn.encode(sys.stdout.encoding, "xmlcharrefreplace").decode(sys.stdout.encoding))
@@ -421,21 +429,11 @@ def parse(
     show(*report.notes(policy))
 
 
-@app.command(cls=Command)
-def recipes() -> None:
-    """List the recipes and the published number each one answers to."""
-    from selfsent.runs.recipe import read_recipe, shipped_recipes
-    from selfsent.runs.variants import variants_of
+for listing in (methods, views, suites, recipes):
+    app.command(cls=Command)(listing)
 
-    table = TextTable(box=None, pad_edge=False)
-    for heading in ("recipe", "method", "runs", "what", "answers to"):
-        table.add_column(heading, overflow="fold")
-    for path in shipped_recipes().values():
-        recipe = read_recipe(path)
-        methods = dict.fromkeys([recipe.method, *(entry.get("method", recipe.method) for entry in recipe.run)])
-        num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
-        table.add_row(recipe.name, ", ".join(filter(None, methods)), str(num_runs), recipe.title, recipe.answers)
-    show(table)
+
+add_commands(app)
 
 
 def main() -> None:

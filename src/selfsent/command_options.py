@@ -54,8 +54,8 @@ class TreeFormat(StrEnum):
 
 
 def _device(name: str | None) -> str | None:
-    if name is None:
-        return None
+    if name in (None, "cpu"):  # a CPU is there in any case
+        return name
     from selfsent.device import checked_device  # noqa: PLC0415 it imports torch, which `--help` need not wait for
 
     return checked_device(name)

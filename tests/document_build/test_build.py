@@ -6,44 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.document_build.small_corpus import PLACES, THINGS, request, text, write_folder
 
-from selfsent.document_build import BuildRequest, build
+from selfsent.document_build import build
 from selfsent.errors import UserError
 from selfsent.search.semantic_search import SemanticSearch
 
 pytest.importorskip("lancedb")
-
-THINGS = ("river", "engine", "garden", "violin", "market", "planet", "bridge", "forest")
-PLACES = ("north", "south", "east", "west", "coast", "hill", "plain", "island")
-
-
-def text(thing: str, place: str) -> str:
-    return (
-        f"The {thing} of the {place} is old. People of the {place} look after the {thing} in spring. "
-        f"When winter comes, the {thing} sleeps. Nobody near the {place} forgets it."
-    )
-
-
-def write_folder(folder: Path) -> None:
-    """64 documents: Markdown, plain text and a table."""
-    folder.mkdir()
-    rows = []
-    for number, thing in enumerate(THINGS):
-        for place in PLACES:
-            name = f"{thing} {place}"
-            if number < 3:
-                (folder / f"{name}.md").write_text(f"# About the {name}\n\n{text(thing, place)}\n", "utf8")
-            elif number < 6:
-                (folder / f"{name}.txt").write_text(text(thing, place), "utf8")
-            else:
-                rows.append({"_id": name, "title": f"About the {name}", "text": text(thing, place)})
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf8")
-    (folder / "picture.png").write_bytes(b"\x89PNG")
-    (folder / "broken.docx").write_bytes(b"no zip")
-
-
-def request(source: Path, output: Path, **options: Any) -> BuildRequest:
-    return BuildRequest(source=str(source), output=output, device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +93,7 @@ def test_a_build_that_was_killed_while_learning_goes_on(
     built: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     source, _, whole = built
-    monkeypatch.setattr("selfsent.document_build.building.chosen_weight", _killed)
+    monkeypatch.setattr("selfsent.document_build.learning.chosen_weight", _killed)
     with pytest.raises(KeyboardInterrupt):
         build(request(source, tmp_path / "out"))
     monkeypatch.undo()
@@ -166,3 +135,32 @@ def test_few_documents_give_a_search_and_say_that_nothing_was_measured(tmp_path:
     report = build(request(tmp_path / "texts", tmp_path / "out"))
     assert "retrieval" not in report
     assert SemanticSearch(tmp_path / "out" / "store", device="cpu").search("winter comes", k=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({}, "holds 1 files"),
+        ({"teacher": "./no/teacher"}, "no/teacher"),
+        ({"model": "./no/model"}, "no/model"),
+        ({"base": "./no/base"}, "no base model at ./no/base"),
+    ],
+)
+def test_a_build_that_fails_before_it_did_anything_leaves_no_folder(tmp_path: Path, options: dict[str, Any], what: str):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "one.png").write_bytes(b"\x89PNG")
+    with pytest.raises(UserError, match=what):
+        build(request(tmp_path / "pictures", tmp_path / "out", **options))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match=what):
+        build(request(tmp_path / "pictures", tmp_path / "mine", **options))
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_failing_build_leaves_what_an_earlier_one_made(built: tuple[Path, Path, dict[str, Any]], tmp_path: Path):
+    _, output, _ = built
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.name != ".writer.lock"}
+    with pytest.raises(UserError, match="no file or folder"):
+        build(request(tmp_path / "nothing", output))
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path in before} == before

@@ -117,7 +117,7 @@ def test_a_saved_model_has_its_diagonal_cell_and_nothing_of_the_loss(
     EntangledReconstructionLoss(model)
     model.save_pretrained(str(tmp_path / "model"), create_model_card=False)
     again = selfsent.load(tmp_path / "model")
-    assert again[0].cell == "diagonal"
+    assert again[0].options.cell == "diagonal"
     assert sum(parameter.numel() for parameter in again[0].composition.parameters()) == 6
     assert (again.encode(sentences) == model.encode(sentences)).all()
 

@@ -113,5 +113,5 @@ def test_another_model_and_bad_settings_are_refused(
         RecursiveNetworkLoss(tiny_static_model)
     with pytest.raises(UserError, match="temperature=0"):
         loss_of(tiny_tokenizer, "iornn", temperature=0.0)
-    with pytest.raises(UserError, match="decomposition_dropout=1"):
+    with pytest.raises(UserError, match="dropout=1"):
         loss_of(tiny_tokenizer, "iornn", dropout=1.0)

@@ -7,7 +7,6 @@ from sentence_transformers import SentenceTransformer
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import AffineComposition, DiagonalComposition
 from selfsent.modules.leaf_sums import FeaturesOnDemand, adds_children, leaf_sums
-from selfsent.modules.tree_finder import TreeFinder
 
 TEXTS = ["the cat sat on the mat", "", "the", "a dog and a cat"]
 
@@ -56,7 +55,7 @@ def _tokens_without_dropout(encoder):
 
 
 def test_encoding_finds_no_tree_where_the_cell_adds_its_children(encoder, monkeypatch):
-    monkeypatch.setattr(TreeFinder, "find", None)
+    monkeypatch.setattr(AffineComposition, "induce", None)
     vectors = SentenceTransformer(modules=[encoder], device="cpu").encode(TEXTS)
     assert vectors.shape == (4, 6)
     assert not vectors[1].any()

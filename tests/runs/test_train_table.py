@@ -22,8 +22,9 @@ from selfsent.loading import model_content_hash
 from selfsent.methods import Method
 from selfsent.methods.method import Assembly, Ingredients
 from selfsent.one_writer import one_writer
-from selfsent.runs import train, train_table
-from selfsent.runs import train_table as train_table_function
+from selfsent.runs.train import train
+from selfsent.runs.train_table import train_table
+from selfsent.runs.train_table import train_table as train_table_function
 
 BASE = 'method = "tiny"\nseeds = [1, 2]\n[training]\nmax_steps = 2\nper_device_train_batch_size = 4\n'
 GRID = f'{BASE}[grid]\n"training.learning_rate" = [0.01, 0.1]\n'
@@ -104,19 +105,19 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def break_off_at(call: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the training of one run end in an error, after it has begun."""
-    module = __import__(train_table_function.__module__, fromlist=["train_recipe"])
+    module = __import__(train_table_function.__module__, fromlist=["train_run"])
     calls: list[int] = []
-    train_recipe = module.train_recipe
+    train_run = module.train_run
 
-    def breaking(recipe: Any, request: Any) -> Any:
+    def breaking(settled: Any) -> Any:
         calls.append(1)
         if len(calls) == call:
-            Path(request.output).mkdir(parents=True)
-            (Path(request.output) / "run.json").write_text('{"status": "running"}', encoding="utf8")
+            settled.output.mkdir(parents=True)
+            (settled.output / "run.json").write_text('{"status": "running"}', encoding="utf8")
             raise error
-        return train_recipe(recipe, request)
+        return train_run(settled)
 
-    monkeypatch.setattr(module, "train_recipe", breaking)
+    monkeypatch.setattr(module, "train_run", breaking)
 
 
 def test_the_table_holds_mean_and_spread_of_the_best_metric_of_every_run(sweep: Any, place: Path) -> None:
@@ -206,6 +207,41 @@ def test_runs_on_changed_data_do_not_join_one_table(swept: Any, place: Path) -> 
     (place / "corpus.txt").write_text("Something else.\nEntirely so.\n", encoding="utf8")
     with pytest.raises(UserError, match=r"corpus\.txt has changed since sweep-seed1 was trained on it"):
         swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "training"),
+    [
+        ("document-contrast", "width = 4\n", "num_train_epochs = 1\n"),
+        ("simcse", 'view = "document"\nhead = "none"\n', "max_steps = 1\n"),
+    ],
+)
+def test_a_table_of_runs_on_documents_goes_on_where_it_stopped(
+    place: Path, method: str, options: str, training: str
+) -> None:
+    """Each run reads the documents without the parts that ask, which is no hash of the texts."""
+    things = ("river", "engine", "garden", "violin")
+    (place / "notes").mkdir()
+    for number in range(8):
+        sentences = (f"The {things[number % 4]} of place {number} is part {part} of it." for part in range(4))
+        (place / "notes" / f"{number}.md").write_text(f"# Note {number}\n\n{' '.join(sentences)}\n", "utf8")
+
+    def run(seeds: str, **changes: Any) -> Any:
+        text = f'method = "{method}"\nseeds = {seeds}\n[options]\n{options}[training]\n{training}'
+        (place / "two.toml").write_text(f"{text}per_device_train_batch_size = 4\n", "utf8")
+        base = "static"
+        return train_table(str(place / "two.toml"), place / "notes", place / "out", base=base, device="cpu", **changes)
+
+    run("[1]")
+    before = snapshot(place / "out")
+    table = run("[1, 2]")
+    assert [outcome.seed for outcome in table.lines[0].outcomes] == [1, 2]
+    after = snapshot(place / "out")
+    assert {path: after[path] for path in before} == before
+    assert not list(place.glob("out/*/.corpus"))
+    (place / "notes" / "0.md").write_text("# Other\n\nAnother thing. It is new here. Nobody knew it.\n", "utf8")
+    with pytest.raises(UserError, match="has changed since"):
+        run("[1, 2, 3]")
 
 
 def test_suites_are_scored_once_on_the_final_models(sweep: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

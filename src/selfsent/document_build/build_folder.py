@@ -9,6 +9,7 @@ from typing import Any
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.one_writer import LOCK_FILE
 from selfsent.training.run_folder import listed, visible_names
 
 _STATE_VERSION = 1
@@ -73,6 +74,25 @@ class BuildFolder:
     def final_model(self) -> Path:
         """Where the model of the store is trained before it takes its place."""
         return self.work / "final"
+
+    @property
+    def teacher_cache(self) -> Path:
+        """What a teacher says of texts, each computed once."""
+        return self.work / "teacher"
+
+    def forget_nothing_done(self, *, was_there: bool) -> None:
+        """Remove what a build left that failed before it had done anything.
+
+        Args:
+            was_there: Whether the folder itself was there before, and stays.
+        """
+        if (self.work / "state.json").exists():
+            return
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.skipped.unlink(missing_ok=True)
+        (self.path / LOCK_FILE).unlink(missing_ok=True)
+        if not was_there and self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def install_model(self) -> None:
         """Put the trained model in its place; a store that another model made goes, since it cannot be searched."""

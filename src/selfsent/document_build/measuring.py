@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.documents.corpus_file import CorpusFile
 from selfsent.errors import UserError
-from selfsent.evaluation.baselines import averaged_table, untrained
+from selfsent.evaluation.baselines import averaged_table
 from selfsent.evaluation.bm25 import BM25
 from selfsent.evaluation.document_scores import (
     CosineScores,
@@ -95,8 +95,7 @@ def measure(
     weight: float,
     candidates: Candidates,
     topics: SentenceTransformer | None,
-    is_trained_here: bool,
-    seed: int,
+    untrained: SentenceTransformer | None,
 ) -> Measured:
     """Measure hybrid search, the model, and what it has to beat.
 
@@ -106,8 +105,7 @@ def measure(
         weight: Weight of the cosines.
         candidates: What the right document stands among.
         topics: The start of the training, before it learned.
-        is_trained_here: Whether an untrained copy says anything.
-        seed: Random seed of the untrained copy.
+        untrained: The model before anything was learned here; ``None`` where nothing was.
 
     Raises:
         UserError: Too few documents have two parts.
@@ -116,10 +114,10 @@ def measure(
     systems: dict[str, PassageScorer] = {}
     if topics is not None:
         systems["topics"] = CosineScores(topics)
-    if is_trained_here:
-        systems["untrained"] = CosineScores(untrained(model, seed=seed))
-    if (averaged := averaged_table(model)) is not None and is_trained_here:
-        systems["averaged"] = CosineScores(averaged)
+    if untrained is not None:
+        systems["untrained"] = CosineScores(untrained)
+        if (averaged := averaged_table(model)) is not None:
+            systems["averaged"] = CosineScores(averaged)
     scores: dict[str, dict[str, Score]] = {}
     examples: list[dict[str, Any]] = []
     with remembering():

@@ -52,9 +52,6 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
     counted = _Counted(documents)
     corpus = write_corpus(counted, folder.documents)
     _write_skipped(documents.skipped, folder.skipped)
-    notes = list(documents.notes)
-    if documents.num_bad_rows:
-        notes.append(f"{documents.num_bad_rows:,} bad rows left out, the first: {documents.first_bad_row}")
     return Read(
         corpus=corpus,
         num_words=counted.num_words,
@@ -62,7 +59,7 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
         changes=_changes(before, counted.contents),
         skipped=_by_reason(documents.skipped),
         unread=documents.skipped,
-        notes=notes,
+        notes=documents.closing_notes(),
     )
 
 

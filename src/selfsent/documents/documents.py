@@ -8,7 +8,7 @@ from pathlib import Path
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.source_files import expanded
 from selfsent.documents.document import Document
-from selfsent.documents.file_formats import KNOWN_NAMES, suffix_of
+from selfsent.documents.file_formats import KNOWN_NAMES, WHOLE_FILES, suffix_of
 from selfsent.documents.file_reader import FileOptions, read_files
 from selfsent.documents.folder import Folder, SourceFile, shown
 from selfsent.documents.plain_text import UNITS, Unit
@@ -69,6 +69,12 @@ class Documents:
         """What the user should be told once, complete when the pass is."""
         return self._reading.notes()
 
+    def closing_notes(self) -> list[str]:
+        """Say everything a person should be told of the pass, but which files were skipped: ``notes``, and bad rows."""
+        if not self.num_bad_rows:
+            return self.notes
+        return [*self.notes, f"{self.num_bad_rows:,} bad rows left out, the first: {self.first_bad_row}"]
+
     @property
     def num_bad_rows(self) -> int:
         """How many rows of tables were left out."""
@@ -124,6 +130,18 @@ def open_documents(
         raise UserError("columns must name at least one column, got none; leave the option out to read `text`")
     read = _reader(str(spec), FileOptions(unit=unit, columns=columns, keep=tuple(keep)), exclude)
     return Documents(spec=str(spec), read=read, on_bad_row=on_bad_row, max_rows=max_rows)
+
+
+def holds_whole_documents(spec: str | Path) -> bool:
+    """Tell whether a source is a file that is one document (``.md``, ``.pdf`` and so on), or a folder with such a file.
+
+    Tables and files of plain text are none: their rows and lines may be bare texts.
+    """
+    if str(spec).startswith(("docs:", "hf:")):
+        return False
+    path = expanded(spec)
+    files = [file.path for file in Folder(path).files()] if path.is_dir() else [path] if path.is_file() else []
+    return any(suffix_of(file) in WHOLE_FILES for file in files)
 
 
 def _reader(spec: str, options: FileOptions, exclude: Sequence[str | Path]) -> Read:

@@ -10,6 +10,7 @@ from selfsent.data.source import Source
 from selfsent.documents.corpus_file import CorpusFile, is_corpus_file, write_corpus
 from selfsent.documents.document import Document
 from selfsent.documents.documents import Documents
+from selfsent.documents.text_rows import text_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,22 @@ class TrainingCorpus:
             spec=spec, columns=("text",), provenance_columns=("file", "line"), read=read, notes=list(self.notes)
         )
 
+    def sentences(self, spec: str, *, max_rows: int | None = None) -> Source:
+        """Give the sentences of passages as a source, for methods that learn from single texts; see `text_rows`.
+
+        Args:
+            spec: What the user named.
+            max_rows: Sentences to read, at most.
+        """
+        return Source(
+            spec=spec,
+            columns=("text",),
+            provenance_columns=("file", "line"),
+            read=lambda _: text_rows(self.documents),
+            notes=list(self.notes),
+            max_rows=max_rows,
+        )
+
 
 def training_corpus(documents: Documents, folder: Path) -> TrainingCorpus:
     """Read documents once and keep them on disk, so that no file is parsed again for each pass over them.
@@ -60,9 +77,7 @@ def training_corpus(documents: Documents, folder: Path) -> TrainingCorpus:
 
 
 def _notes(documents: Documents) -> list[str]:
-    notes = list(documents.notes)
-    if documents.num_bad_rows:
-        notes.append(f"{documents.num_bad_rows:,} bad rows left out, the first: {documents.first_bad_row}")
+    notes = documents.closing_notes()
     if documents.skipped:
         first = documents.skipped[0]
         notes.append(f"{len(documents.skipped):,} files not read, the first: {first.file} ({first.reason})")

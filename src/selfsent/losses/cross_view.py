@@ -1,7 +1,8 @@
 """The self-supervised cross-view objective of SCT."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -10,13 +11,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.losses.queue_comparison import QueueComparison, Views
+from selfsent.losses.queue_comparison import QueueComparison, QueueOptions, Views
 from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
 from selfsent.modules.averaged_encoder import AveragedEncoder
 from selfsent.modules.projection_head import StackedHead
+from selfsent.options import Options, option, takes
 
 Reference = Literal["same", "online", "ema"]
 Head = Literal["mlp", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingOptions(Options):
+    """How the two views of SCT are embedded.
+
+    Args:
+        reference: What gives the references: a second pass of the ``same`` weights (paper); the ``online`` pass, before
+            the head, which saves that pass, a quarter of a step, and leaves a direction's two sides their different
+            dropout (not with ``cross_view=False``); or a pass of the moving average ``ema`` of the weights.
+        ema_decay: Share of the average kept a step, for ``ema`` (not stated in the paper).
+        head: ``mlp``, three blocks d-10d-d over the online vectors, in training only (paper), or ``none``.
+    """
+
+    reference: Reference = "same"
+    ema_decay: float = option(0.999, at_least=0, below=1)
+    head: Head = "mlp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossViewOptions(EncodingOptions, QueueOptions):
+    """Options of `CrossViewLoss`: how views are compared and how they are embedded."""
 
 
 class CrossViewLoss(nn.Module):
@@ -40,13 +64,7 @@ class CrossViewLoss(nn.Module):
 
     Args:
         model: The SentenceTransformer to train.
-        head: ``mlp``, three blocks d-10d-d over the online vectors in training (paper), or ``none``.
-        reference: What gives the references: a second pass of the ``same`` weights (paper); the ``online`` pass, before
-            the head, which saves that pass, a quarter of a step, and leaves a direction's two sides their different
-            dropout (not with ``cross_view=False``); or a pass of the moving average ``ema`` of the weights.
-        ema_decay: Share of the average kept a step, for ``ema`` (not stated in the paper).
-        comparison: Settings of `selfsent.losses.queue_comparison.QueueComparison` follow: temperature,
-            reference_temperature, queue_size, queues, enqueue, comparison, cross_view, divergence, reduction.
+        options: Settings by keyword; see `EncodingOptions` and `selfsent.losses.queue_comparison.QueueOptions`.
 
     Raises:
         UserError: A setting is out of range; in ``forward``: more than two columns, or a queue smaller than the batch.
@@ -55,22 +73,15 @@ class CrossViewLoss(nn.Module):
         >>> loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        head: Head = "mlp",
-        reference: Reference = "same",
-        ema_decay: float = 0.999,
-        **comparison: Any,
-    ) -> None:
+    @takes(CrossViewOptions)
+    def __init__(self, model: SentenceTransformer, options: CrossViewOptions) -> None:
         super().__init__()
         self.model = model
         width = width_of(model)
-        self.comparison = QueueComparison(width, **comparison).to(model.device)
-        self.head = make_head(head, width).to(model.device)
-        self.reference: Reference = reference
-        self.average = make_average(reference, model, ema_decay)
+        self.comparison = QueueComparison(width, **asdict(options.part(QueueOptions))).to(model.device)
+        self.head = make_head(options.head, width).to(model.device)
+        self.reference: Reference = options.reference
+        self.average = make_average(options.reference, model, options.ema_decay)
 
     def forward(
         self,
@@ -142,15 +153,11 @@ def reference_vectors(model: nn.Module, average: AveragedEncoder | None, views: 
 
 def make_average(reference: Reference, model: nn.Module, decay: float) -> AveragedEncoder | None:
     """What encodes the references, where it is not the model itself."""
-    if reference not in get_args(Reference):
-        raise UserError(f"reference={reference!r} is none of {', '.join(get_args(Reference))}")
     return AveragedEncoder(model, decay=decay) if reference == "ema" else None
 
 
 def make_head(head: Head, width: int) -> nn.Module:
     """The paper's head of three blocks, or none."""
-    if head not in get_args(Head):
-        raise UserError(f"head={head!r} is none of {', '.join(get_args(Head))}")
     return StackedHead(width) if head == "mlp" else nn.Identity()
 
 

@@ -3,6 +3,7 @@
 from selfsent.methods.banyan import BANYAN
 from selfsent.methods.bi_lstm import BI_LSTM
 from selfsent.methods.document_contrast import DOCUMENT_CONTRAST
+from selfsent.methods.document_distillation import DOCUMENT_DISTILLATION
 from selfsent.methods.fasttext import FASTTEXT
 from selfsent.methods.method import Method
 from selfsent.methods.mlm import MLM
@@ -26,6 +27,7 @@ METHODS: dict[str, Method] = {
         BI_LSTM,
         FASTTEXT,
         DOCUMENT_CONTRAST,
+        DOCUMENT_DISTILLATION,
         SIMCSE,
         SIMCSE_SUP,
         SBERT_CLASSIFICATION,

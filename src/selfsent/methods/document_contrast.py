@@ -22,7 +22,6 @@ table, whose cell starts at the sum of the children: equal vectors, and a struct
 """
 
 import copy
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -86,7 +85,6 @@ class DocumentContrastConfig:
         frequency_weight: a.
         stems: Whether words of one stem share a vector.
         language: Two-letter code of the corpus' language, for stems; ``none`` finds it out.
-        max_minutes: Stop at the end of the epoch after so many minutes of learning; ``none``: learn all epochs.
         topics: Whether the table starts at topics of the documents; else at random.
         tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
         vocab_size: Pieces of a trained tokenizer, at most.
@@ -101,7 +99,6 @@ class DocumentContrastConfig:
     frequency_weight: float = 1e-3
     stems: bool = True
     language: str | None = None
-    max_minutes: float | None = None
     topics: bool = True
     tokenizer: str | None = None
     vocab_size: int = 25_000
@@ -261,16 +258,18 @@ class _Fit(LibraryFit):
         if not fitting.resume(learner.load):
             fitting.measure(0, {}, model=measured)
             fitting.save(0, lambda folder: self._save_start(learner, folder))
-        end = time.monotonic() + 60 * (self.config.max_minutes or math.inf)
+        seconds = 0.0
         while (
             learner.epoch < learner.settings.num_epochs
             and not fitting.has_stalled(learner.epoch, patience=_PATIENCE)
-            and (learner.epoch == 0 or time.monotonic() < end)
+            and (learner.epoch == 0 or fitting.limit.allows(seconds))
         ):
+            began = time.monotonic()
             loss = learner.learn_epoch()
             self._write(measured)
             fitting.measure(learner.epoch, {"loss": loss}, model=measured)
             fitting.save(learner.epoch, learner.save)
+            seconds = time.monotonic() - began
         num_epochs = learner.epoch
         fitting.restore_best(learner.load)
         self._write(self.model)

@@ -1,7 +1,7 @@
 """What a method is: its options, and what it builds of them for the trainer."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 from selfsent.data.heldout import split_heldout
 from selfsent.data.source import Source
 from selfsent.documents.document import Document
+from selfsent.time_limit import TimeLimit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class Assembly:
         teacher: ``--teacher``: path or name of a model to learn from.
         seed: Seed of the run, for choices made while building.
         device: Where to put the model.
+        limit: When the run should be over.
     """
 
     source: Source
@@ -58,6 +60,7 @@ class Assembly:
     teacher: str | None = None
     seed: int = 0
     device: str | None = None
+    limit: TimeLimit = field(default_factory=TimeLimit)
 
 
 def split_for(assembly: Assembly, dataset: Dataset) -> tuple[Dataset, Dataset | None]:

@@ -12,7 +12,7 @@ from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.source import Source
 from selfsent.data.sources import open_source
 from selfsent.documents.document import Document
-from selfsent.documents.documents import open_documents
+from selfsent.documents.documents import Documents, holds_whole_documents, open_documents
 from selfsent.documents.training_corpus import training_corpus
 from selfsent.errors import UserError
 from selfsent.evaluation.bridges.evaluator import PairsEvaluator
@@ -31,6 +31,7 @@ documents and no evaluation data were named, else STS-B dev where it is there, e
 source.
 """
 
+_STS_DEV = "sts/STSBenchmark/dev.jsonl"
 _HELDOUT_ROWS = 1000
 _MOST_QUERIES = 500
 _MOST_OTHER_PASSAGES = 4000
@@ -116,11 +117,14 @@ def open_run_data(wanted: Wanted, arguments: Mapping[str, Any], *, reads_documen
 
 
 def open_texts(wanted: Wanted) -> Source:
-    """Open the texts that were asked for.
+    """Open the texts that were asked for; of files of documents, the sentences of their passages.
 
     Raises:
-        UserError: As ``open_source``.
+        UserError: As ``open_source`` and ``open_documents``.
     """
+    if wanted.header is None and holds_whole_documents(wanted.data):
+        corpus = training_corpus(_open_documents(replace(wanted, max_rows=None)), wanted.folder)
+        return corpus.sentences(str(wanted.data), max_rows=wanted.max_rows)
     return open_source(
         wanted.data,
         columns=wanted.columns,
@@ -131,23 +135,45 @@ def open_texts(wanted: Wanted) -> Source:
     )
 
 
-def _documents(wanted: Wanted, best: Best) -> RunData:
-    documents = open_documents(
+def _open_documents(wanted: Wanted) -> Documents:
+    return open_documents(
         wanted.data,
         columns=wanted.columns,
         on_bad_row=wanted.on_bad_row,
         max_rows=wanted.max_rows,
         exclude=wanted.exclude,
     )
-    corpus = training_corpus(documents, wanted.folder)
+
+
+def _documents(wanted: Wanted, best: Best) -> RunData:
+    corpus = training_corpus(_open_documents(wanted), wanted.folder)
     if best != "own-documents":
         data_dir = None if best == "none" else evaluation_data(wanted.data_dir)
         evaluator = None if data_dir is None else PairsEvaluator.of_sts_dev(data_dir)
         return RunData(source=corpus.source(str(wanted.data)), documents=corpus.documents, evaluator=evaluator)
-    asking = AskingDocuments(corpus.documents, corpus.num_documents)
-    tasks = asking.tasks(max_queries=_MOST_QUERIES, max_other_passages=_MOST_OTHER_PASSAGES)
+    evaluator, asking = own_documents_evaluator(corpus.documents, corpus.num_documents)
     source = replace(corpus, documents=asking).source(str(wanted.data))
-    return RunData(source=source, documents=asking, evaluator=OwnDocumentsEvaluator(tasks))
+    return RunData(source=source, documents=asking, evaluator=evaluator)
+
+
+def own_documents_evaluator(
+    documents: Iterable[Document], num_documents: int
+) -> tuple[OwnDocumentsEvaluator, AskingDocuments]:
+    """Make what measures a model by parts of documents that look for the rest.
+
+    Args:
+        documents: Read as often as wanted.
+        num_documents: How many there are.
+
+    Returns:
+        The evaluator, and the documents without the parts that ask.
+
+    Raises:
+        UserError: Fewer than two documents can ask.
+    """
+    asking = AskingDocuments(documents, num_documents)
+    tasks = asking.tasks(max_queries=_MOST_QUERIES, max_other_passages=_MOST_OTHER_PASSAGES)
+    return OwnDocumentsEvaluator(tasks), asking
 
 
 def _best(arguments: Mapping[str, Any], wanted: Wanted, *, reads_documents: bool) -> Best:
@@ -164,9 +190,14 @@ def _best(arguments: Mapping[str, Any], wanted: Wanted, *, reads_documents: bool
     return "own-documents" if best == "auto" and reads_documents and wanted.data_dir is None else best
 
 
-def evaluation_data(data_dir: str | Path | None) -> Path | None:
-    """The folder that holds STS-B dev: the one named, or the environment's where it has the file."""
+def evaluation_data(data_dir: str | Path | None, *, holding: str = _STS_DEV) -> Path | None:
+    """The folder of evaluation data: the one named, or the environment's where it has what is needed.
+
+    Args:
+        data_dir: What a person named.
+        holding: The file, or folder, that the environment's has to hold.
+    """
     if data_dir is not None:
         return Path(data_dir)
     folder = os.environ.get("SELFSENT_DATA")
-    return Path(folder) if folder and (Path(folder) / "sts" / "STSBenchmark" / "dev.jsonl").is_file() else None
+    return Path(folder) if folder and (Path(folder) / holding).exists() else None

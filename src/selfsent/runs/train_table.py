@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +14,12 @@ from selfsent.evaluation.comparison.runs import open_runs
 from selfsent.evaluation.report import installed_versions
 from selfsent.evaluation.suites import suite_names
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
+from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.runs.settings import as_options
-from selfsent.runs.train import Request, named_recipe, request_of, seed_of, settle, source_of, train_recipe
+from selfsent.runs.train import Request, Run, data_hash, named_recipe, request_of, seed_of, settle, train_run
 from selfsent.runs.variants import Variant, variants_of
+from selfsent.training.arguments import BEST
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
 from selfsent.training.run_identity import differences
 
@@ -88,14 +89,18 @@ class _Run:
         seed: Its seed.
         recipe: The recipe of this run alone.
         request: Asks for this run alone.
+        settled: What recipe and request come to.
         identity: What must stay equal for it to count as done.
+        reading: Equal for runs that read the data alike.
     """
 
     variant: Variant
     seed: int
     recipe: Recipe
     request: Request
+    settled: Run
     identity: Mapping[str, Any]
+    reading: tuple[Any, ...]
 
     @property
     def name(self) -> str:
@@ -112,7 +117,7 @@ class _Run:
     def train(self) -> None:
         """Start or continue it."""
         resume = not self.request.overwrite and bool(self.record())
-        train_recipe(self.recipe, replace(self.request, resume=resume))
+        train_run(replace(self.settled, request=replace(self.request, resume=resume)))
 
 
 def _runs(recipe: Recipe, request: Request) -> list[_Run]:
@@ -126,7 +131,8 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
     if request.seed is not None and recipe.seeds:
         raise UserError(f"the recipe {recipe.name} names its seeds; leave out --seed {request.seed}")
     variants = variants_of(recipe)
-    clashes = sorted({key for variant in variants for key in variant.settings if key in request.settings})
+    asked = {*request.settings, *(f"training.{key}" for key in request.training)}
+    clashes = sorted({key for variant in variants for key in variant.settings if key in asked})
     if clashes:
         raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
     seeds = recipe.seeds or [seed_of(recipe, request)]
@@ -138,9 +144,10 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
     output = Path(request.output).expanduser().absolute() / recipe.name
     alone = replace(request, output=output, seed=seed, max_rows=request.max_rows or recipe.max_rows)
     try:
-        method, config, arguments = settle(recipe, alone)
+        settled = settle(recipe, alone)
     except UserError as error:
         raise UserError(f"the run {variant.name}: {error}") from error
+    method, config, arguments = settled.method, settled.config, settled.training
     identity = {
         "method": method.name,
         "options": as_options(config),
@@ -157,7 +164,9 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
         seed=seed,
         recipe=recipe,
         request=alone,
+        settled=settled,
         identity=json.loads(json.dumps(identity, default=str)),
+        reading=(alone.max_rows, method.reads_documents(config), arguments.get(BEST)),
     )
 
 
@@ -298,25 +307,25 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _suite_data(request: Request) -> Path:
-    folder = request.data_dir or os.environ.get("SELFSENT_DATA")
-    if not folder or not Path(folder).is_dir():
+    folder = evaluation_data(request.data_dir, holding=".")
+    if folder is None or not folder.is_dir():
         raise UserError(
             f"the recipe evaluates suites and there is no folder of evaluation data (received {folder});"
             " name it with --data-dir, or set SELFSENT_DATA"
         )
-    return Path(folder)
+    return folder
 
 
 def _check_same_data(finished: Sequence[_Run]) -> None:
-    """Refuse to put runs on different data into one table."""
-    hashes: dict[int | None, str] = {}
+    """Refuse to put runs on different data into one table; each kind of reading is hashed once."""
+    hashes: dict[tuple[Any, ...], str] = {}
     for run in finished:
-        request = run.request
-        if request.max_rows not in hashes:
-            hashes[request.max_rows] = source_of(request, request.max_rows).sha256()
-        if hashes[request.max_rows] not in run.record().get("data_hashes", {}).values():
+        if run.reading not in hashes:
+            hashes[run.reading] = data_hash(run.settled)
+        if hashes[run.reading] not in run.record().get("data_hashes", {}).values():
             raise UserError(
-                f"{request.data} has changed since {run.name} was trained on it; restore it, or name another --output"
+                f"{run.request.data} has changed since {run.name} was trained on it; restore it, or name another"
+                " --output"
             )
 
 

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.cut_texts import cut_note, document_prompt, num_tokens, token_limit
@@ -23,6 +22,11 @@ from selfsent.search.store_schema import PLACE_COLUMNS, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
 from selfsent.words import Analyser
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from selfsent.runtime.runtime_model import RuntimeModel
 
 MAX_TOKENS = 256
 _COUNTS = (
@@ -44,7 +48,7 @@ Place = tuple[Any, ...]
 
 
 def index_documents(
-    model: SentenceTransformer,
+    model: "SentenceTransformer | RuntimeModel",
     documents: Iterable[Document],
     store: str | Path,
     *,
@@ -121,7 +125,7 @@ class _Cutter:
         max_tokens: Tokens of a passage at most; None for the default.
     """
 
-    def __init__(self, model: SentenceTransformer, max_tokens: int | None) -> None:
+    def __init__(self, model: "SentenceTransformer | RuntimeModel", max_tokens: int | None) -> None:
         self._model = model
         self._limit = token_limit(model)
         self._prompt = document_prompt(model)
@@ -183,7 +187,7 @@ class _Indexing:
         self,
         writer: StoreWriter,
         source: str,
-        model: SentenceTransformer,
+        model: "SentenceTransformer | RuntimeModel",
         *,
         forget: bool,
         keep: Sequence[str],

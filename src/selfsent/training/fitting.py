@@ -10,6 +10,7 @@ from typing import Any
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
+from selfsent.time_limit import TimeLimit
 from selfsent.training.metrics_log import MetricsLog
 
 STATE_FILE = "fitting.json"
@@ -31,6 +32,7 @@ class Fitting:
         log: Where metrics go.
         checkpoints: Folder of checkpoints.
         checkpoint: The one to go on from; ``None`` begins anew.
+        limit: When the training should be over; ``None``: no limit.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Fitting:
         log: MetricsLog,
         checkpoints: Path,
         checkpoint: Path | None,
+        limit: TimeLimit | None = None,
     ) -> None:
         self.model = model
         self.arguments = arguments
         self.seed = seed
+        self.limit = limit or TimeLimit()
         self.tolerance = 0.0
         self.values: dict[int, float] = {}
         self.metrics: dict[str, float] = {}

@@ -94,6 +94,7 @@ def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path 
         log=MetricsLog(folder.metrics_path),
         checkpoints=folder.checkpoints,
         checkpoint=checkpoint,
+        limit=plan.limit,
     )
     began = time.monotonic()
     num_tokens = fit.fit(plan.train_dataset, fitting)

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
+from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
 from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_probe
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
@@ -27,6 +28,7 @@ from selfsent.training.provenance import provenance
 from selfsent.training.run_folder import RunFolder, resumable
 from selfsent.training.run_identity import identity
 from selfsent.training.seeded_views import with_seeded_views
+from selfsent.training.time_limit_callback import TimeLimitCallback
 from selfsent.training.trainer import ExactTrainer
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class RunPlan:
             limit, by which it is evaluated, saved and used.
         alarm: How to watch for collapse; ``None`` turns the alarm off.
         callbacks: Further callbacks of the host.
+        limit: When the training should be over; ``None``: no limit.
     """
 
     model: SentenceTransformer
@@ -72,6 +75,7 @@ class RunPlan:
     max_seq_length: int | None = None
     alarm: AlarmSettings | None = field(default_factory=AlarmSettings)
     callbacks: Sequence[TrainerCallback] = ()
+    limit: TimeLimit | None = None
 
     def num_rows(self) -> int | None:
         """Rows of the training data; ``None`` for a stream."""
@@ -213,6 +217,10 @@ def _alarm(plan: RunPlan, log: MetricsLog) -> list[CollapseAlarm]:
     return [CollapseAlarm(settings=plan.alarm, probe=probe, log=log)]
 
 
+def _limit(plan: RunPlan) -> list[TimeLimitCallback]:
+    return [] if plan.limit is None else [TimeLimitCallback(plan.limit, has_evaluator=plan.evaluator is not None)]
+
+
 def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int | None) -> None:
     results = _results(trainer, log, num_rows)
     keep_data_out_of_card(trainer.model)
@@ -270,7 +278,10 @@ def _run(
         loss=plan.loss,
         evaluator=plan.evaluator,
         max_seq_length=plan.max_seq_length,
-        callbacks=[MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log), *plan.callbacks],
+        callbacks=[
+            *(MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log)),
+            *(*_limit(plan), *plan.callbacks),
+        ],
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if is_main:

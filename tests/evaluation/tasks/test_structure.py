@@ -10,8 +10,8 @@ from selfsent.evaluation.suites import SuiteOptions
 from selfsent.evaluation.tasks import structure
 from selfsent.evaluation.tasks.structure import SpanCounts, Treebank, inner_spans, score_trees, tree_spans
 from selfsent.parsing.brackets import parse_bracketed
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import right_branching
+from selfsent.trees.tree import Tree
 
 TREES = """
 (S (NP (DT the) (JJ old) (NN cat)) (VP (VBD sat) (PP (IN on) (NP (DT the) (NN roof)))) (. .))

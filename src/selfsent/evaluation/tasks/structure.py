@@ -22,8 +22,8 @@ from selfsent.evaluation.sentence_vectors import Encoder, TreeModel
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
+from selfsent.trees.tree import Tree
 
 IntArray = NDArray[np.int64]
 Spans = frozenset[tuple[int, int]]

@@ -1,0 +1,25 @@
+"""How long something may take: what a loop asks before its next round."""
+
+import math
+import time
+
+
+class TimeLimit:
+    """A point in time at which a run should be over; it is no part of what the run is, so a resumed run has its own.
+
+    Args:
+        minutes: From now on; ``None``: no limit.
+    """
+
+    def __init__(self, minutes: float | None = None) -> None:
+        self.seconds = math.inf if minutes is None else 60 * minutes
+        self._end = time.monotonic() + self.seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the end, 0 behind it."""
+        return max(0.0, self._end - time.monotonic())
+
+    def allows(self, seconds: float) -> bool:
+        """Tell whether something that takes so long would end in time."""
+        return seconds < self.seconds_left
