@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from selfsent.compiler import compiled, prange
+from selfsent.compiler import compiled
+from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.kernels.small_products import FloatArray, add_products
 from selfsent.trees.tree import IntArray, node_offsets
 
@@ -40,9 +41,9 @@ def merge_greedily(
     left = np.empty(int(num_merges.sum()), dtype=np.int64)
     right = np.empty_like(left)
     leaf_offsets, merge_offsets = np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges
-    _induce_batch(
-        num_tokens, offsets[:-1], leaf_offsets, merge_offsets, leaves, weight_t, bias, factors, up, left, right
-    )
+    places = num_tokens, offsets[:-1], leaf_offsets, merge_offsets
+    arrays = leaves, weight_t, bias, factors, up, left, right
+    over_sentences(lambda first, end: _induce_batch(first, end, *places, *arrays), len(num_tokens))
     return left, right, up
 
 
@@ -192,8 +193,10 @@ def _play(similarity: FloatArray, winner: IntArray, slot: int, value: Any) -> No
         match //= 2
 
 
-@compiled(parallel=True)
+@compiled()
 def _induce_batch(
+    first_sentence: int,
+    end: int,
     num_tokens: IntArray,
     offsets: IntArray,
     leaf_offsets: IntArray,
@@ -206,7 +209,7 @@ def _induce_batch(
     left: IntArray,
     right: IntArray,
 ) -> None:
-    for s in prange(len(num_tokens)):
+    for s in range(first_sentence, end):
         n, first = num_tokens[s], offsets[s]
         if n > 0:
             up[first : first + n] = leaves[leaf_offsets[s] : leaf_offsets[s] + n]

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.errors import UserError
 from selfsent.modules.composition import Composition, PlainLeaf, composition_of
+from selfsent.modules.leaf_sums import adds_children, in_rows, summed_features
 from selfsent.modules.neighbour_context import with_neighbours
 from selfsent.modules.tokenized_input import TokenizedInput
 from selfsent.modules.tree_decoder import TreeDecoder
@@ -113,6 +115,11 @@ class ComposingEncoder(TokenizedInput):
             dropout: Share of values dropped from each downward embedding in training, in [0, 1).
         """
 
+    @property
+    def adds_leaves(self) -> bool:
+        """Whether an embedding is the sum of its token embeddings, whatever the tree."""
+        return False
+
     def get_embedding_dimension(self) -> int:
         """Values of an embedding."""
         return self.embedding.embedding_dim
@@ -188,23 +195,25 @@ class ComposingEncoder(TokenizedInput):
         """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`).
 
         Where features hold ``entangled``, ``trees`` are the `EntangledStates` of the batch, and nothing else is added.
+        Where no gradient is wanted and the cell adds its children, trees are found when somebody asks for them.
         """
         mask = features["attention_mask"].bool()
-        places = mask.flatten().nonzero().squeeze(1)
-        token_ids = features["input_ids"].flatten()[places]
+        token_ids = features["input_ids"][mask]
         num_tokens = mask.sum(dim=1).cpu().numpy()
         seeds = content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
         depths = features.get("split_depths") if self.structure == "given" else None
         gaps = None if depths is None else _gaps(depths, num_tokens)
         if features.get("entangled"):
             return {**features, "trees": self.compose_entangled(token_ids, num_tokens, seeds, gaps)}
+        if not (self.training or torch.is_grad_enabled()) and self.adds_leaves:
+            find = partial(self.compose, num_tokens=num_tokens, seeds=seeds, split_depths=gaps)
+            return summed_features(features, self.embedding, token_ids, num_tokens, find)
         leaves = functional.dropout(self.embedding(token_ids), self.options.leaf_dropout, self.training)
         states = self.compose(leaves, num_tokens, seeds, gaps)
         roots = states.trees.roots.to(leaves.device)
         is_empty = (roots < 0)[:, None]
         features["trees"] = states
-        rows = leaves.new_zeros(mask.numel(), leaves.shape[1]).index_copy_(0, places, leaves)
-        features["token_embeddings"] = rows.unflatten(0, mask.shape)
+        features["token_embeddings"] = in_rows(leaves, mask)
         if len(states.up):
             features["sentence_embedding"] = states.up[roots].masked_fill(is_empty, 0.0)
         else:
@@ -375,6 +384,11 @@ class TreeEncoder(ComposingEncoder):
             composition=composition_of(options.cell, options.channel_size, init=options.composition_init),
             search=options.part(SearchOptions),
         )
+
+    @property
+    def adds_leaves(self) -> bool:
+        """Whether the cell is the sum of its children, and leaves are those of the table."""
+        return self.options.context == "none" and adds_children(self.composition)
 
     def new_decoder(self, *, dropout: float) -> TreeDecoder:
         """Make a decoder of the same cell; see `ComposingEncoder.new_decoder`."""
