@@ -86,7 +86,6 @@ TESTED_THROUGH = {
         "kernels/affine_passes kernels/triton_cells kernels/triton_check kernels/triton_choice "
         "kernels/triton_contrastive kernels/triton_induction kernels/triton_language kernels/triton_passes"
     ),
-    "losses/test_cross_view": "modules/averaged_encoder",
     "losses/test_node_relations": "kernels/node_relations modules/tree_finder",
     "losses/test_part_contrast": "documents/token_corpus",
     "losses/test_tree_losses": "losses/node_contrastive losses/reconstruction losses/tree_pass modules/tree_decoder",
@@ -99,7 +98,7 @@ TESTED_THROUGH = {
     "methods/test_tables": "methods/method",
     "modules/test_recursive_encoder": "modules/inside_outside modules/tree_lstm",
     "modules/test_text_cnn": "modules/text_cnn_decoder",
-    "modules/test_tree_encoder": "modules/tokenized_input trees/branching",
+    "modules/test_tree_encoder": ("modules/tokenized_input modules/tree_options modules/tree_states trees/branching"),
     "parsing/test_dependencies": "parsing/bad_tree",
     "parsing/test_given_trees": "modules/neighbour_context parsing/tree_texts",
     "runs/test_train": "evaluation/bridges/own_documents_evaluator",
