@@ -263,7 +263,7 @@ def compare(
     from selfsent.evaluation.comparison.compare_page import save
 
     if output is not None and output.suffix not in {".html", ".md"}:
-        raise UserError(f"--output {output} is neither a page nor Markdown; end its name with .html or .md")
+        raise UserError(f"--output must end in .html or .md, got {output}")
     if output is not None:
         require_file_place(output)
     comparison = run(runs, suites=suite, data_dir=data_dir_of(data_dir), options=SuiteOptions(batch_size=batch_size))

@@ -135,7 +135,7 @@ def languages_of(languages: str | None) -> tuple[str, ...]:
     """Read a choice of languages and pairs of them, each once.
 
     Raises:
-        UserError: A name is no language code and no pair of codes, or none is given.
+        UserError: A name is neither a language code nor a pair of codes, or no name is given.
     """
     if languages is None:
         return ()

@@ -65,13 +65,13 @@ def test_a_corpus_without_tokens_is_refused(tiny_tokenizer: PreTrainedTokenizerF
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("not json", "no table of token frequencies"),
-        ("[]", "no table of token frequencies"),
+        ("not json", "not a table of token frequencies"),
+        ("[]", "not a table of token frequencies"),
         (json.dumps({"format": "counts of words"}), "its format is 'counts of words'"),
         ({"counts": [1.5, 2]}, "not whole numbers"),
         ({"counts": [1, -2]}, "not whole numbers"),
         ({"counts": []}, "not whole numbers"),
-        ({"num_texts": None}, "no table of token frequencies"),
+        ({"num_texts": None}, "not a table of token frequencies"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_in_one_line(
@@ -113,7 +113,7 @@ def test_the_floor_lifts_what_is_below_it_and_nothing_else():
 
 @pytest.mark.parametrize("floor", [-0.1, 1.1, float("nan")])
 def test_theta_outside_0_to_1_is_refused(floor: float):
-    with pytest.raises(UserError, match=r"theta=.* give 0 to 1"):
+    with pytest.raises(UserError, match=r"theta=.* must be in \[0, 1\]"):
         token_weights(COUNTS, floor=floor)
 
 

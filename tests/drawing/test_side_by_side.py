@@ -116,7 +116,7 @@ def test_models_of_different_pieces_are_compared_over_words(saved: Path, tmp_pat
 
 def test_a_misspelt_structure_is_answered_with_the_known_one(saved: Path):
     with pytest.raises(
-        UserError, match=r"--versus 'balancd' is no structure and no model \(did you mean 'balanced'\?\)"
+        UserError, match=r"--versus 'balancd' is neither a structure nor a model \(did you mean 'balanced'\?\)"
     ):
         tree_pair(saved, SENTENCE, "balancd")
 

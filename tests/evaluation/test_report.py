@@ -64,7 +64,7 @@ def test_tables_show_fractions_times_a_hundred(tmp_path):
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"model": "a", "tasks": {"STS12": {}}}'])
 def test_a_file_that_is_no_report_is_named(tmp_path, content):
     (tmp_path / "report.json").write_text(content)
-    with pytest.raises(UserError, match=r"report\.json is no report"):
+    with pytest.raises(UserError, match=r"report\.json is not a report"):
         load_report(tmp_path / "report.json")
 
 

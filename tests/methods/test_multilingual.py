@@ -255,7 +255,7 @@ def test_an_empty_side_names_file_and_line(monkeypatch, capsys, tmp_path):
 
 def test_a_language_code_nobody_knows_is_named(monkeypatch, capsys, tmp_path):
     table = write(tmp_path / "b.tsv", "en\tqq", "one\teins")
-    assert "b.tsv, line 1: 'qq' is no language code" in refused(monkeypatch, capsys, f"parallel:{table}")
+    assert "b.tsv, line 1: 'qq' is not a language code" in refused(monkeypatch, capsys, f"parallel:{table}")
 
 
 def test_single_texts_are_no_translations(monkeypatch, capsys, tmp_path):

@@ -105,7 +105,7 @@ def principal_vectors(
         association: Words by contexts.
         dimension: Values of a vector; fewer where the matrix has fewer sides.
         eigenvalue_power: 1 keeps the matrix's own products, 0 weighs all directions alike.
-        seed: Of the randomised SVD.
+        seed: Random seed of the SVD.
 
     Returns:
         Vectors ``(V, E)``; a word without any association has the zero vector.

@@ -33,7 +33,7 @@ def latent_semantics(
         dimension: Values of a vector; the last stay zero where the corpus has fewer passages or tokens.
         texts_a_passage: How many texts, one after another, are one passage. Wikipedia's sentences in their order say
             more in fours; where neighbours have nothing to do with each other, 1 is right.
-        seed: Of the randomised SVD.
+        seed: Random seed of the SVD.
 
     Returns:
         Vectors ``(V, dimension)``; zero for a token that is not in the corpus.

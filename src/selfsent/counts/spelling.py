@@ -21,7 +21,7 @@ def spelling_vectors(tokens: Sequence[str], *, dimension: int, seed: int = 0) ->
     Args:
         tokens: The vocabulary, each distinct.
         dimension: Values of a vector.
-        seed: Of the vectors of n-grams.
+        seed: Random seed of the n-gram vectors.
 
     Returns:
         Vectors ``(V, dimension)`` of length 1; cosines are those of shared n-grams, up to ``1 / sqrt(dimension)``.

@@ -76,7 +76,7 @@ class TokenFrequencies:
         """Read what ``save`` wrote.
 
         Raises:
-            UserError: There is no such file, or it is no table of token frequencies.
+            UserError: There is no such file, or it is not a table of token frequencies.
         """
         place = expanded(path)
         try:
@@ -93,7 +93,7 @@ class TokenFrequencies:
             raise UserError(f"cannot read token frequencies at {path}: {error.strerror}; check the path") from error
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{path} is no table of token frequencies ({error!s}); a training with sarcse writes one, or write it"
+                f"{path} is not a table of token frequencies ({error!s}); train sarcse to write one, or write it"
                 " with TokenFrequencies.save"
             ) from error
 
@@ -171,7 +171,7 @@ def token_weights(
         UserError: The floor is outside [0, 1], no token was counted, or there is no such weighting.
     """
     if not 0 <= floor <= 1:
-        raise UserError(f"theta={floor} is no least weight; give 0 to 1, such as the paper's 0.1")
+        raise UserError(f"theta={floor} must be in [0, 1], such as the paper's 0.1")
     if weighting not in get_args(Weighting):
         raise UserError(f"weighting={weighting} is not known; it is one of {', '.join(get_args(Weighting))}")
     if not counts.any():

@@ -40,10 +40,10 @@ def tfidf_svd(
 
     Args:
         texts: The corpus: whole documents with their titles where there are documents, else sentences.
-        dimension: Of the embedding; fewer where the corpus has fewer words or texts.
+        dimension: Values of an embedding; fewer where the corpus has fewer words or texts.
         max_vocabulary: The most frequent words kept.
         max_texts: Texts read from the start of the corpus.
-        seed: Of the randomised SVD.
+        seed: Random seed of the SVD.
 
     Returns:
         A model; words it has not seen count for nothing.
@@ -78,11 +78,11 @@ def word_vectors(
 
     Args:
         texts: The corpus; a window does not cross from one text to the next.
-        dimension: Of the embedding; fewer where the corpus has fewer words.
+        dimension: Values of an embedding; fewer where the corpus has fewer words.
         window: Words on either side that count as context, all alike.
         max_vocabulary: The most frequent words kept.
         max_texts: Texts read from the start of the corpus.
-        seed: Of the randomised SVD.
+        seed: Random seed of the SVD.
 
     Returns:
         A model that averages the vectors of a text's words; words it has not seen count for nothing.

@@ -19,7 +19,7 @@ def text_of(value: object) -> str | BadRecord:
         try:
             text.encode("utf8")
         except UnicodeEncodeError:
-            return BadRecord("holds half of a surrogate pair, which is no character")
+            return BadRecord("holds half of a surrogate pair, which is not a character")
     return text
 
 

@@ -137,7 +137,7 @@ def may_be_text(name: str, value: object) -> bool:
 
 
 def _is_name(pick: str | int, cells: Sequence[str]) -> bool:
-    """Whether a pick is a name in the first row; a number that counts columns is none."""
+    """Whether a pick is a name in the first row, and not a number that counts columns."""
     return str(pick) in cells and not 1 <= _number(pick) <= len(cells)
 
 

@@ -47,7 +47,7 @@ def normal_code(code: str) -> str:
         code: A code of ISO 639, perhaps with a script or region, or the name of a locale (``de_DE.UTF-8@euro``).
 
     Returns:
-        The code; one that is none comes back as it is, for the error text.
+        The normal form of the code; an unknown code as it is, for the error text.
     """
     locale, _, modifier = code.strip().partition("@")
     language, *rest = locale.partition(".")[0].replace("_", "-").split("-")
@@ -58,5 +58,5 @@ def normal_code(code: str) -> str:
 
 
 def unknown_code(code: str) -> str:
-    """Say that a language code is none, and what is."""
-    return f"{code!r} is no language code; write one of ISO 639, such as de or pt-BR"
+    """Say that a language code is not known, and which form a code has."""
+    return f"{code!r} is not a language code; write one of ISO 639, such as de or pt-BR"

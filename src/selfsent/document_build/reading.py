@@ -25,7 +25,7 @@ class Read:
     Args:
         corpus: The documents.
         num_words: Words of all texts.
-        content_hash: Of the ids and contents of all documents, in any order.
+        content_hash: Hash of the ids and contents of all documents, in any order.
         changes: How many are new, updated, removed and unchanged since the last time.
         skipped: By reason: how many files, and the first of them.
         unread: All of these files.

@@ -69,7 +69,7 @@ class Difference:
     Args:
         of: The one.
         over: The other.
-        value: Of the one, less of the other, a fraction.
+        value: Value of the one less that of the other, a fraction.
         ci95: 95% interval of the value; ``None`` where it was not computed.
         metric: Name of the measure.
     """

@@ -163,7 +163,7 @@ def _reader(spec: str, options: FileOptions, exclude: Sequence[str | Path]) -> R
         return lambda reading: read_files(reading, _files_of_folder(reading, path, exclude), options)
     if not path.is_file():
         raise UserError(
-            f"{shown(path)} is no regular file, and documents are read more than once; write it to one first"
+            f"{shown(path)} is not a regular file, and documents are read more than once; save it to a file first"
         )
     if not suffix_of(path):
         raise UserError(f"cannot tell the format of {shown(path)} by its name; known are {KNOWN_NAMES}")

@@ -25,12 +25,12 @@ class Fields:
 
     Args:
         texts: Names or 0-based positions; the values are joined by a blank line.
-        title: Of the title, where there is one.
-        id: Of the id, where there is one.
+        title: Position of the title, where there is one.
+        id: Position of the id, where there is one.
         num_cells: How many cells a row has, where they count by position.
         has_header: The first record holds names.
         ignored: Names of the columns that are not read.
-        kept: Of the columns that are kept, where the table has them: name to name or position.
+        kept: Columns that are kept, where the table has them: name to name or position.
     """
 
     texts: tuple[Key, ...]

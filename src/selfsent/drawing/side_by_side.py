@@ -110,7 +110,7 @@ def _other_model(versus: str) -> Any:
         return open_tree_model(versus)
     except UserError as error:
         near = did_you_mean(versus, _STRUCTURES)
-        raise (UserError(f"--versus {versus!r} is no structure and no model{near}") if near else error) from error
+        raise (UserError(f"--versus {versus!r} is neither a structure nor a model{near}") if near else error) from error
 
 
 def _given(brackets: str, sentence: str) -> tuple[tuple[str, ...], Tree]:

@@ -64,7 +64,7 @@ def untrained(model: SentenceTransformer, *, seed: int = 0) -> SentenceTransform
 
     Args:
         model: The trained model; it is not changed.
-        seed: Of the initialisation.
+        seed: Random seed of the initialisation.
 
     Raises:
         UserError: A part of the model does not say how it is initialised.
@@ -85,7 +85,7 @@ def baselines_for(
     Args:
         model: The model they stand beside.
         texts: Its training corpus, such as ``source.texts()``; ``None`` leaves out those that are fitted on it.
-        seed: Of fitting and of initialisation.
+        seed: Random seed of fitting and initialisation.
 
     Returns:
         The baselines by name. ``bm25`` ranks and does not embed: it is for ``retrieval`` and ``rerank`` only.

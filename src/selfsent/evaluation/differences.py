@@ -44,9 +44,9 @@ def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, 
     """Compare each two reports on every task that both scored item by item.
 
     Args:
-        reports: Of different models, on the same data.
-        num_resamples: Of each comparison.
-        seed: Of the resampling.
+        reports: Reports of different models on the same data.
+        num_resamples: Number of bootstrap resamples of each comparison.
+        seed: Random seed of the resampling.
 
     Returns:
         The differences, the earlier report less the later, by pair of reports and then by task.
@@ -155,8 +155,8 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
 
     Args:
         reports: The model's, then one a baseline (``selfsent.evaluation.baselines.evaluate_with_baselines``).
-        num_resamples: Of each paired bootstrap.
-        seed: Of the resampling.
+        num_resamples: Number of resamples of each paired bootstrap.
+        seed: Random seed of the resampling.
     """
     model, *baselines = reports
     note = direction_note(score.metric for score in model.scores)

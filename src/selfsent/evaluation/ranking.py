@@ -119,8 +119,8 @@ def score_orders(
         orders: The best documents of each query, best first, 100 of them for recall@100.
         judgements: Relevance of documents to each query.
         task: Name of the task.
-        num_resamples: Of the interval.
-        seed: Of the resampling.
+        num_resamples: Number of bootstrap resamples.
+        seed: Random seed of the resampling.
 
     Raises:
         UserError: There are no queries.

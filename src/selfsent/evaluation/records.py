@@ -49,7 +49,7 @@ class Record:
         """Give a cell that must hold a number; a number written as text is read as the number.
 
         Raises:
-            UserError: It is no finite number.
+            UserError: It is not a finite number.
         """
         value = self.values.get(column)
         number = finite_number(value)

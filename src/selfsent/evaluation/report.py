@@ -53,7 +53,7 @@ class Report:
         model_hash: Content hash of its folder; ``None`` for a model that is not in one.
         settings: The protocol: suites, split, aggregation, seed and so on.
         seconds: How long each suite took.
-        versions: Of the packages and of Python.
+        versions: Versions of the packages and of Python.
     """
 
     model: str
@@ -135,8 +135,8 @@ def average(scores: Sequence[Score], *, num_resamples: int = 1000, seed: int = 0
 
     Args:
         scores: One a task.
-        num_resamples: Of the interval.
-        seed: Of the resampling; each task draws with a seed of its own.
+        num_resamples: Number of bootstrap resamples.
+        seed: Random seed of the resampling; each task draws with a seed of its own.
     """
     resampled: list[NDArray[np.float64]] = [
         bootstrap_values(score.items, score.metric.statistic, num_resamples=num_resamples, seed=seed + number)
@@ -173,7 +173,7 @@ def load_report(path: str | Path) -> Report:
         path: The JSON file. Without its ``.items.npz`` beside it the scores are read, but cannot be paired.
 
     Raises:
-        UserError: There is no such file, or it is no such report.
+        UserError: There is no such file, or it is not such a report.
     """
     try:
         content = json.loads(Path(path).read_text("utf-8-sig"))
@@ -192,7 +192,7 @@ def load_report(path: str | Path) -> Report:
         raise UserError(f"cannot read the report {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} is no report of `selfsent evaluate --json` ({type(error).__name__}: {error}); write it anew"
+            f"{path} is not a report of `selfsent evaluate --json` ({type(error).__name__}: {error}); write it anew"
         ) from error
 
 

@@ -213,7 +213,7 @@ def bootstrap_values(
         statistic: What to compute; those of ``STATISTICS`` are fast, any other function of ``items`` is called in a
             loop.
         num_resamples: How many resamples.
-        seed: Of the resampling; equal seeds draw equal rows for any items of the same number.
+        seed: Random seed of the resampling; equal seeds draw equal rows for any items of the same number.
 
     Returns:
         One value a resample; NaN where the statistic is undefined.
@@ -247,7 +247,7 @@ def bootstrap_interval(
         items: One row an item (a pair, a query).
         statistic: What to compute, see ``bootstrap_values``.
         num_resamples: How many resamples.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
 
     Returns:
         ``(low, high)``, or ``None`` if the statistic is undefined on half of the resamples or more, or there are fewer
@@ -290,7 +290,7 @@ def paired_bootstrap(
         items_b: Outcomes of the second, the same items in the same order.
         statistic: What to compute of each, see ``bootstrap_values``.
         num_resamples: How many resamples; the p-value is no smaller than ``2 / (num_resamples + 1)``.
-        seed: Of the resampling.
+        seed: Random seed of the resampling.
 
     Returns:
         The difference (first less second) with its interval and p-value.

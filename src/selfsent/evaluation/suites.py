@@ -40,8 +40,8 @@ class SuiteOptions:
         languages: Languages of multilingual STS (``de``), pairs of them for the cross-lingual task (``en-de``); empty:
             every language that is there.
         batch_size: Texts encoded at once.
-        num_resamples: Of each bootstrap interval.
-        seed: Of everything random.
+        num_resamples: Number of resamples of each bootstrap interval.
+        seed: Random seed.
         teacher: Folder or hub name of the model that ``teacher-error`` compares with.
         data: Source of the documents of ``own-documents``.
         max_train_rows: Probes train on at most this many rows of a task, drawn with the seed; ``None`` for all.
@@ -100,7 +100,7 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
         The names, each once, in the order asked for.
 
     Raises:
-        UserError: A name is no suite, or none is given.
+        UserError: A name is not a suite, or no name is given.
     """
     names = [name.strip() for name in (suites.split(",") if isinstance(suites, str) else suites)]
     chosen = tuple(dict.fromkeys(name for name in names if name))

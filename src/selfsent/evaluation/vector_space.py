@@ -118,7 +118,7 @@ def jackknife_interval(
         vectors: One vector a sentence.
         statistic: The figure to bracket.
         num_groups: How many groups the sentences are dealt into at random.
-        seed: Of the dealing.
+        seed: Random seed of the division into parts.
 
     Returns:
         Lower and upper end, Student's t with ``num_groups - 1`` degrees of freedom around the statistic of all.

@@ -90,7 +90,7 @@ class SparseAdam:
 
         Args:
             bags: The texts of the batch.
-            gradient: Of the objective by each text's sum.
+            gradient: Gradient of the objective by each text's sum.
             rate: Learning rate of this step.
         """
         self.num_steps += 1

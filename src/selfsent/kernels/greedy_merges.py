@@ -173,7 +173,7 @@ def _first_best(similarity: FloatArray, following: IntArray, num_tokens: int) ->
 
 @compiled()
 def _play_all(similarity: FloatArray, winner: IntArray) -> None:
-    """Play every match; of equals the left one wins, and what is no number never wins."""
+    """Play every match; of equals the left one wins, and NaN never wins."""
     for slot in range(len(similarity)):
         if np.isnan(similarity[slot]):
             similarity[slot] = -np.inf

@@ -64,7 +64,7 @@ def block_sizes(dimension: int, dtype: torch.dtype) -> dict[str, Any]:
 
     Args:
         dimension: D, values of a row.
-        dtype: Of the rows.
+        dtype: Data type of the rows.
     """
     padded = max(triton.next_power_of_2(dimension), 16)
     rows_that_fit = _BLOCK_BYTES // (padded * dtype.itemsize)

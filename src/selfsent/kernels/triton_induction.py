@@ -61,7 +61,7 @@ def _norm(values: tl.tensor) -> tl.tensor:
 
 @triton.jit
 def _best_slot(similarity: tl.tensor, num_tokens: tl.tensor, scan: tl.constexpr) -> tl.tensor:
-    """The first of the most similar pairs; what is no number is never most similar."""
+    """The first of the most similar pairs; NaN is never chosen."""
     best = tl.full([], float("-inf"), tl.float32)
     slot = tl.full([], 0, tl.int64)
     for start in range(0, num_tokens, scan):

@@ -40,9 +40,7 @@ class EntangledReconstructionLoss(nn.Module):
     def __init__(self, model: SentenceTransformer, *, tied: bool = False, decomposition_dropout: float = 0.1) -> None:
         super().__init__()
         if not 0 <= decomposition_dropout < 1:
-            raise UserError(
-                f"decomposition_dropout={decomposition_dropout} is no share of values to drop; give 0 or more, below 1"
-            )
+            raise UserError(f"decomposition_dropout={decomposition_dropout} must be in [0, 1)")
         options = tree_encoder_of(model).options
         self.model = model
         self.dropout = decomposition_dropout

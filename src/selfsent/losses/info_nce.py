@@ -72,11 +72,11 @@ class InfoNCELoss(nn.Module):
         super().__init__()
         check_temperature(temperature)
         if not 0 <= margin < _WIDEST_MARGIN:
-            raise UserError(f"margin={margin} is no distance between two cosines; give a number from 0 to below 2")
+            raise UserError(f"margin={margin} must be in [0, 2)")
         if not (hard_negative_weight > 0 and math.isfinite(hard_negative_weight)):
             raise UserError(f"hard_negative_weight={hard_negative_weight} has no logarithm; give a number above 0")
         if not (masked_weight >= 0 and math.isfinite(masked_weight)):
-            raise UserError(f"masked_weight={masked_weight} is no weight; give 0 or a number above it")
+            raise UserError(f"masked_weight={masked_weight} must be 0 or more")
         self.model = model
         self.temperature = temperature
         self.symmetric = symmetric
@@ -163,7 +163,7 @@ class InfoNCELoss(nn.Module):
     def _skipped(
         self, views: Sequence[Mapping[str, Any]], target: Tensor, documents: Tensor | None
     ) -> Bool[Tensor, "B N"] | None:
-        """The candidates that are no negatives; ``None`` where there are none."""
+        """The candidates that are not used as negatives; ``None`` where every candidate is."""
         skipped = self._false_negatives(views, int(target[0])) if self.skip_false_negatives else None
         if documents is None:
             return skipped

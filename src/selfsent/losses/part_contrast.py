@@ -110,7 +110,7 @@ class PartBatches:
         if unknown or not parts:
             raise UserError(f"parts must be one or more of {', '.join(PARTS)}, got {', '.join(unknown) or 'none'}")
         if not 0 <= token_dropout < 1:
-            raise UserError(f"token_dropout must be in [0, 1), got {token_dropout}")
+            raise UserError(f"token_dropout={token_dropout} must be in [0, 1)")
         self.corpus = corpus
         self.rows_of = rows_of
         self.row_weights = row_weights

@@ -1,4 +1,4 @@
-"""Recognising equal texts within a batch: in-batch negatives that say the same as the positive are none."""
+"""Find equal texts in a batch, so that they are not used as negatives."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -70,7 +70,7 @@ class TokenReconstructionLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.
-        frequencies: Of the model's tokens in the corpus; ``None`` weighs all alike, whatever ``weighting`` says.
+        frequencies: Counts of the model's tokens in the corpus; ``None`` weighs all alike, whatever ``weighting`` says.
         weighting: How a token's weight falls with its frequency (chosen).
         theta: The least weight, in [0, 1] (paper: 0.1).
         beta: Coefficient of the first view's reconstruction, 0 or more (paper: 2.5e-4).

@@ -64,7 +64,7 @@ class Assembly:
 
 
 def split_for(assembly: Assembly, dataset: Dataset) -> tuple[Dataset, Dataset | None]:
-    """Keep rows for the held-out loss where an assembly asks for them: a twentieth, or two: a contrast needs them."""
+    """Hold out 5% of the rows where an assembly asks for them, at least two (contrastive losses need two)."""
     if not assembly.heldout_rows:
         return dataset, None
     num_rows = min(assembly.heldout_rows, max(len(dataset) // 20, 2), max(len(dataset) - 1, 1))

@@ -190,8 +190,8 @@ def _kernel_sizes(config: SarcseConfig) -> list[int]:
     widths = [width.strip() for width in config.kernel_sizes.split(",")]
     if not all(width.isdecimal() and len(width) <= _MOST_DIGITS for width in widths):
         raise UserError(
-            f"kernel_sizes={shortened(config.kernel_sizes)} is no list of widths; give whole numbers with commas, such"
-            " as 3,4,5"
+            "kernel_sizes must be whole numbers with commas between them, such as 3,4,5,"
+            f" got {shortened(config.kernel_sizes)}"
         )
     return list(map(int, widths))
 

@@ -212,7 +212,7 @@ def _training_rows(
 def _label_names(option: str) -> list[str]:
     labels = [label.strip().lower() for label in option.split(",")]
     if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:  # noqa: PLR2004 a decision needs two
-        raise UserError(f"labels={option!r} is no list of different names; give two or more, with commas between them")
+        raise UserError(f"labels must be two or more different names with commas between them, got {option!r}")
     return labels
 
 

@@ -64,7 +64,7 @@ def open_transformer(
         device: Where to put it; default: the host's choice.
 
     Raises:
-        UserError: There is no such model, it is no transformer of texts, or a number is out of range.
+        UserError: There is no such model, it is not a transformer for texts, or a number is out of range.
     """
     transformer = _transformer(base, max_seq_length)
     body = transformer.model
@@ -144,7 +144,7 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
         raise UnopenedBaseError(base, reason) from error
     tokenizer, longest = transformer.tokenizer, num_positions(transformer.model)
     if tokenizer is None or not hasattr(transformer.config, "hidden_size"):
-        raise UserError(f"--base {base} is no transformer of texts; name one such as bert-base-uncased")
+        raise UserError(f"--base must be a transformer for texts, such as bert-base-uncased, got {base}")
     require_tokenizer(tokenizer, f"--base {base}")
     if not 1 < max_seq_length <= (longest or max_seq_length):
         raise UserError(f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions")
@@ -205,10 +205,10 @@ def set_dropout(body: nn.Module, dropout: float) -> None:
     """Set every dropout of a transformer; the saved configuration keeps the base's.
 
     Raises:
-        UserError: It is no share.
+        UserError: It is not in [0, 1).
     """
     if not 0 <= dropout < 1:
-        raise UserError(f"dropout={dropout} is no share of values; give a number from 0 to below 1")
+        raise UserError(f"dropout={dropout} must be in [0, 1)")
     for module in body.modules():
         if isinstance(module, nn.Dropout):
             module.p = dropout

@@ -70,7 +70,7 @@ class FastTextEncoder(TokenizedInput):
     Source: Bojanowski et al., TACL 2017 (arXiv 1607.04606).
 
     Args:
-        tokenizer: Of whole words, see `word_tokenizer`; gives the rows of the known words.
+        tokenizer: Tokenizer of whole words, see `word_tokenizer`; gives the rows of the known words.
         dimension: D, values of a vector.
         num_buckets: Rows for n-grams, behind those of the words.
         min_n: Characters of the shortest n-gram.
@@ -121,7 +121,7 @@ class FastTextEncoder(TokenizedInput):
         """Put trained vectors in place of what the module holds.
 
         Args:
-            tokenizer: Of the known words.
+            tokenizer: Tokenizer of the known words.
             words: Their vectors, in its order.
             ngrams: Vectors of the buckets.
         """

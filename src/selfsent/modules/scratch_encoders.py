@@ -21,7 +21,7 @@ class EncoderSizes:
     """How large an untrained encoder is; a tree encoder has ten channels of ten.
 
     Args:
-        width: Of the embedding of a transformer or a static table.
+        width: Dimension of the embedding of a transformer or a static table.
         num_layers: Layers of a transformer.
         num_heads: Attention heads of a transformer; they divide the width.
         max_seq_length: Tokens a transformer's texts are cut to.

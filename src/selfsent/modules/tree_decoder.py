@@ -34,9 +34,7 @@ class TreeDecoder(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
-            raise UserError(
-                f"decomposition_dropout={dropout} is no share of values to drop; give 0 or more, less than 1"
-            )
+            raise UserError(f"decomposition_dropout={dropout} must be in [0, 1)")
         self.decomposition = decomposition_of(cell, channel_size, init=init)
         self.dropout = dropout
 

@@ -86,7 +86,7 @@ def parse_texts(
     """Parse every text of a source and write a parse file.
 
     Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill goes on behind the
-    last whole part; parts of another parser or source are thrown away.
+    last whole part; parts of another parser or source are deleted.
 
     Args:
         source: The texts.
@@ -96,7 +96,7 @@ def parse_texts(
         texts_per_part: Texts of a part: what a kill loses at most, and what memory holds.
 
     Raises:
-        UserError: The output exists or is no ``.parquet``, it cannot be written, or the source holds no text.
+        UserError: The output exists or is not ``.parquet``, it cannot be written, or the source holds no text.
     """
     report = ParsingReport(output=_checked(Path(output), overwrite=overwrite))
     owner = f"{parser.identity} {source.sha256()} {texts_per_part}"
@@ -141,7 +141,7 @@ def import_parses(
         overwrite: Whether an output that exists is replaced.
 
     Raises:
-        UserError: The output exists or is no ``.parquet``, a file cannot be read, a tree is malformed, or, where bad
+        UserError: The output exists or is not ``.parquet``, a file cannot be read, a tree is malformed, or, where bad
             trees stop, the first of them.
     """
     if on_bad_tree not in get_args(OnBadTree):

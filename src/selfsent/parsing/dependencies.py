@@ -141,7 +141,7 @@ def _sentence(lines: Sequence[tuple[int, str]], path: str | Path) -> DependencyT
 
 def _number(cell: str, place: str, what: str) -> int:
     if not (cell.isascii() and cell.isdecimal() and len(cell) <= _MOST_DIGITS):
-        raise BadTree(place, f"{shown(cell)!r} is no {what}; it must be a whole number")
+        raise BadTree(place, f"{what} must be a whole number, got {shown(cell)!r}")
     return int(cell)
 
 

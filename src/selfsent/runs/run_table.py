@@ -72,7 +72,7 @@ class Line:
     """The finished runs of one variant.
 
     Args:
-        name: Of the variant.
+        name: Name of the variant.
         settings: What distinguishes it from the others.
         outcomes: One a finished run.
     """
@@ -99,7 +99,7 @@ class RunTable:
     """What the runs of a recipe came to, so far.
 
     Args:
-        name: Of the recipe.
+        name: Name of the recipe.
         title: Its title.
         answers: Which published number it answers to.
         evaluated: ``dev``, or the suites.

@@ -62,7 +62,7 @@ def encode(
     """Write the embeddings of a source to a file.
 
     Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill goes on behind the
-    last whole part; parts of another model, another source or another part size are thrown away.
+    last whole part; parts of another model, another source or another part size are deleted.
 
     Args:
         model: The open model; texts go through its ``encode``.

@@ -104,7 +104,7 @@ class MappedStore:
         """Find the rows of the highest cosines, as ``Store.nearest`` does.
 
         Args:
-            vector: Of the query.
+            vector: Vector of the query.
             limit: How many rows at most.
             where: As in ``Store.nearest``.
         """

@@ -139,7 +139,7 @@ class Store:
         """Find the rows of the highest cosines; rows whose vector is zero have no direction and are never found.
 
         Args:
-            vector: Of the query.
+            vector: Vector of the query.
             limit: How many rows at most.
             where: An expression of SQL over the columns that rows have to meet.
 

@@ -45,7 +45,7 @@ class StoredModel:
         """Read what ``to_json`` wrote.
 
         Raises:
-            ValueError: It is no such record, or one of a later version of this package.
+            ValueError: It is not such a record, or one of a later version of this package.
         """
         try:
             record = cls(**json.loads(text))

@@ -187,7 +187,7 @@ def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -
     """Refuse a rate of its own for weights that are not there; the host would stop with its first step.
 
     Raises:
-        UserError: A pattern is no regular expression, or matches the name of no weight of model or loss; or a rate is
+        UserError: A pattern is not a regular expression, or matches no name of a weight of model or loss; or a rate is
             no finite number of 0 or more.
     """
     names = [name for name, _ in loss.named_parameters()]
@@ -200,7 +200,9 @@ def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -
         try:
             is_met = any(re.search(pattern, name) for name in names)
         except re.error as error:
-            raise UserError(f"training.learning_rate_mapping: {pattern!r} is no regular expression: {error}") from error
+            raise UserError(
+                f"training.learning_rate_mapping: {pattern!r} must be a regular expression: {error}"
+            ) from error
         if not is_met:
             raise UserError(
                 f"training.learning_rate_mapping: {pattern!r} matches none of the {len(names)} weights, such as"

@@ -27,7 +27,7 @@ class Fitting:
     Args:
         model: The model in training.
         arguments: Fields of the host's training arguments.
-        seed: Of the run.
+        seed: Random seed of the run.
         evaluator: Measures the model; ``None`` keeps the last state.
         log: Where metrics go.
         checkpoints: Folder of checkpoints.

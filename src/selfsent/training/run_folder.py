@@ -272,7 +272,7 @@ class RunFolder:
 
 
 def visible_names(folder: Path) -> set[str]:
-    """The names in a folder that are not hidden; none where it is no folder or cannot be read."""
+    """The names in a folder that are not hidden; empty where it is not a folder or cannot be read."""
     try:
         return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
     except OSError:

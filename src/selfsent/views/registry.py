@@ -129,7 +129,7 @@ def make_view(
         UserError: There is no such view, or what it needs is missing or cannot be read.
     """
     if name not in VIEWS:
-        raise UserError(f"there is no view {name!r}; the views are {', '.join(VIEWS)}")
+        raise UserError(f"unknown view {name!r}; the views are {', '.join(VIEWS)}")
     resources = ViewResources(lexicon=lexicon, texts=texts, masked_lm=masked_lm, cache_dir=cache_dir, device=device)
     return VIEWS[name](resources)
 

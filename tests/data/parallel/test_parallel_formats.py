@@ -46,7 +46,7 @@ def test_a_unit_of_one_language_is_passed_over_and_a_bad_one_is_told(tmp_path):
     empty = '<tu><tuv xml:lang="en"><seg>a</seg></tuv><tuv xml:lang="de"><seg> </seg></tuv></tu>'
     found = [record for _, record in read_tmx(write_tmx(tmp_path / "m.tmx", lone, strange, empty))]
     assert [type(record) for record in found] == [BadRecord, BadRecord]
-    assert "'qq' is no language code" in found[0].reason
+    assert "'qq' is not a language code" in found[0].reason
     assert "segment in de is empty" in found[1].reason
 
 
@@ -73,7 +73,7 @@ def test_a_memory_reads_the_same_however_its_bytes_are_cut(tmp_path, monkeypatch
 
 def test_what_is_no_tmx_is_one_line(tmp_path):
     cases = {"cut": TMX[:150].format(encoding="utf-8", units=UNIT), "other": "<html><p>a</p></html>"}
-    for (name, text), message in zip(cases.items(), ["no well-formed TMX", "root is not <tmx>"], strict=True):
+    for (name, text), message in zip(cases.items(), ["not well-formed TMX", "root is not <tmx>"], strict=True):
         path = tmp_path / f"{name}.tmx"
         path.write_text(text, encoding="utf8")
         with pytest.raises(UserError, match=message):
@@ -165,7 +165,7 @@ def test_the_name_of_a_locale_is_a_language(tmp_path, written, code):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (PO.replace("Language: de", "Language: xx"), "'xx' is no language code"),
+        (PO.replace("Language: de", "Language: xx"), "'xx' is not a language code"),
         (PO.replace('"Language: de\\n"\n', ""), "does not name its language"),
         (PO[PO.index("#: main") :], "a message before any header"),
     ],

@@ -88,7 +88,7 @@ def test_corpora_without_a_wanted_language_are_left_out_and_named(tmp_path):
 @pytest.mark.parametrize("header", ["en\tqq", "xx\tde"])
 def test_a_header_with_a_code_nobody_knows_is_refused(tmp_path, header):
     path = write(tmp_path / "pool.tsv", header, "one\teins")
-    with pytest.raises(UserError, match=r"pool.tsv, line 1: '(qq|xx)' is no language code"):
+    with pytest.raises(UserError, match=r"pool.tsv, line 1: '(qq|xx)' is not a language code"):
         open_parallel(f"parallel:{path}")
 
 
@@ -97,10 +97,10 @@ def test_a_header_with_a_code_nobody_knows_is_refused(tmp_path, header):
     [
         ("parallel:{a}/none.tsv", None, "no file or folder"),
         ("parallel:{a}/x.en,{a}/none.de", None, "no file at"),
-        ("parallel:qq={a}/x.en,de={a}/x.de", None, "'qq' is no language code"),
+        ("parallel:qq={a}/x.en,de={a}/x.de", None, "'qq' is not a language code"),
         ("parallel:{a}/x.en,en={a}/x.de", None, "two files in en"),
         ("parallel:{a}/x.en", None, "alone holds no translations"),
-        ("parallel:{a}", ["en", "qq"], "--columns: 'qq' is no language code"),
+        ("parallel:{a}", ["en", "qq"], "--columns: 'qq' is not a language code"),
         ("parallel:{a}", ["en"], "names no two languages"),
         ("parallel: ;", None, "holds no translations"),
     ],

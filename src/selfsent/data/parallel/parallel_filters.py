@@ -1,4 +1,4 @@
-"""What of parallel text is no translation: identical sides, and lengths that are out of proportion."""
+"""Filters for pairs that are not translations: identical sides, and lengths that are out of proportion."""
 
 import math
 

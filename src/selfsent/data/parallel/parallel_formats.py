@@ -95,7 +95,7 @@ def _po_entries(path: Path) -> Iterator[tuple[int, dict[str, str] | BadRecord]]:
             entry.is_left_out |= line.startswith("#,") and "fuzzy" in line
         elif line and not entry.take(line, match, number):
             entry.is_left_out = True
-            yield number, BadRecord(f"{line[:40]!r} is no line of a .po file")
+            yield number, BadRecord(f"{line[:40]!r} is not a line of a .po file")
     yield from entry.finished()
 
 

@@ -110,7 +110,7 @@ def open_parallel(
         exclude: Files and folders not to read where a folder holds them.
 
     Raises:
-        UserError: There is no such file, a language code is none, aligned files differ in length, or there is no row.
+        UserError: There is no such file or no row, a language code is unknown, or aligned files differ in length.
     """
     name = str(spec)
     notes: list[str] = []
@@ -309,7 +309,7 @@ def _languages_of_table(path: Path) -> Languages:
     """The languages by the header, or by the name of a table of two columns; none where neither says.
 
     Raises:
-        UserError: All of a first row look like language codes and one is none.
+        UserError: All cells of a first row look like language codes and one is unknown.
     """
     records = (record for _, record in read_head(path) if not isinstance(record, BadRecord))
     first, second = next(records, None), next(records, None)

@@ -40,7 +40,7 @@ def read_tmx(path: Path) -> AlignedRecords:
         path: A TMX file of any version, compressed or not.
 
     Raises:
-        UserError: While iterating: it is no well-formed XML, no TMX, or it declares entities.
+        UserError: While iterating: it is not well-formed XML, not TMX, or it declares entities.
     """
     units = _TmxUnits(path)
     with reading(path), open_bytes(path) as stream:
@@ -109,7 +109,7 @@ class _TmxUnits:
         try:
             self._parser.Parse(text.encode("utf8"), is_last)
         except expat.ExpatError as error:
-            raise UserError(f"{self._path} is no well-formed TMX: {error}; mend it, or export it again") from error
+            raise UserError(f"{self._path} is not well-formed TMX: {error}; mend it, or export it again") from error
         if is_last and not self._is_tmx:
             raise UserError(f"{self._path} is XML and no TMX: its root is not <tmx>")
         done, self._done = self._done, []

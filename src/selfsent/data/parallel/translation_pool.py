@@ -127,7 +127,7 @@ def write_pool(
     is_heldout: Callable[[str], bool] | None = None,
     max_length_ratio: float = MAX_LENGTH_RATIO,
 ) -> TranslationPool:
-    """Read translations once, leave out what is none, and write the others to an Arrow file.
+    """Read translations once, filter out pairs that are not translations, and write the others to an Arrow file.
 
     Left out and counted are pairs that are held out, have identical sides, came before, or have sides out of
     proportion. Held in memory are some 100 bytes a distinct source and 60 a distinct pair.

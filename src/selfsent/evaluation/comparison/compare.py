@@ -81,8 +81,8 @@ def compare_runs(runs: Sequence[Run], *, num_resamples: int = 1000, seed: int = 
 
     Args:
         runs: The runs, with names of their own.
-        num_resamples: Of each paired bootstrap.
-        seed: Of the resampling.
+        num_resamples: Number of resamples of each paired bootstrap.
+        seed: Random seed of the resampling.
     """
     first, *others = runs
     found = [

@@ -51,7 +51,7 @@ def open_runs(
         The runs in order, named by their paths as briefly as tells them apart.
 
     Raises:
-        UserError: A path is no run, there is nothing to evaluate it by, or its model is not the one that was evaluated.
+        UserError: A path is not a run, there is nothing to evaluate it by, or its model has changed since.
     """
     options = options or SuiteOptions()
     names = brief_names(paths)
@@ -89,7 +89,7 @@ def read_curve(path: Path) -> list[Mapping[str, Any]]:
         path: ``metrics.jsonl``; a missing one is empty.
 
     Raises:
-        UserError: A whole line is no JSON object.
+        UserError: A line is not a JSON object.
     """
     if not path.is_file():
         return []

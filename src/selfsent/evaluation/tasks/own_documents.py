@@ -236,8 +236,8 @@ def score_part(scorer: PassageScorer, task: DocumentQuestions, *, num_resamples:
     Args:
         scorer: Scores passages.
         task: The part.
-        num_resamples: Of the interval, over documents.
-        seed: Of the resampling.
+        num_resamples: Number of bootstrap resamples, over documents.
+        seed: Random seed of the resampling.
     """
     return score_of_ranks(task, right_ranks(scorer, task), num_resamples=num_resamples, seed=seed)
 
@@ -248,8 +248,8 @@ def score_of_ranks(task: DocumentQuestions, ranks: Ranks, *, num_resamples: int 
     Args:
         task: The part.
         ranks: Rank of each query's right document, from 1.
-        num_resamples: Of the interval, over documents.
-        seed: Of the resampling.
+        num_resamples: Number of bootstrap resamples, over documents.
+        seed: Random seed of the resampling.
     """
     documents, place = np.unique(task.right, return_inverse=True)
     items = (np.bincount(place, weights=gains(ranks)) / np.bincount(place))[:, None]

@@ -84,7 +84,7 @@ def _folder(qrels: str | Path) -> Path:
     if folder.is_dir():
         return folder
     raise UserError(
-        f"{qrels} is no folder; --qrels needs one that holds corpus.jsonl (_id, title, text), "
+        f"{qrels} is not a folder; --qrels needs one that holds corpus.jsonl (_id, title, text), "
         "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
     )
 

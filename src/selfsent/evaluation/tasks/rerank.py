@@ -167,7 +167,7 @@ def ready_lists(name: str, records: Sequence[Record]) -> Shortlists:
         records: The rows. A text that is both positive and negative is positive.
 
     Raises:
-        UserError: A cell is no text or no list of texts; file and line are named.
+        UserError: A cell is not a text or a list of texts; file and line are named.
     """
     position: dict[str, int] = {}
     queries: list[str] = []

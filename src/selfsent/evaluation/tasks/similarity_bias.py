@@ -24,7 +24,7 @@ def frequent_words(sentences: Sequence[str], *, share: float = 0.5) -> frozenset
 
     Args:
         sentences: The text counted over.
-        share: Of all running words (ours: half of English text is some hundred words).
+        share: Fraction of all running words (ours: half of English text is some hundred words).
     """
     counts = Counter(word for sentence in sentences for word in words_of(sentence))
     wanted = share * counts.total()
