@@ -9,6 +9,7 @@ import typer
 from selfsent import __version__
 from selfsent.command_options import (
     SEED,
+    Assignments,
     BadRows,
     BatchSize,
     Columns,
@@ -39,10 +40,7 @@ from selfsent.listings import methods, recipes, suites, views
 from selfsent.printed_text import show, visible
 from selfsent.serving_commands import add_commands
 
-app = typer.Typer(
-    cls=CommandGroup,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
 
 def _show_version(wanted: bool) -> None:
@@ -125,9 +123,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak learning rate.")] = None,
     seed: Annotated[int | None, SEED] = None,
-    set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
-    ] = None,
+    set: Assignments = None,
     columns: Columns = None,
     header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,

@@ -262,7 +262,7 @@ class _TableFolder:
     def _scores(self, run: _Run) -> dict[str, tuple[str, float]]:
         """Evaluate the finished model, or take what is remembered beside it."""
         report = open_runs([Path(run.request.output)], suites=self.suites, data_dir=self.data_dir)[0].report
-        scores = {score.task: (score.metric, score.value) for score in report.scores}
+        scores = {score.task: (score.metric.name, score.value) for score in report.scores}
         return scores | {name: ("mean", average.value) for name, average in report.averages().items()}
 
     def table(self) -> RunTable:

@@ -77,18 +77,18 @@ def _write(store: Store, folder: Path) -> None:
     schema = pa.schema([field for field in store.table.schema if field.name not in UNREAD])
     words = PostingsBuilder()
     norms: list[NDArray[np.float32]] = []
-    with (
-        (folder / VECTORS).open("wb") as vectors,
-        (folder / ROWS).open("wb") as stream,
-        ipc.new_file(stream, schema) as rows,
-    ):
+    batches: list[Any] = []
+    with (folder / VECTORS).open("wb") as vectors:
         _write_header(vectors, (len(store), store.model.dimension))
         for batch in store.table.search().select(store.columns).to_batches():
             values = batch.column("vector").flatten().to_numpy().reshape(-1, store.model.dimension)
             vectors.write(np.ascontiguousarray(values, dtype=np.float32).data)
             norms.append(np.linalg.norm(values.astype(np.float64), axis=1).astype(np.float32))
             words.add(batch.column("words"))
-            rows.write_batch(batch.select(schema.names).cast(schema))
+            batches.append(batch.select(schema.names).cast(schema))
+    with (folder / ROWS).open("wb") as stream, ipc.new_file(stream, schema) as rows:
+        # Of many small batches, Arrow would join a whole column whenever some of its rows are taken.
+        rows.write_table(pa.Table.from_batches(batches, schema).combine_chunks())
     np.save(folder / NORMS, np.concatenate(norms))
     for name, array in dataclasses.asdict(words.postings()).items():
         np.save(folder / postings_file(name), array)

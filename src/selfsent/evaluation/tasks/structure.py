@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, TreeModel
@@ -150,13 +151,12 @@ def score_trees(task: str, predicted: Sequence[Spans], treebank: Treebank, optio
     also["num_left_out"] = treebank.num_left_out
     return Score(
         task=task,
-        metric="f1",
+        metric=METRICS["f1"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items[:, None], mean, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=also,
         items=items[:, None],
-        statistic=mean,
     )
 
 
