@@ -57,7 +57,8 @@ def one_writer(folder: str | Path, what: str, *, shown: str | Path | None = None
         _sign(path, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         yield
     finally:
-        _sign(path, "")
+        if path.is_file():  # not made again where the block has removed the folder's traces
+            _sign(path, "")
         lock.release()
 
 
