@@ -27,7 +27,8 @@ def test_trees_and_embeddings_are_those_of_the_compiled_loops(seed: int, ids: li
     left, right, up = compiled(table[ids], weight, bias)
     assert merged[0].tolist() == left.tolist()
     assert merged[1].tolist() == right.tolist()
-    assert np.allclose(merged[2], up, rtol=0, atol=1e-6 * max(1, np.abs(up).max()))
+    # 39 merges at most, each of which rounds float32 sums of 20 products in another order.
+    assert np.allclose(merged[2], up, rtol=0, atol=1e-5 * max(1, np.abs(up).max()))
 
 
 def test_almost_all_drawn_sentences_are_decided() -> None:
