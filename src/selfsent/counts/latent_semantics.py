@@ -58,7 +58,8 @@ def semantics_of_counts(counts: csr_array, *, dimension: int, seed: int = 0) -> 
     if rank < 1:
         return vectors
     svd = TruncatedSVD(rank, n_iter=_ITERATIONS, random_state=seed)
-    svd.fit(TfidfTransformer(sublinear_tf=True).fit_transform(counts))
+    with np.errstate(invalid="ignore"):  # passages that are all equal have no variance, and nothing here reads it
+        svd.fit(TfidfTransformer(sublinear_tf=True).fit_transform(counts))
     vectors[:, :rank] = np.asarray(normalize(np.asarray(svd.components_).T * np.sqrt(svd.singular_values_)))
     vectors[counts.sum(axis=0) == 0] = 0
     return vectors
