@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 # The main job needs neither parsers nor the tools of developers.
 MAIN_EXTRAS := search,files
-ALL_EXTRAS := $(MAIN_EXTRAS),eval,plots,parse,fasttext,dev
+ALL_EXTRAS := $(MAIN_EXTRAS),serve,eval,plots,parse,fasttext,dev
 
 .PHONY: setup demo test check format bench clean
 
@@ -30,7 +30,7 @@ demo: $(DEMO_STAMP)
 	$(BIN)/selfsent demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: setup
 	$(BIN)/ruff format --check .

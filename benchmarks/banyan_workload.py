@@ -65,9 +65,9 @@ class BanyanStep(TrainingStep):
         mask = features["attention_mask"].bool()
         tokens, leaf_of = features["input_ids"][mask].unique(return_inverse=True)
         encoder, is_training = self.encoder, self.encoder.training
-        leaves = functional.dropout(encoder.embedding(tokens), encoder.leaf_dropout, is_training)
+        leaves = functional.dropout(encoder.embedding(tokens), encoder.options.leaf_dropout, is_training)
         frontier = torch.full(mask.shape, -1).masked_scatter(mask, leaf_of)
-        dropout = encoder.composition_dropout if is_training else 0.0
+        dropout = encoder.options.composition_dropout if is_training else 0.0
         graph = entangled_by_reference(leaves, frontier, mask.sum(dim=1), encoder.composition, dropout)
         down = self._downward(graph, self.loss.dropout if is_training else 0.0)
         output = self.loss.index.output

@@ -86,7 +86,7 @@ def time_trees(
     )
     dimension, num_tokens = leaves.values.shape[1], int(leaves.num_tokens.sum())
     num_merges = int((leaves.num_tokens - 1).clip(0).sum())
-    floor_s = rates.seconds(products=finding(num_merges, dimension, width.encoder.channel_size))
+    floor_s = rates.seconds(products=finding(num_merges, dimension, width.encoder.options.channel_size))
     note = f"B={len(sentences)}, E={dimension}, {num_tokens} tokens; no gradients"
     results.add(name, timing, note=note, floor_s=floor_s)
     results.measurements[name]["tokens_per_second"] = num_tokens / timing.median("ours")

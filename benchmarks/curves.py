@@ -32,7 +32,7 @@ def step_floor(step: ContrastiveStep, rates: Rates) -> tuple[int, float]:
     num_tokens = leaves_of(step.encoder, step.sentences).num_tokens
     num_merges = int((num_tokens - 1).clip(0).sum())
     num_nodes = int(num_tokens.sum()) + num_merges
-    dimension, size = step.encoder.get_embedding_dimension(), step.encoder.channel_size
+    dimension, size = step.encoder.get_embedding_dimension(), step.encoder.options.channel_size
     products = finding(num_merges, dimension, size) + 5 * composing(num_merges, dimension, size)  # down; both backward
     products += contrasting(num_nodes, dimension)
     num_weights = sum(parameter.numel() for parameter in step.parameters)
@@ -113,7 +113,7 @@ def corpus_curve(
 def encoding_floor(encoder: Any, texts: list[str], rates: Rates) -> tuple[int, float]:
     """Tokens of texts, and the least time to find their trees and to read and write their embeddings."""
     num_tokens = leaves_of(encoder, texts).num_tokens
-    dimension, size = encoder.get_embedding_dimension(), encoder.channel_size
+    dimension, size = encoder.get_embedding_dimension(), encoder.options.channel_size
     products = finding(int((num_tokens - 1).clip(0).sum()), dimension, size)
     num_bytes = torch.finfo(torch.float32).bits / 8 * dimension * (2 * int(num_tokens.sum()) + len(texts))
     return int(num_tokens.sum()), rates.seconds(products=products, num_bytes=num_bytes)

@@ -21,6 +21,7 @@ from selfsent.evaluation.tasks.structure import Treebank, find_treebanks, score_
 from selfsent.kernels.affine_passes import affine_upward
 from selfsent.loading import load
 from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.modules.tree_finder import SearchOptions
 from selfsent.parsing.brackets import read_bracketed_file
 from selfsent.trees.arrays import TreeBatch
 
@@ -64,7 +65,7 @@ def main(model: str, corpus: str, data_dir: str | None = None) -> None:
     with torch.no_grad():
         leaves, lengths = leaves_of(encoder, texts)
         for inducer, beam_size in SEARCHES:
-            encoder.inducer, encoder.beam_size = inducer, beam_size
+            encoder.search = SearchOptions(inducer=inducer, beam_size=beam_size)
             trees = encoder.compose(leaves, lengths).trees
             seconds = least_seconds(lambda: encoder.compose(leaves, lengths))
             cells = [f"{inducer} {beam_size}", f"{1000 * seconds / len(texts):.3f}"]
@@ -82,7 +83,7 @@ def main(model: str, corpus: str, data_dir: str | None = None) -> None:
             )
             row = []
             for inducer, beam_size in SEARCHES:
-                encoder.inducer, encoder.beam_size = inducer, beam_size
+                encoder.search = SearchOptions(inducer=inducer, beam_size=beam_size)
                 one = (encoder.embedding(ids), np.array([num_tokens]))
                 row.append(f"{1000 * least_seconds(lambda one=one: encoder.compose(*one)):.1f} ms")
             print(f"| {num_tokens} |", " | ".join(row), "|", flush=True)

@@ -157,11 +157,11 @@ class ContrastiveStep(TrainingStep):
         encoder, decoder = self.encoder, self.loss.tree_pass.decoder
         mask = features["attention_mask"].bool()
         leaves = encoder.embedding(features["input_ids"][mask])
-        leaves = nn.functional.dropout(leaves, encoder.leaf_dropout, encoder.training)
+        leaves = nn.functional.dropout(leaves, encoder.options.leaf_dropout, encoder.training)
         num_tokens = mask.sum(dim=1).numpy()
         num_merges = int((num_tokens - 1).clip(0).sum())
         ones = leaves.new_ones(num_merges, leaves.shape[1])
-        noise = nn.functional.dropout(ones, encoder.composition_dropout, encoder.training)
+        noise = nn.functional.dropout(ones, encoder.options.composition_dropout, encoder.training)
         trees, up = induce_reference(leaves, num_tokens, encoder.composition, noise)
         dropout = decoder.dropout if encoder.training else 0.0
         down = downward_by_autograd(up[trees.roots[trees.roots >= 0]], trees, decoder.decomposition, dropout)

@@ -15,9 +15,10 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from selfsent import loading
 from selfsent.errors import UserError
-from selfsent.loading import load, require_safetensors, require_tokenizer
+from selfsent.loading import load, open_to_encode, require_safetensors, require_tokenizer
 from selfsent.methods.starting_model import open_transformer
 from selfsent.modules import TreeEncoder
+from selfsent.runtime import RuntimeModel
 
 
 @pytest.fixture
@@ -161,11 +162,11 @@ def test_of_a_model_on_the_hub_the_weights_of_modules_and_adapters_are_looked_at
 ):
     shutil.copytree(bert, tmp_path / "model")
 
-    def on_hub(name: str, file: str, *, subfolder: str = "") -> str | None:
+    def on_hub(name: str, file: str, subfolder: str = "") -> str | None:
         path = tmp_path / "model" / subfolder / file
         return str(path) if path.is_file() else None
 
-    monkeypatch.setattr(loading, "load_file_path", on_hub)
+    monkeypatch.setattr(loading, "_file_path", on_hub)
     require_safetensors("somebody/model")
     pickled(tmp_path / "model" / "2_Dense")
     with pytest.raises(UserError, match=r"somebody/model has weights in 2_Dense/pytorch_model\.bin"):
@@ -182,3 +183,14 @@ def test_a_relative_path_that_does_not_exist_is_told_as_such(tmp_path: Path, mon
         with pytest.raises(UserError, match=r"no model at|cannot open a model at") as caught:
             load(path, device="cpu")
         assert "\n" not in str(caught.value)
+
+
+def test_a_model_to_encode_with_is_opened_without_torch_where_that_is_possible(
+    tiny_static_model: SentenceTransformer, bert: Path, tmp_path: Path
+):
+    tiny_static_model.save_pretrained(str(tmp_path / "static"))
+    for device in (None, "cpu"):
+        assert isinstance(open_to_encode(tmp_path / "static", device=device), RuntimeModel)
+    assert isinstance(open_to_encode(bert, device="cpu"), SentenceTransformer)
+    with pytest.raises(UserError, match="no model at"):
+        open_to_encode(tmp_path / "nowhere")

@@ -5,10 +5,13 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,24 @@ def test_what_a_module_exports_is_there_and_documented(name: str) -> None:
     for member in exported:
         value = getattr(module, member)
         assert not is_ours(value) or has_own_docstring(value), member
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    wanted = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    declared = {re.match(r"[\w-]+", one)[0].lower().replace("_", "-") for one in wanted}
+    trees = [ast.parse(path.read_text("utf8")) for path in (ROOT / "src").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    imported = {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, "selfsent"}
+    providers = packages_distributions()
+    undeclared = {
+        name
+        for name in imported
+        if not declared & {one.lower().replace("_", "-") for one in providers.get(name, [name])}
+    }
+    assert undeclared == set()
 
 
 def test_importing_the_package_imports_no_heavy_library() -> None:
@@ -125,7 +146,8 @@ def test_the_wheel_holds_the_types_marker_and_the_recipes(tmp_path: Path) -> Non
     )
     with zipfile.ZipFile(tmp_path / done.stdout.strip().splitlines()[-1]) as wheel:
         names = set(wheel.namelist())
-    package = [path for path in (ROOT / "src" / "selfsent").rglob("*") if path.suffix in {".py", ".css", ".js"}]
+    kinds = {".py", ".css", ".js", ".html", ".svg"}
+    package = [path for path in (ROOT / "src" / "selfsent").rglob("*") if path.suffix in kinds]
     files = {path.relative_to(ROOT / "src").as_posix() for path in package}
     recipes = {f"selfsent/recipes/{path.name}" for path in (ROOT / "recipes").glob("*.toml")}
     assert files | recipes | {"selfsent/py.typed"} <= names

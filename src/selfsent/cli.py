@@ -9,6 +9,7 @@ import typer
 from selfsent import __version__
 from selfsent.command_options import (
     SEED,
+    Assignments,
     BadRows,
     BatchSize,
     Columns,
@@ -35,12 +36,11 @@ from selfsent.command_options import (
 )
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
-from selfsent.printed_text import TextTable, show, visible
+from selfsent.listings import methods, recipes, suites, views
+from selfsent.printed_text import show, visible
+from selfsent.serving_commands import add_commands
 
-app = typer.Typer(
-    cls=CommandGroup,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
 
 def _show_version(wanted: bool) -> None:
@@ -123,9 +123,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak learning rate.")] = None,
     seed: Annotated[int | None, SEED] = None,
-    set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
-    ] = None,
+    set: Assignments = None,
     columns: Columns = None,
     header: FirstRow = None,
     on_bad_row: BadRows = OnBadRow.stop,
@@ -142,13 +140,12 @@ def train(
         "per_device_train_batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    settings = parse_assignments(set or [])
-    settings |= {f"training.{name}": value for name, value in flags.items() if value is not None}
     request = Request(
         method=method,
         data=data,
         output=output,
-        settings=settings,
+        settings=parse_assignments(set or []),
+        training={name: value for name, value in flags.items() if value is not None},
         base=base,
         teacher=teacher,
         resume=resume,
@@ -289,13 +286,12 @@ def encode(
     device: Device = None,
 ) -> None:
     """Write the embeddings of a source to a file; an interrupted run continues."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.encoding import encode as run
 
     source = opened(input, columns, header, on_bad_row, max_rows, output=output)
-    report = run(
-        load(model, device=device), source, output, model_path=model, batch_size=batch_size, overwrite=overwrite
-    )
+    opened_model = open_to_encode(model, device=device)
+    report = run(opened_model, source, output, model_path=model, batch_size=batch_size, overwrite=overwrite)
     note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
@@ -316,7 +312,7 @@ def index(
     device: Device = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.loading import load
+    from selfsent.loading import open_to_encode
     from selfsent.search.index_source import IndexRequest, index_source
 
     request = IndexRequest(
@@ -330,7 +326,7 @@ def index(
         max_rows=max_rows,
         batch_size=batch_size,
     )
-    report, notes = index_source(load(model, device=device), request, store, model_path=model)
+    report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
     note(*notes)
     show(*report.lines(store))
 
@@ -369,11 +365,15 @@ def tree(
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
     from selfsent.atomic import require_file_place, write_text
     from selfsent.drawing.sentence import sentence_tree
-    from selfsent.drawing.side_by_side import tree_pair
 
     if output is not None:
         require_file_place(output)
-    shown = sentence_tree(model, sentence) if versus is None else tree_pair(model, sentence, versus)
+    if versus is None:
+        shown = sentence_tree(model, sentence)
+    else:
+        from selfsent.drawing.side_by_side import tree_pair
+
+        shown = tree_pair(model, sentence, versus)
     drawn = shown.drawn(format.value)
     if output is None and format is TreeFormat.svg:
         typer.echo(drawn.encode(sys.stdout.encoding, "xmlcharrefreplace").decode(sys.stdout.encoding))
@@ -425,21 +425,11 @@ def parse(
     show(*report.notes(policy))
 
 
-@app.command(cls=Command)
-def recipes() -> None:
-    """List the recipes and the published number each one answers to."""
-    from selfsent.runs.recipe import read_recipe, shipped_recipes
-    from selfsent.runs.variants import variants_of
+for listing in (methods, views, suites, recipes):
+    app.command(cls=Command)(listing)
 
-    table = TextTable(box=None, pad_edge=False)
-    for heading in ("recipe", "method", "runs", "what", "answers to"):
-        table.add_column(heading, overflow="fold")
-    for path in shipped_recipes().values():
-        recipe = read_recipe(path)
-        methods = dict.fromkeys([recipe.method, *(entry.get("method", recipe.method) for entry in recipe.run)])
-        num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
-        table.add_row(recipe.name, ", ".join(filter(None, methods)), str(num_runs), recipe.title, recipe.answers)
-    show(table)
+
+add_commands(app)
 
 
 def main() -> None:

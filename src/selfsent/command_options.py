@@ -54,8 +54,8 @@ class TreeFormat(StrEnum):
 
 
 def _device(name: str | None) -> str | None:
-    if name is None:
-        return None
+    if name in (None, "cpu"):  # a CPU is there in any case
+        return name
     from selfsent.device import checked_device  # noqa: PLC0415 it imports torch, which `--help` need not wait for
 
     return checked_device(name)
@@ -68,6 +68,9 @@ FirstRow = Annotated[
 ]
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, max=sys.maxsize, help="Rows of the source to use.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
+]
 SEED = typer.Option(min=0, max=2**32 - 1, help="Seeds weights, dropout and order (default: the recipe's, or 42).")
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best there is.", callback=_device)

@@ -95,12 +95,12 @@ def index(
     Raises:
         UserError: An option is not known, the source cannot be read, or the store is of another model.
     """
-    from selfsent.loading import load  # noqa: PLC0415
+    from selfsent.loading import open_to_encode  # noqa: PLC0415
     from selfsent.search.index_source import IndexRequest, index_source  # noqa: PLC0415
 
     _require_known("index", options, IndexOptions)
     request = IndexRequest(source=str(source), **options)
-    report, _ = index_source(load(str(model), device=device), request, str(store), model_path=str(model))
+    report, _ = index_source(open_to_encode(str(model), device=device), request, str(store), model_path=str(model))
     return report
 
 
@@ -163,12 +163,17 @@ def encode(
         UserError: The source cannot be read, or the output cannot be written.
     """
     from selfsent.data.sources import open_source  # noqa: PLC0415
-    from selfsent.loading import load  # noqa: PLC0415
+    from selfsent.loading import open_to_encode  # noqa: PLC0415
     from selfsent.search.encoding import encode as run  # noqa: PLC0415
 
     opened = open_source(source, exclude=[output])
     return run(
-        load(str(model), device=device), opened, output, model_path=model, batch_size=batch_size, overwrite=overwrite
+        open_to_encode(str(model), device=device),
+        opened,
+        output,
+        model_path=model,
+        batch_size=batch_size,
+        overwrite=overwrite,
     )
 
 

@@ -3,16 +3,19 @@
 import importlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.util import load_file_path
 
 from selfsent.errors import UserError
 from selfsent.model_content import model_content_hash
+from selfsent.runtime.model_folder import open_model
+from selfsent.runtime.runtime_model import RuntimeModel
 
-__all__ = ["load", "model_content_hash"]
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["load", "model_content_hash", "open_to_encode"]
 
 _OWN_NAMESPACE = "selfsent."
 _SAFE_STEMS = {"pytorch_model": "model", "adapter_model": "adapter_model"}
@@ -21,9 +24,16 @@ _SAFE_STEMS = {"pytorch_model": "model", "adapter_model": "adapter_model"}
 _FEWEST_PIECES = 2  # some classes of transformers begin with a piece for white space
 
 
+def _file_path(name: str, file: str, subfolder: str = "") -> str | None:
+    """Where a file of a model is: in its folder, or in the local copy of a model of the hub, which is fetched."""
+    from sentence_transformers.util import load_file_path  # noqa: PLC0415 it imports torch
+
+    return load_file_path(name, file, subfolder=subfolder)
+
+
 def _own_classes(name: str) -> dict[str, type]:
     """The module classes of this package that a saved model names, imported from the package and from nowhere else."""
-    modules_path = load_file_path(name, "modules.json")
+    modules_path = _file_path(name, "modules.json")
     if modules_path is None:
         return {}
     references = {str(module["type"]) for module in json.loads(Path(modules_path).read_text("utf8"))}
@@ -65,7 +75,7 @@ def _pickled_in(folder: Path) -> str | None:
 def _pickled_on_hub(name: str) -> str | None:
     for folder, stem in (*((module, "pytorch_model") for module in _module_folders(name)), ("", "adapter_model")):
         files = (f"{_SAFE_STEMS[stem]}.safetensors", f"{stem}.bin")
-        safe, pickled = (load_file_path(name, file, subfolder=folder) for file in files)
+        safe, pickled = (_file_path(name, file, folder) for file in files)
         if safe is None and pickled is not None:
             return f"{folder}/{stem}.bin".lstrip("/")
     return None
@@ -73,7 +83,7 @@ def _pickled_on_hub(name: str) -> str | None:
 
 def _module_folders(name: str) -> list[str]:
     """The folders of a saved model's modules below its own; none where its ``modules.json`` cannot be read."""
-    path = load_file_path(name, "modules.json")
+    path = _file_path(name, "modules.json")
     try:
         modules: Any = json.loads(Path(path).read_text("utf8")) if path is not None else []
         return sorted({str(module["path"]) for module in modules} - {"", "."})
@@ -94,7 +104,7 @@ def require_tokenizer(tokenizer: Any, name: str) -> None:
         )
 
 
-def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool = False) -> SentenceTransformer:
+def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool = False) -> "SentenceTransformer":
     """Open a SentenceTransformer folder or hub name; the classes of this package need no ``trust_remote_code``.
 
     Args:
@@ -119,6 +129,8 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
         raise UserError(f"{name} is a file, not a model folder; name the folder that holds modules.json")
     if folder.is_dir() and not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; name the folder that does")
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 three seconds, which the runtime saves
+
     try:
         require_safetensors(name)
         model = SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
@@ -145,3 +157,17 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     for module in model.modules():
         require_tokenizer(getattr(module, "tokenizer", None), name)
     return model
+
+
+def open_to_encode(path: str | Path, *, device: str | None = None) -> "SentenceTransformer | RuntimeModel":
+    """Open a model that is only to encode: without torch where its modules allow (`selfsent.runtime`), else by `load`.
+
+    Args:
+        path: As in `load`.
+        device: As in `load`; without torch, models run on the CPU, so any other device is left to the host.
+
+    Raises:
+        UserError: As `load`.
+    """
+    opened = open_model(path) if device in (None, "cpu") else None
+    return load(path, device=device) if opened is None else opened

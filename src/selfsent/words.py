@@ -15,6 +15,7 @@ Differs: Lucene leaves stop words out of the index too, so that a query of nothi
     ``StandardTokenizer`` keeps ``don't`` and ``os.path`` whole; here punctuation always separates.
 """
 
+import importlib.util
 import json
 import random
 import unicodedata
@@ -23,7 +24,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
+from pathlib import Path
 from threading import Lock
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 import regex
@@ -222,9 +225,21 @@ def _stop_words(language: str | None) -> frozenset[str]:
     """NLTK's list; empty for a language that has none."""
     if language not in _STOP_WORDS:
         return frozenset()
-    from bm25s import stopwords  # noqa: PLC0415 it imports numba, half a second that other texts need not wait
+    return frozenset(getattr(_lists_of_bm25s(), f"STOPWORDS_{_STOP_WORDS[language]}"))
 
-    return frozenset(getattr(stopwords, f"STOPWORDS_{_STOP_WORDS[language]}"))
+
+@cache
+def _lists_of_bm25s() -> ModuleType:
+    """The stop words of bm25s, without the package, which imports numba: half a second that a search need not wait."""
+    package = importlib.util.find_spec("bm25s")
+    assert package is not None, "a requirement of this package"  # noqa: S101 our own invariant
+    name = "bm25s.stopwords"
+    found = importlib.util.spec_from_file_location(name, Path(package.origin or "").with_name("stopwords.py"))
+    assert found is not None, "a file of that package"  # noqa: S101 our own invariant
+    assert found.loader is not None, "it is Python"  # noqa: S101 our own invariant
+    lists = importlib.util.module_from_spec(found)
+    found.loader.exec_module(lists)
+    return lists
 
 
 def _terms(word: str, language: str | None) -> Iterable[Term]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from selfsent.drawing.one_tree import bracketed, indented, svg
 from selfsent.errors import UserError
 from selfsent.parsing.brackets import parse_bracketed
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import balanced, left_branching, random_tree, right_branching
+from selfsent.trees.tree import Tree
 
 WORDS = ["the", "cat", "sat", "down"]
 LEFT, RIGHT = [2, 0, 5], [3, 1, 4]  # ((the cat) (sat down)), made right to left

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.statistics import STATISTICS
+from selfsent.evaluation.statistics import Spearman
 
 STS_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
 
@@ -97,18 +98,16 @@ def noisy_report(name: str, noise: float, num_items: int = 40) -> Report:
     """A report on STS-B whose similarities are the gold scores and noise, with two figures of geometry."""
     gold = np.linspace(0, 5, num_items)
     items = np.column_stack([gold + noise * np.random.default_rng(int(noise)).standard_normal(num_items), gold])
-    statistic = STATISTICS["spearman"]
     score = Score(
         task="STSBenchmark",
-        metric="spearman",
-        value=statistic(items),
+        metric=METRICS["spearman"],
+        value=Spearman()(items),
         ci95=(0.1, 0.9),
         num_items=num_items,
         items=items,
-        statistic=statistic,
     )
     geometry = [
-        Score(task=f"geometry/{metric}", metric=metric, value=-noise, ci95=None, num_items=9)
+        Score(task=f"geometry/{metric}", metric=METRICS[metric], value=-noise, ci95=None, num_items=9)
         for metric in ("alignment", "uniformity")
     ]
     return Report(model=name, scores=(score, *geometry), dimension=8, versions={})

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from selfsent.losses.functional import info_nce, leaf_cross_entropy, node_contrastive
 
-# The worked example of papers.md, H.
+# The worked example of the course sheet on sentence representation learning.
 ANCHOR = torch.tensor([[0.8109, -0.9391, 0.2519]], dtype=torch.float64)
 POSITIVE = torch.tensor([[-1.2887, 1.5057, 0.4449]], dtype=torch.float64)
 NEGATIVE = torch.tensor([[2.1968, 0.4785, 1.5207]], dtype=torch.float64)

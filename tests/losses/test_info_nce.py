@@ -219,16 +219,6 @@ def test_masked_language_modelling_is_a_term_of_its_own_weighted(bert: Path, mod
     assert isinstance(without(copies(column)), Tensor)
 
 
-def test_neither_padding_nor_the_order_of_the_batch_changes_the_loss(model: SentenceTransformer):
-    features = columns_of(model, [*SENTENCES[:5], SENTENCES[0]], [*SENTENCES[6:11], SENTENCES[11]])
-    expected = InfoNCELoss(model)(copies(features))
-    wider = [{name: functional.pad(one[name], (0, 4)) for name in ("input_ids", "attention_mask")} for one in features]
-    torch.testing.assert_close(InfoNCELoss(model)(wider), expected)
-    order = torch.tensor([3, 1, 5, 0, 2, 4])
-    shuffled = [{name: one[name][order] for name in ("input_ids", "attention_mask")} for one in features]
-    torch.testing.assert_close(InfoNCELoss(model)(shuffled), expected)
-
-
 def test_a_batch_of_one_is_refused_unless_it_has_a_hard_negative(model: SentenceTransformer):
     for columns in (SENTENCES[:1],), (SENTENCES[:1], SENTENCES[1:2]):
         with pytest.raises(UserError, match=r"a batch of one sentence has no negatives.*--batch-size") as caught:

@@ -6,7 +6,6 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MSELoss
 
-from selfsent.errors import UserError
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 
 
@@ -51,14 +50,3 @@ def test_a_projected_teacher_is_matched_in_the_students_width(tiny_static_model,
     expected = np.square(tiny_static_model.encode(sentences[::2]) - vectors @ projection).mean() / 2
     assert terms["source"].item() == pytest.approx(float(expected), rel=1e-5)
     assert "projection" in loss.state_dict()
-
-
-def test_wrong_labels_and_widths_are_one_line(tiny_static_model, sentences, vectors):
-    with pytest.raises(UserError, match="16 values and the teacher's 8"):
-        TeacherMatchingLoss(tiny_static_model, vectors[:, :8])
-    loss = TeacherMatchingLoss(tiny_static_model, vectors)
-    features = columns(tiny_static_model, sentences)
-    with pytest.raises(UserError, match="needs labels"):
-        loss(features)
-    with pytest.raises(UserError, match="labels from 0 to 20"):
-        loss(features, torch.tensor([0, 1, 2, 3, 4, 20]))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense, Pooling
+from sentence_transformers.sentence_transformer.modules import Pooling
 from tests.conftest import SENTENCES
 from tests.modules.transformer_models import open_bert, write_bert
 from torch import Tensor
@@ -116,13 +116,6 @@ def test_in_training_the_two_views_of_one_column_differ(model: SentenceTransform
     assert outcomes[0] != outcomes[1]
 
 
-def test_padding_changes_nothing(model: SentenceTransformer, frequencies: TokenFrequencies):
-    loss = TokenReconstructionLoss(model, frequencies=frequencies)
-    features = features_of(model, SENTENCES)
-    padded = {k: torch.nn.functional.pad(v, (0, 5)) if isinstance(v, Tensor) else v for k, v in features.items()}
-    torch.testing.assert_close(loss([padded]), loss([features]))
-
-
 def test_a_coefficient_of_0_leaves_its_view_out_and_negatives_are_never_rebuilt(model: SentenceTransformer):
     loss = TokenReconstructionLoss(model, beta=0.0, gamma=1.0)
     views = [features_of(model, texts) for texts in (SENTENCES[:4], SENTENCES[4:8], SENTENCES[8:])]
@@ -181,14 +174,6 @@ def test_a_batch_of_texts_without_tokens_is_finite(model: SentenceTransformer):
     assert all(weight.grad is None or weight.grad.isfinite().all() for weight in loss.parameters())
 
 
-def test_half_precision_is_finite(model: SentenceTransformer):
-    loss = TokenReconstructionLoss(model, components=False)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        value = loss([features_of(model, SENTENCES)])
-    value.backward()
-    assert value.isfinite()
-
-
 def test_rebuilding_is_learned_from_the_sentence_embedding(model: SentenceTransformer):
     torch.manual_seed(0)
     loss = TokenReconstructionLoss(model, beta=1.0, gamma=1.0, detach_target=True)
@@ -245,23 +230,6 @@ def test_frequencies_of_another_tokenizer_are_refused(
 ):
     with pytest.raises(UserError, match="counted with another tokenizer"):
         TokenReconstructionLoss(model, frequencies=count_tokens(SENTENCES, tiny_tokenizer))
-
-
-def test_a_model_whose_embeddings_are_of_another_width_than_its_states_is_refused(bert: Path):
-    model = SentenceTransformer(modules=[open_bert(bert), Pooling(16), Dense(16, 8)], device="cpu")
-    with pytest.raises(UserError, match="width 16 cannot be rebuilt from embeddings of width 8"):
-        TokenReconstructionLoss(model)
-
-
-def test_a_model_that_is_no_transformer_is_refused(tiny_static_model: SentenceTransformer):
-    with pytest.raises(UserError, match="the first module here is StaticEmbedding"):
-        TokenReconstructionLoss(tiny_static_model)
-
-
-def test_a_model_that_cuts_no_text_is_refused(model: SentenceTransformer):
-    model.max_seq_length = int(1e30)
-    with pytest.raises(UserError, match=r"max_seq_length is .*; set it"):
-        TokenReconstructionLoss(model)
 
 
 def test_the_card_names_settings_and_source(model: SentenceTransformer, frequencies: TokenFrequencies):

@@ -1,6 +1,5 @@
 """The contract of every objective of a tree autoencoder, and the value of each by its formula."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from selfsent import losses
 from selfsent.errors import UserError
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.functional import leaf_cross_entropy, node_contrastive
@@ -64,69 +62,12 @@ def seeded(build: Build, model: SentenceTransformer) -> nn.Module:
     return build(model)
 
 
-def test_the_suite_covers_every_exported_loss(model: SentenceTransformer):
-    exported = {name for name in losses.__all__ if inspect.isclass(getattr(losses, name)) and name.endswith("Loss")}
-    tree_losses = {
-        name for name in exported if "decomposition_dropout" in inspect.signature(getattr(losses, name)).parameters
-    }
-    entangled = {"EntangledReconstructionLoss"}  # has one graph instead of trees, and tests of its own
-    assert {type(build(model)).__name__ for build in CASES.values()} == tree_losses - entangled
-
-
-@EVERY_LOSS
-@pytest.mark.parametrize("texts", ["sentences", "uneven"])
-def test_gradients_reach_every_trainable_weight_and_are_finite(
-    build: Build, model: SentenceTransformer, sentences: list[str], texts: str
-):
-    loss = build(model).train()
-    value(loss, [model.preprocess(sentences if texts == "sentences" else UNEVEN)]).backward()
-    for name, parameter in loss.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().sum() > 0, name
-
-
-@EVERY_LOSS
-def test_extra_padding_changes_nothing(build: Build, model: SentenceTransformer):
-    loss = build(model).eval()
-    features = model.preprocess(UNEVEN)
-    padded = {name: functional.pad(column, (0, 7)) for name, column in features.items()}
-    assert torch.equal(value(loss, [features]), value(loss, [padded]))
-
-
-@EVERY_LOSS
-def test_the_order_of_a_batch_changes_nothing(build: Build, model: SentenceTransformer, sentences: list[str]):
-    loss = build(model).eval()
-    forth, back = (value(loss, [model.preprocess(texts)]) for texts in (sentences, sentences[::-1]))
-    torch.testing.assert_close(forth, back, atol=1e-6, rtol=1e-6)
-
-
 @EVERY_LOSS
 def test_several_columns_are_one_batch(build: Build, model: SentenceTransformer, sentences: list[str]):
     loss = build(model).eval()
     together = value(loss, [model.preprocess(sentences)])
     columns = value(loss, [model.preprocess(sentences[:5]), model.preprocess(sentences[5:])])
     torch.testing.assert_close(together, columns, atol=1e-6, rtol=1e-6)
-
-
-@EVERY_LOSS
-def test_the_state_of_a_loss_makes_the_same_loss(build: Build, model: SentenceTransformer, sentences: list[str]):
-    one, other = seeded(build, model).eval(), build(model).eval()
-    features = [model.preprocess(sentences)]
-    assert not torch.equal(value(one, features), value(other, features))
-    other.load_state_dict(one.state_dict())
-    assert torch.equal(value(one, features), value(other, features))
-
-
-@EVERY_LOSS
-def test_forward_changes_neither_state_nor_input(build: Build, model: SentenceTransformer, sentences: list[str]):
-    loss = build(model).train()
-    before = {name: tensor.clone() for name, tensor in loss.state_dict().items()}
-    features = model.preprocess(sentences)
-    names = set(features)
-    loss([features], None)
-    assert set(features) == names
-    assert all(torch.equal(tensor, before[name]) for name, tensor in loss.state_dict().items())
 
 
 @EVERY_LOSS
@@ -180,12 +121,6 @@ def test_it_says_for_the_model_card_what_it_is(build: Build, model: SentenceTran
     assert settings["decomposition_dropout"] == 0.1
     assert {name: getattr(loss, name) for name in settings.keys() & {"temperature"}}.items() <= settings.items()
     assert "2305.05588" in loss.citation
-
-
-@EVERY_LOSS
-def test_a_model_without_trees_is_refused(build: Build, tiny_static_model: SentenceTransformer):
-    with pytest.raises(UserError, match=r"needs a tree model.*StaticEmbedding"):
-        build(tiny_static_model)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])

@@ -59,7 +59,7 @@ def test_recursive_networks_train_on_other_structures_and_objectives(
     outcome = train(method, texts, tmp_path / "model", f"structure={structure}", f"objective={objective}")
     assert outcome.code == 0, outcome
     encoder: Any = selfsent.load(tmp_path / "model", device="cpu")[0]
-    assert (encoder.network, encoder.structure) == (method, structure)
+    assert (encoder.options.network, encoder.structure) == (method, structure)
 
 
 @pytest.mark.parametrize("method", BY_THE_HOST)

@@ -26,9 +26,9 @@ from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods import METHODS
 from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.multilingual import MULTILINGUAL, MultilingualConfig
-from selfsent.runs import train
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.settings import configure
+from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
 
 TARGETS = [

@@ -18,9 +18,9 @@ from selfsent.loading import load
 from selfsent.methods import METHODS
 from selfsent.methods.method import Assembly
 from selfsent.methods.sarcse import FREQUENCIES_FILE, SARCSE, SarcseConfig, build
-from selfsent.runs import train
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.settings import configure
+from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
 
 RECIPES = sorted(name for name in shipped_recipes() if name.startswith("sarcse-"))

@@ -29,7 +29,7 @@ from selfsent.methods.sbert import (
     classification_loss,
 )
 from selfsent.methods.starting_model import pooling_modules
-from selfsent.runs import train
+from selfsent.runs.train import train
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfsent.loading import load
-from selfsent.runs import train
+from selfsent.runs.train import train
 
 TRAINING = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "use_cpu": True, "eval_strategy": "no"}
 

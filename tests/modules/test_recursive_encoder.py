@@ -13,8 +13,12 @@ import selfsent
 from selfsent.errors import UserError
 from selfsent.losses.tree_pass import TreePass
 from selfsent.modules import RecursiveEncoder
+from selfsent.modules.inside_outside import OutsideDecoder
 from selfsent.modules.tree_encoder import TreeStates
-from selfsent.trees.arrays import Tree
+from selfsent.modules.tree_lstm import TreeLSTMDecoder
+from selfsent.modules.tree_options import RecursiveEncoderOptions
+from selfsent.options import describe
+from selfsent.trees.tree import Tree
 
 NETWORKS = ("tree-lstm", "iornn")
 EVERY_NETWORK = pytest.mark.parametrize("network", NETWORKS)
@@ -80,7 +84,7 @@ def recursive_up(encoder: RecursiveEncoder, states: TreeStates, features: dict[s
     rows: list[Tensor] = []
     for tree, ids, mask in zip(states.trees, features["input_ids"], features["attention_mask"].bool(), strict=True):
         tokens = encoder.embedding.weight[ids[mask]]
-        if tree.num_tokens and encoder.network == "iornn":
+        if tree.num_tokens and encoder.options.network == "iornn":
             rows += recursive_inside(encoder, tree, tokens)
         elif tree.num_tokens:
             rows += [hidden for hidden, _ in recursive_tree_lstm(encoder, tree, tokens)]
@@ -235,8 +239,13 @@ def test_a_setting_out_of_range_is_refused(settings: Any, words: str, tiny_token
 
 
 def test_a_network_that_is_not_known_is_refused():
-    with pytest.raises(UserError, match="network=lstm"):
-        RecursiveEncoder.check_size("lstm", 100)
+    (network,) = (one for one in describe(RecursiveEncoderOptions) if one.name == "network")
+    assert network.problem("lstm") == "network='lstm' must be one of tree-lstm, iornn"
+
+
+def test_a_keyword_that_is_no_option_is_refused_with_the_nearest(tiny_tokenizer: PreTrainedTokenizerFast):
+    with pytest.raises(UserError, match=r"RecursiveEncoder has no option 'dimensions' \(did you mean 'dimension'\?\)"):
+        RecursiveEncoder(tokenizer=tiny_tokenizer, network="iornn", dimensions=4)
 
 
 @EVERY_NETWORK
@@ -246,13 +255,23 @@ def test_a_dropout_that_drops_all_is_refused(network: str, tiny_tokenizer: PreTr
 
 
 @EVERY_NETWORK
-def test_entangled_trees_are_refused(network: str, tiny_tokenizer: PreTrainedTokenizerFast):
-    encoder = encoder_of(tiny_tokenizer, network)
-    with pytest.raises(UserError, match="entangled"):
-        encoder({**encoder.preprocess(["a cat"]), "entangled": True})
+def test_entangled_trees_of_one_sentence_have_the_embeddings_of_its_tree(
+    network: str, tiny_tokenizer: PreTrainedTokenizerFast
+):
+    encoder = encoder_of(tiny_tokenizer, network).eval()
+    features = encoder.preprocess(["two dogs run"])
+    assert len(features["input_ids"].unique()) == features["input_ids"].numel()
+    up = encoder(dict(features))["trees"].up
+    entangled = encoder({**features, "entangled": True})["trees"].up
+    torch.testing.assert_close(entangled.sort(dim=0).values, up.sort(dim=0).values)
 
 
-def test_the_decoder_of_strae_serves_too(tiny_tokenizer: PreTrainedTokenizerFast, sentences: list[str]):
-    model = SentenceTransformer(modules=[encoder_of(tiny_tokenizer, "tree-lstm")], device="cpu")
-    nodes = TreePass(model, decomposition_dropout=0.0)(model, [model.preprocess(sentences)])
+@EVERY_NETWORK
+def test_an_objective_goes_down_by_the_decoder_of_the_network(
+    network: str, tiny_tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+):
+    model = SentenceTransformer(modules=[encoder_of(tiny_tokenizer, network)], device="cpu")
+    tree_pass = TreePass(model, decomposition_dropout=0.0)
+    assert isinstance(tree_pass.decoder, {"tree-lstm": TreeLSTMDecoder, "iornn": OutsideDecoder}[network])
+    nodes = tree_pass(model, [model.preprocess(sentences)])
     assert nodes.down.shape == nodes.up.shape

@@ -18,6 +18,8 @@ from selfsent.evaluation.baselines import untrained
 from selfsent.loading import load
 from selfsent.modules import AffineComposition, TreeDecoder, TreeEncoder
 from selfsent.modules.tree_encoder import STRUCTURES
+from selfsent.modules.tree_options import TreeEncoderOptions
+from selfsent.options import describe
 
 UNEVEN = ["the cat", "", "a", "Members of the committee voted for the budget, shortly after they had left.", "rain"]
 
@@ -180,7 +182,7 @@ def test_a_saved_model_names_the_class_by_its_frozen_path_and_keeps_every_settin
     assert module["type"] == "selfsent.modules.TreeEncoder"
     encoder = load(tmp_path, device="cpu")[0]
     expected = {**settings, "channels": 4, "channel_size": 4, "max_seq_length": 7}
-    assert {name: getattr(encoder, name) for name in expected} == expected
+    assert {name: getattr(encoder.options, name) for name in expected} == expected
 
 
 def test_a_saved_model_holds_the_encoder_only_and_no_pickle(make, tmp_path: Path):
@@ -208,13 +210,14 @@ def test_all_bad_settings_are_named_in_one_line(make):
         assert name in message
 
 
-def test_an_unknown_structure_is_refused_with_those_there_are(make):
-    encoder = make()[0]
-    finder = encoder._finder()
-    object.__setattr__(finder, "structure", "forest")  # the executed annotations would refuse it at the constructor
-    encoder._finder = lambda: finder
-    with pytest.raises(UserError, match=r"structure=forest .*induced, balanced, right, left, random"):
-        encoder._check_settings()
+def test_an_unknown_structure_is_refused_with_those_there_are():
+    (structure,) = (one for one in describe(TreeEncoderOptions) if one.name == "structure")
+    assert structure.problem("forest").startswith("structure='forest' must be one of induced, balanced, right")
+
+
+def test_a_keyword_that_is_no_option_is_refused_with_the_nearest(make):
+    with pytest.raises(UserError, match=r"TreeEncoder has no option 'chanels' \(did you mean 'channels'\?\)"):
+        make(chanels=4)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])

@@ -13,7 +13,7 @@ from selfsent.modules import TreeEncoder
 from selfsent.modules.neighbour_context import with_neighbours
 from selfsent.parsing.parse_file import write_parses
 from selfsent.parsing.parsed_text import uninformed
-from selfsent.trees.arrays import Tree
+from selfsent.trees.tree import Tree
 
 TREE = "(S (NP (D the) (N cat)) (VP (V sleeps) (PP (P on) (NP (D the) (N roof)))))"
 TEXT = "the cat sleeps on the roof"

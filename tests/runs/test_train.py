@@ -10,8 +10,7 @@ from sentence_transformers import SentenceTransformer
 import selfsent
 from selfsent.errors import UserError
 from selfsent.one_writer import one_writer
-from selfsent.runs import train
-from selfsent.runs.train import Request, execute
+from selfsent.runs.train import Request, execute, train
 
 TINY = {"channels": 2, "channel_size": 2, "vocab_size": 200, "device": "cpu"}
 STEPS = {"max_steps": 2, "per_device_train_batch_size": 4}

@@ -22,8 +22,9 @@ from selfsent.loading import model_content_hash
 from selfsent.methods import Method
 from selfsent.methods.method import Assembly, Ingredients
 from selfsent.one_writer import one_writer
-from selfsent.runs import train, train_table
-from selfsent.runs import train_table as train_table_function
+from selfsent.runs.train import train
+from selfsent.runs.train_table import train_table
+from selfsent.runs.train_table import train_table as train_table_function
 
 BASE = 'method = "tiny"\nseeds = [1, 2]\n[training]\nmax_steps = 2\nper_device_train_batch_size = 4\n'
 GRID = f'{BASE}[grid]\n"training.learning_rate" = [0.01, 0.1]\n'
@@ -104,19 +105,19 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def break_off_at(call: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the training of one run end in an error, after it has begun."""
-    module = __import__(train_table_function.__module__, fromlist=["train_recipe"])
+    module = __import__(train_table_function.__module__, fromlist=["train_run"])
     calls: list[int] = []
-    train_recipe = module.train_recipe
+    train_run = module.train_run
 
-    def breaking(recipe: Any, request: Any) -> Any:
+    def breaking(settled: Any) -> Any:
         calls.append(1)
         if len(calls) == call:
-            Path(request.output).mkdir(parents=True)
-            (Path(request.output) / "run.json").write_text('{"status": "running"}', encoding="utf8")
+            settled.output.mkdir(parents=True)
+            (settled.output / "run.json").write_text('{"status": "running"}', encoding="utf8")
             raise error
-        return train_recipe(recipe, request)
+        return train_run(settled)
 
-    monkeypatch.setattr(module, "train_recipe", breaking)
+    monkeypatch.setattr(module, "train_run", breaking)
 
 
 def test_the_table_holds_mean_and_spread_of_the_best_metric_of_every_run(sweep: Any, place: Path) -> None:

@@ -10,10 +10,12 @@ from tests.search.test_indexing import kill_when
 from selfsent.documents import Document, Skipped, open_documents
 from selfsent.errors import UserError
 from selfsent.loading import load
+from selfsent.search import document_indexing
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Store
+from selfsent.words import Analyser
 
 SLOW_INDEXING = """
 import sys, time
@@ -278,3 +280,31 @@ def test_an_indexing_that_is_killed_is_gone_on_with(tmp_path, model, model_path,
     report = Indexer(model, model_path, store)(source)
     assert (report.num_added, report.num_rows) == (200 - num_before, 200)
     assert len(SemanticSearch(store, device="cpu").search("cat", 1000, "text")) == 200
+
+
+def words_of(store: Path) -> dict[str, str]:
+    rows = Store.open(str(store)).table.search().select(["id", "words"]).to_arrow().to_pylist()
+    return {row["id"]: row["words"] for row in rows}
+
+
+def test_words_written_with_the_rows_are_those_that_are_found_at_the_end(tmp_path, model, model_path):
+    documents = [Document(id=str(n), text=f"The runners were running {n} races", title="Runs") for n in range(20)]
+    options = {"model_path": model_path, "source": "x", "rows_per_write": 7}
+    analyser = Analyser.of_corpus(f"{one.title} {one.text}" for one in documents)
+    index_documents(model, documents, tmp_path / "late", **options)
+    index_documents(model, documents, tmp_path / "early", **options, analyser=analyser)
+    assert analyser.language == "en"
+    assert words_of(tmp_path / "early") == words_of(tmp_path / "late")
+    assert "run" in next(iter(words_of(tmp_path / "early").values())).split()
+    index_documents(model, documents, tmp_path / "early", **options, analyser=Analyser("de"))
+    assert Store.open(str(tmp_path / "early")).record.analysis == analyser.to_json()
+
+
+def test_passages_are_the_same_whether_tokens_are_counted_together_or_alone(model, monkeypatch):
+    texts = ["one two three. " * n for n in (1, 2, 9, 40)] + ["", "  spaced out \n"]
+    documents = [Document(id=str(number), text=text, title="t") for number, text in enumerate(texts)]
+    cutter = document_indexing._Cutter(model, 20)
+    together = list(cutter.rows(documents))
+    monkeypatch.setattr(cutter, "_counted", {})
+    assert together == [cutter(document) for document in documents]
+    assert [len(rows) for rows in together][:2] == [1, 1]

@@ -237,7 +237,8 @@ def test_many_small_additions_do_not_pile_up_files_and_a_reader_goes_on_meanwhil
         index(model, open_source(write_lines(source, lines)), store, model_path=model_path)
         for mode in MODES:
             assert lines[-1] in [hit.text for hit in search.search(lines[-1], 50, mode)]
-    assert len(files_of(store)) < 30
+    assert len(files_of(store / "texts.lance")) < 30
+    assert len(list((store / "snapshots").iterdir())) == 1
     assert texts_of(store) == sorted(lines)
 
 

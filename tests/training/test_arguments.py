@@ -13,6 +13,7 @@ from tests.training.tiny_run import make_rows
 from selfsent.errors import UserError
 from selfsent.training.arguments import (
     argument_names,
+    check_arguments,
     check_learning_rate_mapping,
     num_training_steps,
     training_arguments,
@@ -34,9 +35,15 @@ def test_a_field_the_run_decides_is_refused(name: str) -> None:
 def test_a_value_the_host_refuses_becomes_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the host refuses") as caught:
         training_arguments(
-            {"save_strategy": "sometimes"}, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=False
+            {"accelerator_config": {"nonsense": 1}}, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=False
         )
     assert "\n" not in str(caught.value)
+
+
+def test_a_choice_the_host_does_not_have_is_refused_before_any_data_is_read() -> None:
+    with pytest.raises(UserError, match=r"lr_scheduler_type is 'linaer'; needed is one of linear, .* mean 'linear'"):
+        check_arguments({"lr_scheduler_type": "linaer"})
+    check_arguments({"lr_scheduler_type": "constant", "save_strategy": "no", "best": "none"})
 
 
 @pytest.mark.parametrize(

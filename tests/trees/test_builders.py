@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import FIXED_BUILDERS, balanced, left_branching, random_tree, right_branching
+from selfsent.trees.tree import Tree
 
 
 def bracketed(tree: Tree) -> str:

@@ -80,7 +80,7 @@ def teacher_vectors(
     Args:
         texts: The corpus.
         teacher: Opens the teacher; called only if a vector is missing.
-        teacher_hash: Names the teacher's content (`selfsent.search.stored_model.content_hash`).
+        teacher_hash: Names the teacher's content (`selfsent.model_content.content_hash`).
         former_teacher_hashes: Further names of it, in caches of earlier versions; called only if the name there is
             another.
         folder: The cache of this corpus and teacher, made if missing; default: a folder of the user's cache

@@ -46,7 +46,8 @@ def train_tokenizer(
     The rarest characters, beyond 99.95% of the text, become ``[UNK]``, so that a page in a foreign script does not fill
     the vocabulary. No token for begin or end is added. The same texts give the same tokenizer.
 
-    Source: papers.md A.5, BPEmb with 25,000 pieces, lower case. Differs: trained on the corpus itself; digits stay.
+    Source: Opper et al. 2023 use BPEmb with 25,000 pieces, lower case.
+    Differs: trained on the corpus itself; digits stay.
 
     Args:
         texts: The corpus. It is read twice: a one-shot iterator is first written to a temporary file.

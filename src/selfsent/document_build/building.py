@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from selfsent.evaluation.report import installed_versions
 from selfsent.loading import load
 from selfsent.one_writer import one_writer
 from selfsent.search.document_indexing import index_documents
+from selfsent.words import Analyser
 
 _MAP_POINTS = 2000
 _MAP_WORDS = 120
@@ -88,20 +90,23 @@ class _Build:
             state = self.folder.remember(learned=Learning(self.request, self.folder, self._open).learn(found))
         model = self._open(state["learned"]["model"])
         self._say("indexing", f"the passages of {len(found.corpus):,} documents, {self._indexing_time(model, found)}")
-        indexed = index_documents(
-            model,
-            found.corpus,
-            self.folder.store,
-            model_path=state["learned"]["model"],
-            source=self.request.source,
-            forget=True,
-            batch_size=_BATCH_SIZE,
-            skipped=found.unread,
-            fusion_weight=state["learned"]["weight"],
-        )
+        with ThreadPoolExecutor(1) as aside:  # the layout of the map takes one core, and indexing leaves one free
+            mapped = self._map(model, found.corpus, aside)
+            indexed = index_documents(
+                model,
+                found.corpus,
+                self.folder.store,
+                model_path=state["learned"]["model"],
+                source=self.request.source,
+                forget=True,
+                batch_size=_BATCH_SIZE,
+                skipped=found.unread,
+                fusion_weight=state["learned"]["weight"],
+                analyser=Analyser.of_corpus(f"{one.title} {one.text}" for one in found.corpus),
+            )
         self._say("reporting", str(self.folder.report_html))
         report = self._report(found, state, indexed.num_rows)
-        page = report | {"map": self._map(model, found.corpus), "examples": state["learned"]["examples"]}
+        page = report | {"map": mapped.result(), "examples": state["learned"]["examples"]}
         write_text(self.folder.report_json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         write_page(page, self.folder.report_html)
         return page
@@ -197,7 +202,8 @@ class _Build:
             return ["Nothing was measured: too few documents have two sentences, or a title and a text."]
         return [f"selfsent build {self.request.source} --output {self.request.output}   # again, when documents change"]
 
-    def _map(self, model: SentenceTransformer, corpus: CorpusFile) -> dict[str, Any]:
+    def _map(self, model: SentenceTransformer, corpus: CorpusFile, aside: Executor) -> Future[dict[str, Any]]:
+        """Encode some passages, and let another thread lay them out."""
         step = max(1, len(corpus) // _MAP_POINTS)
         shown = [
             passage
@@ -207,7 +213,7 @@ class _Build:
         texts = [f"{one.title} {one.text}".strip() for one in shown]
         vectors = model.encode_document(texts, convert_to_numpy=True, show_progress_bar=False)
         titles, names = [one.title for one in shown], [one.document_id for one in shown]
-        return corpus_map(vectors, texts, titles, names, seed=self.request.seed)
+        return aside.submit(corpus_map, vectors, texts, titles, names, seed=self.request.seed)
 
 
 def _changed(changes: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ for everything else that a document knows.
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,8 @@ def write_corpus(documents: Iterable[Document], path: Path) -> CorpusFile:
 
 def _row(document: Document) -> dict[str, Any]:
     headings = [[heading.start, heading.end, heading.level] for heading in document.headings]
-    return asdict(document) | {"headings": headings, "kept": json.dumps(document.kept)}
+    known = {name: getattr(document, name) for name in _SCHEMA.names}  # dataclasses.asdict would copy each value
+    return known | {"headings": headings, "kept": json.dumps(document.kept)}
 
 
 def _document(row: dict[str, Any]) -> Document:

@@ -57,6 +57,11 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
+def is_short(num_characters: int, max_tokens: int) -> bool:
+    """Tell whether a text is likely to be one passage, so that it is counted as a whole before anything else."""
+    return num_characters <= _LIKELY * max_tokens
+
+
 def passages(document: Document, *, max_tokens: int, count_tokens: CountTokens) -> Iterator[Passage]:
     """Cut a document into passages.
 
@@ -123,7 +128,7 @@ class _Cutter:
     def end_of(self, start: int) -> int:
         """Give the offset at which the passage from ``start`` ends, white space behind it included."""
         best, end, limit = 0, 0, len(self._text)
-        if limit - start <= _LIKELY * self._max_tokens and self._count(start, limit) <= self._max_tokens:
+        if is_short(limit - start, self._max_tokens) and self._count(start, limit) <= self._max_tokens:
             return limit
         for _ in range(_MAX_TRIES):
             reach = min(limit, self._reach(start))

@@ -17,7 +17,7 @@ import numpy as np
 
 from selfsent.errors import UserError
 from selfsent.parsing.brackets import Span, escape
-from selfsent.trees.arrays import IntArray, Tree
+from selfsent.trees.tree import IntArray, Tree
 
 Ids = Sequence[int] | IntArray
 

@@ -1,15 +1,15 @@
 """The tree a model sees in one sentence, ready to be drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from selfsent.drawing.one_tree import bracketed, indented, svg
 from selfsent.errors import UserError
-from selfsent.loading import load
-from selfsent.trees.arrays import Tree
+from selfsent.loading import load, open_to_encode
+from selfsent.runtime.runtime_model import RuntimeModel
+from selfsent.trees.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,60 @@ def sentence_tree(model: Any, sentence: str) -> SentenceTree:
     """Find the tree a model sees in a sentence.
 
     Args:
-        model: A tree model, or the path of one.
+        model: A tree model, of the host or opened without torch, or the path of one.
         sentence: Any text with at least one token.
 
     Raises:
         UserError: The model builds no trees, or the sentence has no token.
     """
-    opened = load(model) if isinstance(model, str | Path) else model
-    encoder = tree_encoder(opened, model if isinstance(model, str | Path) else "the model")
-    features = encoder.preprocess([sentence])
-    token_ids = features["input_ids"][features["attention_mask"].bool()]
-    if not len(token_ids):
+    opened = open_tree_model(model) if isinstance(model, str | Path) else model
+    if isinstance(opened, RuntimeModel):
+        found = opened.tree_of(sentence)
+        pieces, tree = found.pieces, found.tree
+    else:
+        pieces, tree = _of_host(opened, sentence)
+    if not pieces:
         raise UserError(f"the sentence {sentence!r} has no token; give at least one word")
-    opened.eval()
-    with torch.no_grad():
-        features = encoder({name: value.to(opened.device) for name, value in features.items()})
-    pieces = encoder.tokenizer.convert_ids_to_tokens(token_ids.tolist())
-    readable = tuple(piece.replace("▁", "") or "▁" for piece in pieces)
-    return SentenceTree(sentence, readable, features["trees"].trees[0])
+    return SentenceTree(sentence, tuple(piece.replace("▁", "") or "▁" for piece in pieces), tree)
 
 
-def tree_encoder(model: Any, name: str | Path) -> Any:
-    """Give the module of a model that builds trees, its first.
-
-    Args:
-        model: The open model.
-        name: What to call it in an error.
+def open_tree_model(path: str | Path) -> Any:
+    """Open a model that builds trees, without torch where that is possible.
 
     Raises:
-        UserError: It builds no trees.
+        UserError: There is no such model, or it builds no trees.
     """
+    opened = open_to_encode(path)
+    if isinstance(opened, RuntimeModel) and opened.builds_trees:
+        return opened
+    hosts = load(path) if isinstance(opened, RuntimeModel) else opened  # the host names the module
+    _encoder(hosts, path)
+    return hosts
+
+
+def tree_over_words(model: Any, words: Sequence[str]) -> Tree:
+    """Find the tree that an open tree model sees over whole words."""
+    if isinstance(model, RuntimeModel):
+        return model.tree_over_words(words)
+    ((left, right),) = model[0].word_trees([words])
+    return Tree(len(words), left, right)
+
+
+def _of_host(model: Any, sentence: str) -> tuple[Sequence[str], Tree]:
+    """The tokens of a sentence and the tree over them, by a model of the host."""
+    import torch  # noqa: PLC0415 only a model of the host needs it
+
+    encoder = _encoder(model, "the model")
+    features = encoder.preprocess([sentence])
+    token_ids = features["input_ids"][features["attention_mask"].bool()]
+    model.eval()
+    with torch.no_grad():
+        features = encoder({name: value.to(model.device) for name, value in features.items()})
+    return encoder.tokenizer.convert_ids_to_tokens(token_ids.tolist()), features["trees"].trees[0]
+
+
+def _encoder(model: Any, name: str | Path) -> Any:
+    """The module of a model of the host that builds trees, its first; refuse a model without."""
     encoder = model[0]
     if not hasattr(encoder, "tree_statistics"):
         raise UserError(f"{name} builds no trees (its first module is {type(encoder).__name__}); name a tree model")

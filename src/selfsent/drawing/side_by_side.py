@@ -10,13 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from selfsent.drawing.one_tree import bracketed, indented, svg_side_by_side
-from selfsent.drawing.sentence import sentence_tree, tree_encoder
+from selfsent.drawing.sentence import open_tree_model, sentence_tree, tree_over_words
 from selfsent.errors import UserError, did_you_mean
-from selfsent.loading import load
 from selfsent.parsing.brackets import Span, parse_bracketed
 from selfsent.parsing.parsed_text import place_words
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
+from selfsent.trees.tree import Tree
 
 _GUTTER = 4
 _STRUCTURES = (*FIXED_BUILDERS, "random")
@@ -82,8 +81,7 @@ def tree_pair(model: str | Path, sentence: str, versus: str) -> TreePair:
     Raises:
         UserError: A model builds no trees, the sentence has no token, or the bracketed tree is not of this sentence.
     """
-    opened = load(model)
-    tree_encoder(opened, model)
+    opened = open_tree_model(model)
     own = sentence_tree(opened, sentence)
     name = Path(model).name or str(model)
     if versus in _STRUCTURES:
@@ -91,15 +89,14 @@ def tree_pair(model: str | Path, sentence: str, versus: str) -> TreePair:
         return TreePair(own.pieces, (name, versus), (own.tree, tree))
     if versus.lstrip().startswith("("):
         words, tree = _given(versus, sentence)
-        return TreePair(words, (name, "given"), (_over_words(opened, words), tree))
+        return TreePair(words, (name, "given"), (tree_over_words(opened, words), tree))
     other_model = _other_model(versus)
-    tree_encoder(other_model, versus)
     other = sentence_tree(other_model, sentence)
     names = (name, Path(versus).name or versus)
     if other.pieces == own.pieces:
         return TreePair(own.pieces, names, (own.tree, other.tree))
     words = tuple(sentence.split())
-    return TreePair(words, names, (_over_words(opened, words), _over_words(other_model, words)))
+    return TreePair(words, names, (tree_over_words(opened, words), tree_over_words(other_model, words)))
 
 
 def _uninformed(structure: str, num_leaves: int, sentence: str) -> Tree:
@@ -110,7 +107,7 @@ def _uninformed(structure: str, num_leaves: int, sentence: str) -> Tree:
 
 def _other_model(versus: str) -> Any:
     try:
-        return load(versus)
+        return open_tree_model(versus)
     except UserError as error:
         near = did_you_mean(versus, _STRUCTURES)
         raise (UserError(f"--versus {versus!r} is no structure and no model{near}") if near else error) from error
@@ -122,11 +119,6 @@ def _given(brackets: str, sentence: str) -> tuple[tuple[str, ...], Tree]:
         raise UserError(f"--versus holds {len(trees)} bracketed trees; one is needed")
     place_words(trees[0].words, sentence)
     return trees[0].words, trees[0].binarise("right")
-
-
-def _over_words(model: Any, words: tuple[str, ...]) -> Tree:
-    ((left, right),) = model[0].word_trees([words])
-    return Tree(len(words), left, right)
 
 
 def _display_width(text: str) -> int:

@@ -8,15 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
-from selfsent.evaluation.metrics import direction_note
+from selfsent.evaluation.metrics import MEAN_OF_TASKS, Metric, direction_note
 from selfsent.evaluation.progress import progress_bar
-from selfsent.evaluation.report import Report, shown, shown_interval
-from selfsent.evaluation.score import Score, Statistic
-from selfsent.evaluation.statistics import PairedDifference, paired_bootstrap
+from selfsent.evaluation.report import Report, shown_means
+from selfsent.evaluation.score import Score
+from selfsent.evaluation.statistics import PairedDifference, Statistic, paired_bootstrap
 from selfsent.printed_text import TextTable, plain
-
-_PREDICTED_THEN_DATA = {"spearman", "pearson", "mixture_loss", "frequency_bias", "length_bias"}
-"""Metrics whose items hold what the model predicted in the first column and what the data say in the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +29,7 @@ class Difference:
     """
 
     task: str
-    metric: str
+    metric: Metric
     model_a: str
     model_b: str
     paired: PairedDifference
@@ -73,7 +70,7 @@ class _Scored:
 
     model: str
     task: str
-    metric: str
+    metric: Metric
     items: NDArray[np.float64]
     statistic: Statistic
 
@@ -90,19 +87,19 @@ def _item_pairs(reports: Sequence[Report]) -> Iterator[tuple[_Scored, _Scored]]:
 
 def _with_items(report: Report) -> Iterator[_Scored]:
     for score in report.scores:
-        if score.items is not None and score.statistic is not None:
+        if score.items is not None and score.metric.statistic is not None:
             yield _Scored(
                 model=report.model,
                 task=score.task,
                 metric=score.metric,
                 items=score.items,
-                statistic=score.statistic,
+                statistic=score.metric.statistic,
             )
 
 
 def _check_same_items(one: _Scored, other: _Scored) -> None:
-    same = one.items.shape == other.items.shape and one.metric == other.metric
-    if same and one.metric in _PREDICTED_THEN_DATA:
+    same = one.items.shape == other.items.shape and one.metric.name == other.metric.name
+    if same and one.metric.has_gold:
         same = np.array_equal(one.items[:, 1:], other.items[:, 1:])
     if not same:
         raise UserError(
@@ -121,16 +118,14 @@ def render_side_by_side(reports: Sequence[Report]) -> TextTable:
     metric_of = {score.task: score.metric for report in reports for score in report.scores}
     by_task = [{score.task: score for score in report.scores} for report in reports]
     for task, metric in metric_of.items():
-        table.add_row(task, metric, *(_cell(scores.get(task)) for scores in by_task))
-    averages = [report.means() for report in reports]
-    for name in dict.fromkeys(name for means in averages for name in means):
-        cells = (shown(means[name], "") if name in means else "-" for means in averages)
+        table.add_row(task, metric.name, *(_cell(scores.get(task)) for scores in by_task))
+    for name, cells in shown_means(reports).items():
         table.add_row(name, "mean", *cells, style="bold")
     return table
 
 
 def _cell(score: Score | None) -> str:
-    return "-" if score is None else f"{shown(score.value, score.metric)} ({shown_interval(score.ci95, score.metric)})"
+    return "-" if score is None else f"{score.shown()} ({score.shown_interval()})"
 
 
 def render_differences(differences: Sequence[Difference]) -> TextTable:
@@ -147,8 +142,8 @@ def render_differences(differences: Sequence[Difference]) -> TextTable:
             one.task,
             one.model_a,
             one.model_b,
-            f"{'+' if paired.difference > 0 else ''}{shown(paired.difference, one.metric)}",
-            shown_interval(paired.ci95, one.metric),
+            f"{'+' if paired.difference > 0 else ''}{one.metric.shown(paired.difference)}",
+            one.metric.shown_interval(paired.ci95),
             f"{paired.p_value:.3f}",
             style="bold" if one.is_clear else None,
         )
@@ -179,15 +174,15 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
     by_task = [(report.model, {score.task: score for score in report.scores}) for report in baselines]
     for score in model.scores:
         cells = (_starred(scores.get(score.task), (name, score.task) in clear) for name, scores in by_task)
-        shown_value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
-        table.add_row(score.task, score.metric, plain(shown_value, "bold"), ci95, *cells)
+        value = plain(score.shown(), "bold")
+        table.add_row(score.task, score.metric.name, value, score.shown_interval(), *cells)
     table.add_section()
-    averages = [report.means() for report in baselines]
+    means = shown_means(reports)
     for name, mean in model.averages().items():
-        cells = (shown(means[name], "") if name in means else "-" for means in averages)
-        table.add_row(name, "mean", shown(mean.value, ""), shown_interval(mean.ci95, ""), *cells, style="bold")
+        value, *cells = means[name]
+        table.add_row(name, "mean", value, MEAN_OF_TASKS.shown_interval(mean.ci95), *cells, style="bold")
     return table
 
 
 def _starred(score: Score | None, is_clear: bool) -> str:
-    return "-" if score is None else f"{shown(score.value, score.metric)}{'*' if is_clear else ' '}"
+    return "-" if score is None else f"{score.shown()}{'*' if is_clear else ' '}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool
@@ -35,10 +36,14 @@ class TwoScores:
 
     def hybrid(self, weight: float) -> Scores:
         """Fuse the scores of the candidates that either of the two names; the others are behind all of these."""
-        is_candidate = _best_mask(self.words) | _best_mask(self.cosines)
-        by_words = np.where(is_candidate, self.words, 0)
-        by_meaning = np.where(is_candidate, self.cosines, 0)
+        is_candidate, by_words, by_meaning = self._candidates
         return np.where(is_candidate, fused(by_words, by_meaning, weight), _FAR)
+
+    @cached_property
+    def _candidates(self) -> tuple[Bool[np.ndarray, "Q P"], Scores, Scores]:
+        """Which documents are candidates, and their scores, 0 for the others: the same for every weight."""
+        is_candidate = _best_mask(self.words) | _best_mask(self.cosines)
+        return is_candidate, np.where(is_candidate, self.words, 0), np.where(is_candidate, self.cosines, 0)
 
 
 def _best_mask(scores: Scores) -> Bool[np.ndarray, "Q P"]:

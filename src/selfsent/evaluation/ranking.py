@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Vectors
@@ -130,7 +131,7 @@ def score_orders(
     items = np.array([[ndcg(order, relevant)] for order, relevant in judged])
     return Score(
         task=task,
-        metric="ndcg@10",
+        metric=METRICS["ndcg@10"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items, Mean(), num_resamples=num_resamples, seed=seed),
         num_items=len(items),
@@ -140,5 +141,4 @@ def score_orders(
             "mrr@10": float(np.mean([reciprocal_rank(order, relevant) for order, relevant in judged])),
         },
         items=items,
-        statistic=Mean(),
     )

@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from selfsent.atomic import atomic_path, is_device, write_text
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import MEAN_OF_TASKS, metric_named
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, bootstrap_values, interval
 from selfsent.printed_text import TextTable, plain
@@ -20,8 +21,6 @@ from selfsent.printed_text import TextTable, plain
 STS7 = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
 LEXICAL = ("simlex999", "wordsim353_similarity", "wordsim353_relatedness")
 MULTILINGUAL_STS = "STSBenchmarkMultilingual"
-AS_IS = frozenset({"alignment", "uniformity", "effective_rank", "effective_dimensions"})
-"""Metrics that are no fractions, so that people's tables show them unmultiplied."""
 _VERSIONED = ("selfsent", "torch", "sentence-transformers", "transformers", "numpy")
 
 
@@ -120,14 +119,14 @@ class Report:
 def _task_json(score: Score) -> dict[str, Any]:
     """One entry of ``tasks``; the statistic's name lets a saved report be paired with another."""
     entry: dict[str, Any] = {
-        "metric": score.metric,
+        "metric": score.metric.name,
         "value": score.value,
         "ci95": None if score.ci95 is None else list(score.ci95),
         "n": score.num_items,
         "also": {name: value for name, value in score.also.items() if value == value},  # noqa: PLR0124 without NaN
     }
-    if isinstance(score.statistic, CountedStatistic):
-        entry["statistic"] = score.statistic.name
+    if isinstance(score.metric.statistic, CountedStatistic):
+        entry["statistic"] = score.metric.statistic.name
     return entry
 
 
@@ -140,9 +139,9 @@ def average(scores: Sequence[Score], *, num_resamples: int = 1000, seed: int = 0
         seed: Of the resampling; each task draws with a seed of its own.
     """
     resampled: list[NDArray[np.float64]] = [
-        bootstrap_values(score.items, score.statistic, num_resamples=num_resamples, seed=seed + number)
+        bootstrap_values(score.items, score.metric.statistic, num_resamples=num_resamples, seed=seed + number)
         for number, score in enumerate(scores)
-        if score.items is not None and score.statistic is not None
+        if score.items is not None and score.metric.statistic is not None
     ]
     complete = len(resampled) == len(scores)
     return Average(
@@ -153,6 +152,13 @@ def average(scores: Sequence[Score], *, num_resamples: int = 1000, seed: int = 0
 
 def _mean(scores: Sequence[Score]) -> float:
     return float(np.mean([score.value for score in scores]))
+
+
+def shown_means(reports: Sequence[Report]) -> dict[str, list[str]]:
+    """Write the averages of several reports as people read them, by name; a dash where a report lacks one."""
+    averages = [report.means() for report in reports]
+    names = dict.fromkeys(name for means in averages for name in means)
+    return {name: [MEAN_OF_TASKS.shown(means[name]) if name in means else "-" for means in averages] for name in names}
 
 
 def items_path(path: str | Path) -> Path:
@@ -200,26 +206,18 @@ def _load_items(path: Path) -> dict[str, NDArray[np.float64]]:
 def _score(task: str, entry: Mapping[str, Any], items: NDArray[np.float64] | None) -> Score:
     return Score(
         task=task,
-        metric=entry["metric"],
+        metric=replace(metric_named(entry["metric"]), statistic=STATISTICS.get(entry.get("statistic", ""))),
         value=entry["value"],
         ci95=None if entry["ci95"] is None else tuple(entry["ci95"]),
         num_items=entry["n"],
         also=entry.get("also", {}),
         items=items,
-        statistic=STATISTICS.get(entry.get("statistic", "")),
     )
 
 
-def shown(value: float | str, metric: str) -> str:
-    """Write a metric as people read it: a fraction times 100, a count as it is."""
-    if isinstance(value, str | int):
-        return str(value)
-    return f"{value:.3f}" if metric in AS_IS else f"{100 * value:.2f}"
-
-
-def shown_interval(ci95: tuple[float, float] | None, metric: str) -> str:
-    """Write an interval as people read it, ``71.02 to 73.61``; a dash where there is none."""
-    return "-" if ci95 is None else f"{shown(ci95[0], metric)} to {shown(ci95[1], metric)}"
+def _shown_figure(name: str, value: float | str) -> str:
+    """Write a further figure with its name as people read it, a count and a note as they are."""
+    return f"{name} {value if isinstance(value, str | int) else metric_named(name).shown(value)}"
 
 
 def render(report: Report) -> TextTable:
@@ -232,12 +230,13 @@ def render(report: Report) -> TextTable:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("also")
     for score in report.scores:
-        also = ", ".join(f"{name} {shown(value, name)}" for name, value in score.also.items())
-        value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
-        table.add_row(score.task, score.metric, value, ci95, str(score.num_items), also)
+        also = ", ".join(_shown_figure(name, value) for name, value in score.also.items())
+        cells = (score.metric.name, score.shown(), score.shown_interval(), str(score.num_items), also)
+        table.add_row(score.task, *cells)
     averages = report.averages()
     if averages:
         table.add_section()
     for name, mean in averages.items():
-        table.add_row(plain(name, "bold"), "mean", plain(shown(mean.value, ""), "bold"), shown_interval(mean.ci95, ""))
+        value, ci95 = MEAN_OF_TASKS.shown(mean.value), MEAN_OF_TASKS.shown_interval(mean.ci95)
+        table.add_row(plain(name, "bold"), "mean", plain(value, "bold"), ci95)
     return table

@@ -13,9 +13,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.evaluation.score import Statistic
-
 Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], float]
 _CELLS_AT_ONCE = 1_000_000
 _CONFIDENCE = 0.95
 _NOTHING_LEFT = 1e-9

@@ -226,7 +226,7 @@ def _defined(scores: Sequence[Score]) -> list[Score]:
     """Leave out, with a note, what cannot be computed on the data, such as a bias where all lengths are equal."""
     for score in scores:
         if math.isnan(score.value):
-            _LOG.warning("%s is left out: %s is not defined on these data", score.task, score.metric)
+            _LOG.warning("%s is left out: %s is not defined on these data", score.task, score.metric.name)
     return [score for score in scores if not math.isnan(score.value)]
 
 

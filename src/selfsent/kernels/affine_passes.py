@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from selfsent.compiler import compiled, is_compiled, prange
-from selfsent.kernels.induction import _compose, _room
+from selfsent.kernels.greedy_merges import _compose, _room
 from selfsent.kernels.small_products import FloatArray, add_products, widened
 from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch

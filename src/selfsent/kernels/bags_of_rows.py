@@ -95,8 +95,10 @@ class SparseAdam:
         """
         self.num_steps += 1
         # Tokens of one row of the table stand together, so that each row has one owner and threads never meet.
-        order = np.argsort(bags.tokens, kind="stable")
-        touched, starts = np.unique(bags.tokens[order], return_index=True)
+        order = _in_order(bags.tokens, len(self.table))
+        in_order = bags.tokens[order]
+        starts = np.flatnonzero(np.diff(in_order, prepend=-1))
+        touched = in_order[starts]
         text = np.repeat(np.arange(len(bags)), np.diff(bags.starts))[order]
         weights, starts = bags.weights[order], np.append(starts, len(order))
         numbers = self._numbers(rate)
@@ -113,6 +115,12 @@ class SparseAdam:
         corrected = rate / (1 - beta_mean**self.num_steps)
         root = (1 - beta_square**self.num_steps) ** -0.5
         return np.array([beta_mean, beta_square, corrected, root, self.settings.epsilon], dtype=np.float32)
+
+
+def _in_order(rows: Int[np.ndarray, " L"], num_rows: int) -> Int[np.ndarray, " L"]:
+    """Sort rows, those of one number in their order: numpy sorts numbers of 16 bits by counting, four times as fast."""
+    is_narrow = num_rows <= np.iinfo(np.uint16).max + 1
+    return np.argsort(rows.astype(np.uint16) if is_narrow else rows, kind="stable")
 
 
 @compiled()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsent.compiler import compiled
-from selfsent.kernels.induction import _compose, _cosine, _norm, _room, compiled_inputs
+from selfsent.kernels.greedy_merges import _compose, _cosine, _norm, _room
+from selfsent.kernels.induction import compiled_inputs
 from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.kernels.small_products import FloatArray
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets

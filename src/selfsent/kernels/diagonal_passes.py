@@ -15,8 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from selfsent.compiler import compiled, prange
 from selfsent.kernels.small_products import FloatArray
-from selfsent.trees.arrays import IntArray
 from selfsent.trees.entangled import EntangledTrees
+from selfsent.trees.tree import IntArray
 
 _VALUES_A_BLOCK = 32
 

@@ -1,7 +1,8 @@
 """The self-supervised cross-view objective of SCT."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -10,13 +11,35 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.losses.queue_comparison import QueueComparison, Views
+from selfsent.losses.queue_comparison import QueueComparison, QueueOptions, Views
 from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
-from selfsent.modules.averaged_encoder import AveragedEncoder
 from selfsent.modules.projection_head import StackedHead
+from selfsent.options import Options, option, takes
 
 Reference = Literal["same", "online", "ema"]
 Head = Literal["mlp", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingOptions(Options):
+    """How the two views of SCT are embedded.
+
+    Args:
+        reference: What gives the references: a second pass of the ``same`` weights (paper); the ``online`` pass, before
+            the head, which saves that pass, a quarter of a step, and leaves a direction's two sides their different
+            dropout (not with ``cross_view=False``); or a pass of the moving average ``ema`` of the weights.
+        ema_decay: Share of the average kept a step, for ``ema`` (not stated in the paper).
+        head: ``mlp``, three blocks d-10d-d over the online vectors, in training only (paper), or ``none``.
+    """
+
+    reference: Reference = "same"
+    ema_decay: float = option(0.999, at_least=0, below=1)
+    head: Head = "mlp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossViewOptions(EncodingOptions, QueueOptions):
+    """Options of `CrossViewLoss`: how views are compared and how they are embedded."""
 
 
 class CrossViewLoss(nn.Module):
@@ -40,13 +63,7 @@ class CrossViewLoss(nn.Module):
 
     Args:
         model: The SentenceTransformer to train.
-        head: ``mlp``, three blocks d-10d-d over the online vectors in training (paper), or ``none``.
-        reference: What gives the references: a second pass of the ``same`` weights (paper); the ``online`` pass, before
-            the head, which saves that pass, a quarter of a step, and leaves a direction's two sides their different
-            dropout (not with ``cross_view=False``); or a pass of the moving average ``ema`` of the weights.
-        ema_decay: Share of the average kept a step, for ``ema`` (not stated in the paper).
-        comparison: Settings of `selfsent.losses.queue_comparison.QueueComparison` follow: temperature,
-            reference_temperature, queue_size, queues, enqueue, comparison, cross_view, divergence, reduction.
+        options: Settings by keyword; see `EncodingOptions` and `selfsent.losses.queue_comparison.QueueOptions`.
 
     Raises:
         UserError: A setting is out of range; in ``forward``: more than two columns, or a queue smaller than the batch.
@@ -55,22 +72,15 @@ class CrossViewLoss(nn.Module):
         >>> loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        head: Head = "mlp",
-        reference: Reference = "same",
-        ema_decay: float = 0.999,
-        **comparison: Any,
-    ) -> None:
+    @takes(CrossViewOptions)
+    def __init__(self, model: SentenceTransformer, options: CrossViewOptions) -> None:
         super().__init__()
         self.model = model
         width = width_of(model)
-        self.comparison = QueueComparison(width, **comparison).to(model.device)
-        self.head = make_head(head, width).to(model.device)
-        self.reference: Reference = reference
-        self.average = make_average(reference, model, ema_decay)
+        self.comparison = QueueComparison(width, **asdict(options.part(QueueOptions))).to(model.device)
+        self.head = make_head(options.head, width).to(model.device)
+        self.reference: Reference = options.reference
+        self.average = make_average(options.reference, model, options.ema_decay)
 
     def forward(
         self,
@@ -94,6 +104,51 @@ class CrossViewLoss(nn.Module):
     def citation(self) -> str:
         """BibTeX entry of the source, for the model card."""
         return SCT_CITATION
+
+
+class AveragedEncoder(nn.Module):
+    """Encode with the exponential moving average of a model's weights; everything else is the model's own.
+
+    The average is kept in persistent buffers, so it is saved with the loss that holds it and never trained. The model
+    itself is not registered here: whoever holds both saves it once.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), ablation "f_ref -> EMA encoder"; the average itself is that of mean
+    teachers (Tarvainen and Valpola, 2017).
+
+    Args:
+        model: The model to follow.
+        decay: Share of the average kept at an update, in [0, 1) (not stated in the paper; 0.999 is common).
+
+    Raises:
+        UserError: The decay is out of range.
+    """
+
+    def __init__(self, model: nn.Module, *, decay: float = 0.999) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise UserError(f"ema_decay={decay} must be 0 or more and below 1")
+        self.decay = decay
+        self._model = [model]  # a list, so that it is not registered
+        for name, parameter in model.named_parameters():
+            self.register_buffer(_buffer_name(name), parameter.detach().clone())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the model's weights as they are now."""
+        for name, parameter in self._followed().items():
+            self.get_buffer(_buffer_name(name)).lerp_(parameter, 1 - self.decay)
+
+    def forward(self, features: dict[str, Any]) -> Mapping[str, Any]:
+        """Run the model's forward with the averaged weights."""
+        weights = {name: self.get_buffer(_buffer_name(name)) for name in self._followed()}
+        return torch.func.functional_call(self._model[0], weights, (features,))
+
+    def _followed(self) -> dict[str, Tensor]:
+        return dict(self._model[0].named_parameters())
+
+
+def _buffer_name(parameter_name: str) -> str:
+    return parameter_name.replace(".", "/")
 
 
 def two_views(sentence_features: Iterable[Features]) -> list[Features]:
@@ -142,15 +197,11 @@ def reference_vectors(model: nn.Module, average: AveragedEncoder | None, views: 
 
 def make_average(reference: Reference, model: nn.Module, decay: float) -> AveragedEncoder | None:
     """What encodes the references, where it is not the model itself."""
-    if reference not in get_args(Reference):
-        raise UserError(f"reference={reference!r} is none of {', '.join(get_args(Reference))}")
     return AveragedEncoder(model, decay=decay) if reference == "ema" else None
 
 
 def make_head(head: Head, width: int) -> nn.Module:
     """The paper's head of three blocks, or none."""
-    if head not in get_args(Head):
-        raise UserError(f"head={head!r} is none of {', '.join(get_args(Head))}")
     return StackedHead(width) if head == "mlp" else nn.Identity()
 
 

@@ -1,7 +1,8 @@
 """SCT's distillation: a student lies among a teacher's vectors as the teacher does."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional
 from selfsent.errors import UserError
 from selfsent.losses.cross_view import (
     SCT_CITATION,
-    Head,
+    CrossViewOptions,
     Reference,
     encode,
     make_average,
@@ -22,9 +23,35 @@ from selfsent.losses.cross_view import (
     two_views,
     width_of,
 )
-from selfsent.losses.queue_comparison import QueueComparison, Views
+from selfsent.losses.queue_comparison import QueueComparison, QueueOptions, Views
+from selfsent.options import Options, takes_two
 
 Objective = Literal["joint", "alone"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationOptions(Options):
+    """What SCT's distillation adds to the self-supervised objective.
+
+    Args:
+        objective: ``joint`` with the self-supervised objective (paper), or distillation ``alone`` (released code).
+        share_queues: Whether the self-supervised objective is compared within the teacher's queues as well.
+    """
+
+    objective: Objective = "joint"
+    share_queues: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossViewDistillationOptions(DistillationOptions, CrossViewOptions):
+    """Options of `CrossViewDistillationLoss`."""
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have, alone or together."""
+        if self.share_queues and self.comparison == "contrastive":
+            together = "share_queues with comparison=contrastive has no positive among the teacher's vectors; drop one"
+            return [*super().problems(), together]
+        return super().problems()
 
 
 class CrossViewDistillationLoss(nn.Module):
@@ -49,49 +76,35 @@ class CrossViewDistillationLoss(nn.Module):
     Args:
         model: The student.
         teacher_vectors: The teacher's vector of every text, ``(texts, D)``; an array or a file mapped into memory.
-        objective: ``joint`` with the self-supervised objective (paper), or distillation ``alone`` (released code).
-        share_queues: Whether the self-supervised objective is compared within the teacher's queues as well.
-        head: As for ``CrossViewLoss``; it is over the online vectors of both terms.
-        reference: As for ``CrossViewLoss``, for the self-supervised term.
-        ema_decay: As for ``CrossViewLoss``.
-        comparison: Settings of `selfsent.losses.queue_comparison.QueueComparison`, for both terms.
+        options: Settings by keyword; see `DistillationOptions` and `selfsent.losses.cross_view.CrossViewOptions`, whose
+            comparison holds for both terms and whose reference for the self-supervised one.
 
     Raises:
         UserError: Student and teacher differ in width, or a setting is out of range; in ``forward``: no labels, or
             labels that are no rows of ``teacher_vectors``.
     """
 
+    @takes_two(CrossViewDistillationOptions)
     def __init__(
         self,
         model: SentenceTransformer,
         teacher_vectors: NDArray[np.float32],
-        *,
-        objective: Objective = "joint",
-        share_queues: bool = False,
-        head: Head = "mlp",
-        reference: Reference = "same",
-        ema_decay: float = 0.999,
-        **comparison: Any,
+        options: CrossViewDistillationOptions,
     ) -> None:
         super().__init__()
-        if objective not in get_args(Objective):
-            raise UserError(f"objective={objective!r} is none of {', '.join(get_args(Objective))}")
-        require_same_width(width_of(model), teacher_vectors.shape[1])
+        width = width_of(model)
+        require_same_width(width, teacher_vectors.shape[1])
         self.model = model
         self.teacher_vectors = teacher_vectors
-        self.objective = objective
-        self.share_queues = share_queues
-        if share_queues and comparison.get("comparison") == "contrastive":
-            raise UserError(
-                "share_queues with comparison=contrastive has no positive among the teacher's vectors; drop one"
-            )
-        width = width_of(model)
+        self.objective, self.share_queues = options.objective, options.share_queues
+        is_joint = options.objective == "joint"
+        comparison = asdict(options.part(QueueOptions))
         self.distillation = QueueComparison(width, **comparison).to(model.device)
-        has_own_queues = objective == "joint" and not share_queues
+        has_own_queues = is_joint and not options.share_queues
         self.cross_view = QueueComparison(width, **comparison).to(model.device) if has_own_queues else None
-        self.head = make_head(head, width).to(model.device)
-        self.reference: Reference = reference
-        self.average = make_average(reference, model, ema_decay) if objective == "joint" else None
+        self.head = make_head(options.head, width).to(model.device)
+        self.reference: Reference = options.reference
+        self.average = make_average(options.reference, model, options.ema_decay) if is_joint else None
 
     def forward(
         self, sentence_features: Iterable[Mapping[str, Any]], labels: Tensor | None = None

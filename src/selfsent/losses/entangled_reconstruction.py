@@ -10,13 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.kernels.affine_passes import is_compiled_for
-from selfsent.kernels.diagonal_passes import diagonal_downward
-from selfsent.kernels.entangled_passes import entangled_downward
 from selfsent.losses.reconstruction import LeafReconstruction, embedding_table
 from selfsent.losses.tree_pass import tree_encoder_of
-from selfsent.modules.composition import DiagonalDecomposition, decomposition_of
-from selfsent.modules.tree_encoder import EntangledStates
+from selfsent.modules.composition import decomposition_of
+from selfsent.modules.tree_states import EntangledStates
 
 
 class EntangledReconstructionLoss(nn.Module):
@@ -46,10 +43,10 @@ class EntangledReconstructionLoss(nn.Module):
             raise UserError(
                 f"decomposition_dropout={decomposition_dropout} is no share of values to drop; give 0 or more, below 1"
             )
-        encoder = tree_encoder_of(model)
+        options = tree_encoder_of(model).options
         self.model = model
         self.dropout = decomposition_dropout
-        self.decomposition = decomposition_of(encoder.cell, encoder.channel_size, init=encoder.composition_init)
+        self.decomposition = decomposition_of(options.cell, options.channel_size, init=options.composition_init)
         self.index = LeafReconstruction(model, tied=tied)
 
     def forward(
@@ -69,11 +66,7 @@ class EntangledReconstructionLoss(nn.Module):
         noise = None
         if self.training and self.dropout:
             noise = functional.dropout(up.new_ones(2, len(graph.left), up.shape[1]), self.dropout)
-        tops = up[graph.tops]
-        if is_compiled_for(tops) and isinstance(self.decomposition, DiagonalDecomposition):
-            weights = self.decomposition.over(up.shape[1] // self.decomposition.channel_size)
-            return diagonal_downward(tops, graph, *weights, noise)
-        return entangled_downward(tops, graph, self.decomposition, noise)
+        return self.decomposition.downward_entangled(up[graph.tops], graph, noise)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any
 
 from jaxtyping import Float
 from sentence_transformers import SentenceTransformer
@@ -15,29 +15,33 @@ from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.node_relations import Repeats, related_contrastive, span_groups, weighted_by_distance
 from selfsent.losses.tree_pass import NodeStates, TreePass
+from selfsent.modules.tree_options import DecoderOptions
+from selfsent.options import Options, option, takes
 
 # The released code multiplies cosines by exp(0.2).
 RELEASED_TEMPERATURE = math.exp(-0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeContrast:
-    """How nodes are contrasted; see `NodeContrastiveLoss` for the options.
+class NodeContrastOptions(Options):
+    """How nodes are contrasted.
 
-    Raises:
-        UserError: An option is out of range.
+    Args:
+        temperature: Divides cosines in the contrastive objective (released code: e^-0.2 = 0.8187).
+        repeats: Nodes over the same tokens as another: ``negative`` (paper), ``masked`` from the negatives, or
+            ``positive``.
+        distance_decay: A negative ``d`` edges away in the same tree weighs ``1 - distance_decay ** d``; 0 (paper)
+            weighs all alike.
     """
 
-    temperature: float = RELEASED_TEMPERATURE
+    temperature: float = option(RELEASED_TEMPERATURE, above=0)
     repeats: Repeats = "negative"
-    distance_decay: float = 0.0
+    distance_decay: float = option(0.0, at_least=0, below=1)
 
-    def __post_init__(self) -> None:
-        check_temperature(self.temperature)
-        if self.repeats not in get_args(Repeats):
-            raise UserError(f"repeats={self.repeats!r} is not known; it is one of {', '.join(get_args(Repeats))}")
-        if not 0 <= self.distance_decay < 1:
-            raise UserError(f"distance_decay={self.distance_decay} is no decay; give 0 or more, less than 1")
+
+@dataclass(frozen=True, kw_only=True)
+class NodeContrast(NodeContrastOptions):
+    """Contrasts nodes as its options say."""
 
     def __call__(self, nodes: NodeStates, node_mask: Tensor | None = None) -> Float[Tensor, ""]:
         """Contrast upward with downward embeddings; in training, those of all ranks with each other.
@@ -65,6 +69,11 @@ class NodeContrast:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class NodeContrastiveOptions(NodeContrastOptions, DecoderOptions):
+    """Options of `NodeContrastiveLoss`."""
+
+
 class NodeContrastiveLoss(nn.Module):
     """Pull each node's upward and downward embeddings together, against all other nodes of the batch.
 
@@ -79,31 +88,19 @@ class NodeContrastiveLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
-        temperature: Divides the cosines; default e^-0.2 = 0.8187, the released code's multiplier as a divisor.
-        repeats: What other nodes over the same tokens are: ``negative`` as in the paper, ``masked`` from the negatives,
-            or ``positive`` too.
-        distance_decay: A negative ``d`` edges away in the same tree weighs ``1 - distance_decay ** d``, in [0, 1); 0,
-            as in the paper, weighs all negatives alike.
-        decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
+        options: Options by keyword; see `NodeContrastOptions` and `selfsent.modules.tree_options.DecoderOptions`.
 
     Raises:
         UserError: The model is not a tree model, the temperature is not positive, or the decay is out of range.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        temperature: float = RELEASED_TEMPERATURE,
-        repeats: Repeats = "negative",
-        distance_decay: float = 0.0,
-        decomposition_dropout: float = 0.1,
-    ) -> None:
+    @takes(NodeContrastiveOptions)
+    def __init__(self, model: SentenceTransformer, options: NodeContrastiveOptions) -> None:
         super().__init__()
-        self.contrast = NodeContrast(temperature=temperature, repeats=repeats, distance_decay=distance_decay)
-        self.temperature = temperature
+        self.contrast = options.part(NodeContrast)
+        self.temperature = options.temperature
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
+        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean over nodes of both directions' cross-entropy, in nats."""

@@ -1,7 +1,7 @@
 """Reconstruction of the tokens at the leaves, alone and together with the node-contrastive objective."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from selfsent.losses.functional import leaf_cross_entropy
-from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE, STRAE_CITATION, NodeContrast
-from selfsent.losses.node_relations import Repeats
-from selfsent.losses.tree_pass import TreePass, tree_encoder_of
+from selfsent.losses.node_contrastive import STRAE_CITATION, NodeContrast, NodeContrastOptions
+from selfsent.losses.tree_pass import TreePass, composing_encoder_of
+from selfsent.modules.tree_options import DecoderOptions
+from selfsent.options import takes
 
 _LEAVES_A_TILE = 512
 
@@ -33,7 +34,7 @@ class LeafReconstruction(nn.Module):
 
     def __init__(self, model: SentenceTransformer, *, tied: bool) -> None:
         super().__init__()
-        encoder = tree_encoder_of(model)
+        encoder = composing_encoder_of(model)
         self.tied = tied
         vocabulary, dimension = encoder.embedding.weight.shape
         self.output = None if tied else nn.Linear(dimension, vocabulary)
@@ -52,6 +53,23 @@ class LeafReconstruction(nn.Module):
         return total
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionOptions(DecoderOptions):
+    """Options of an objective that recovers the tokens at the leaves.
+
+    Args:
+        tied: Whether reconstruction's output weights are the embedding table (paper) or a layer of their own (released
+            code).
+    """
+
+    tied: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveReconstructionOptions(NodeContrastOptions, ReconstructionOptions):
+    """Options of `ContrastiveReconstructionLoss`."""
+
+
 class ReconstructionLoss(nn.Module):
     """Recover every token of a sentence from its leaf's downward embedding.
 
@@ -62,15 +80,15 @@ class ReconstructionLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
-        tied: Whether the embedding table is the output weight (paper) or an own layer (released code).
-        decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
+        options: Options by keyword; see `ReconstructionOptions`.
     """
 
-    def __init__(self, model: SentenceTransformer, *, tied: bool = True, decomposition_dropout: float = 0.1) -> None:
+    @takes(ReconstructionOptions)
+    def __init__(self, model: SentenceTransformer, options: ReconstructionOptions) -> None:
         super().__init__()
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
-        self.index = LeafReconstruction(model, tied=tied)
+        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout)
+        self.index = LeafReconstruction(model, tied=options.tied)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean cross-entropy over leaf tokens, in nats."""
@@ -97,29 +115,18 @@ class ContrastiveReconstructionLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
-        temperature: Divides the cosines; default e^-0.2 = 0.8187.
-        repeats: What other nodes over the same tokens are; see `NodeContrastiveLoss`.
-        distance_decay: How little near nodes of a tree count as negatives; see `NodeContrastiveLoss`.
-        tied: Whether the embedding table is the output weight (StrAE paper) or an own layer (released code).
-        decomposition_dropout: Share of values dropped from decomposed embeddings in training (released code: 0.1).
+        options: Options by keyword; see `selfsent.losses.node_contrastive.NodeContrastOptions` and
+            `ReconstructionOptions`.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        temperature: float = RELEASED_TEMPERATURE,
-        repeats: Repeats = "negative",
-        distance_decay: float = 0.0,
-        tied: bool = True,
-        decomposition_dropout: float = 0.1,
-    ) -> None:
+    @takes(ContrastiveReconstructionOptions)
+    def __init__(self, model: SentenceTransformer, options: ContrastiveReconstructionOptions) -> None:
         super().__init__()
-        self.contrast = NodeContrast(temperature=temperature, repeats=repeats, distance_decay=distance_decay)
-        self.temperature = temperature
+        self.contrast = options.part(NodeContrast)
+        self.temperature = options.temperature
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=decomposition_dropout)
-        self.index = LeafReconstruction(model, tied=tied)
+        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout)
+        self.index = LeafReconstruction(model, tied=options.tied)
 
     def forward(
         self,
@@ -148,4 +155,4 @@ class ContrastiveReconstructionLoss(nn.Module):
 
 def embedding_table(model: nn.Module) -> Tensor:
     """The embedding table of a tree model, also where the trainer has wrapped it for several devices."""
-    return tree_encoder_of(getattr(model, "module", model)).embedding.weight
+    return composing_encoder_of(getattr(model, "module", model)).embedding.weight

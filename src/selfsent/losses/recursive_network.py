@@ -1,8 +1,8 @@
 """StrAE's objectives for the recursive networks before it, each with the decoder of its kind."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -13,9 +13,37 @@ from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE, STRAE_CITATIO
 from selfsent.losses.reconstruction import LeafReconstruction, embedding_table
 from selfsent.losses.tree_pass import NodeStates, TreePass
 from selfsent.modules.recursive_encoder import RecursiveEncoder
+from selfsent.options import Options, option, takes
 
 Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
 """All nodes contrasted, the leaves' tokens recovered, or half of each over internal nodes and leaves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecursiveObjectiveOptions(Options):
+    """What a recursive network is trained for.
+
+    Args:
+        objective: ``contrastive`` over all nodes, ``cross-entropy`` of the leaf tokens, or half of each over internal
+            nodes and leaves.
+        temperature: Divides cosines in the contrastive objective.
+        tied: Whether reconstruction's output weights are the embedding table, or a layer of their own.
+    """
+
+    objective: Objective = "contrastive"
+    temperature: float = option(RELEASED_TEMPERATURE, above=0)
+    tied: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecursiveNetworkOptions(RecursiveObjectiveOptions):
+    """Options of `RecursiveNetworkLoss`.
+
+    Args:
+        dropout: Share of values dropped from downward embeddings in training.
+    """
+
+    dropout: float = option(0.1, at_least=0, below=1)
 
 
 class RecursiveNetworkLoss(nn.Module):
@@ -32,36 +60,21 @@ class RecursiveNetworkLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.RecursiveEncoder`.
-        objective: Which objective.
-        temperature: Divides cosines in the contrastive objective.
-        tied: Whether the embedding table is the output weight, or a layer of its own.
-        dropout: Share of values dropped from downward embeddings in training.
+        options: Options by keyword; see `RecursiveNetworkOptions`.
 
     Raises:
         UserError: The model is another one, or a setting is out of range.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        objective: Objective = "contrastive",
-        temperature: float = RELEASED_TEMPERATURE,
-        tied: bool = True,
-        dropout: float = 0.1,
-    ) -> None:
+    @takes(RecursiveNetworkOptions)
+    def __init__(self, model: SentenceTransformer, options: RecursiveNetworkOptions) -> None:
         super().__init__()
-        if objective not in get_args(Objective):
-            raise UserError(f"objective={objective!r} is not known; it is one of {', '.join(get_args(Objective))}")
-        self.objective: Objective = objective
-        self.contrast = NodeContrast(temperature=temperature)
-        encoder = _encoder_of(model)
+        _require_recursive(model)
+        self.objective: Objective = options.objective
+        self.contrast = NodeContrast(temperature=options.temperature)
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=dropout)
-        decoder = encoder.new_decoder(dropout=dropout)
-        self.tree_pass.decoder = decoder  # pyright: ignore[reportAttributeAccessIssue] of another cell than its own
-        self.knows_roots = decoder.knows_roots
-        self.index = None if objective == "contrastive" else LeafReconstruction(model, tied=tied)
+        self.tree_pass = TreePass(model, decomposition_dropout=options.dropout)
+        self.index = None if options.objective == "contrastive" else LeafReconstruction(model, tied=options.tied)
 
     def forward(
         self,
@@ -81,7 +94,7 @@ class RecursiveNetworkLoss(nn.Module):
     def _contrasted(self, nodes: NodeStates) -> Tensor:
         """True for each node whose downward embedding depends on its sentence."""
         mask = torch.ones_like(nodes.is_leaf)
-        if not self.knows_roots:
+        if not self.tree_pass.decoder.knows_roots:
             mask[nodes.trees.roots[nodes.trees.roots >= 0]] = False
         return mask
 
@@ -98,11 +111,10 @@ class RecursiveNetworkLoss(nn.Module):
         return STRAE_CITATION
 
 
-def _encoder_of(model: SentenceTransformer) -> RecursiveEncoder:
+def _require_recursive(model: SentenceTransformer) -> None:
     first = model[0]
     if not isinstance(first, RecursiveEncoder):
         raise UserError(
             f"this objective needs a recursive network, and the first module here is {type(first).__name__};"
             " build one with `selfsent train tree-lstm` or put a selfsent.modules.RecursiveEncoder first"
         )
-    return first

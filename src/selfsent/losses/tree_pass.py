@@ -10,8 +10,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from selfsent.errors import UserError
-from selfsent.modules.tree_decoder import TreeDecoder
-from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.modules.tree_encoder import ComposingEncoder, TreeEncoder
 from selfsent.trees.arrays import TreeBatch
 
 
@@ -47,13 +46,7 @@ class TreePass(nn.Module):
 
     def __init__(self, model: SentenceTransformer, *, decomposition_dropout: float) -> None:
         super().__init__()
-        encoder = tree_encoder_of(model)
-        self.decoder = TreeDecoder(
-            encoder.channel_size,
-            cell=encoder.cell,
-            dropout=decomposition_dropout,
-            init=encoder.composition_init,
-        )
+        self.decoder: Any = composing_encoder_of(model).new_decoder(dropout=decomposition_dropout)
 
     def forward(self, model: nn.Module, sentence_features: Iterable[dict[str, Any]]) -> NodeStates:
         """Return the states of all nodes of all columns."""
@@ -71,6 +64,21 @@ class TreePass(nn.Module):
         is_leaf = torch.zeros(len(states.up), dtype=torch.bool, device=states.up.device)
         is_leaf[states.trees.leaf_nodes] = True
         return NodeStates(states.up, self.decoder(states), is_leaf, token_ids, states.trees)
+
+
+def composing_encoder_of(model: Any) -> ComposingEncoder:
+    """The encoder of a model that composes along trees.
+
+    Raises:
+        UserError: Its first module is something else.
+    """
+    first = model[0]
+    if not isinstance(first, ComposingEncoder):
+        raise UserError(
+            f"this objective needs a tree model, and the first module here is {type(first).__name__};"
+            " build one with `selfsent train self-strae` or put a selfsent.modules.TreeEncoder first"
+        )
+    return first
 
 
 def tree_encoder_of(model: Any) -> TreeEncoder:

@@ -32,7 +32,7 @@ from typing import Any
 
 from selfsent.losses import EntangledReconstructionLoss
 from selfsent.methods.method import Assembly, Ingredients, Method
-from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
+from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.composition import Cell
 
 
@@ -61,8 +61,8 @@ def training(config: BanyanConfig) -> dict[str, Any]:  # noqa: ARG001 every meth
 
 
 def build(config: BanyanConfig, assembly: Assembly) -> Ingredients:
-    """Put model and loss together; see `assemble_tree_model`."""
-    return assemble_tree_model(
+    """Put model and loss together; see `assemble_from_channels`."""
+    return assemble_from_channels(
         config,
         assembly,
         lambda model: EntangledReconstructionLoss(

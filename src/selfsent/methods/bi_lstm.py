@@ -31,7 +31,7 @@ from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_
 from selfsent.errors import UserError
 from selfsent.losses import SequenceReconstructionLoss
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
-from selfsent.methods.tree_model import TreeModelConfig, UsableTexts, released_training
+from selfsent.methods.tree_model import TextOptions, UsableTexts, released_training
 from selfsent.modules import TokenEmbeddings
 from selfsent.parsing.tree_texts import TreeTexts
 
@@ -41,7 +41,7 @@ _TEXTS_IN_VOCABULARY_REPORT = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiLstmConfig:
+class BiLstmConfig(TextOptions):
     """Options of ``bi-lstm``; those it shares with ``strae`` have its defaults.
 
     Args:
@@ -51,11 +51,6 @@ class BiLstmConfig:
         tied: Whether reconstruction's output weights are the embedding table.
         leaf_dropout: Share of values dropped from token embeddings.
         init_range: The table starts uniform in [-r, r].
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most.
-        lowercase: Whether a trained tokenizer lower-cases.
-        min_tokens: Shorter texts are not trained on.
-        max_tokens: Longer texts are not trained on.
     """
 
     dimension: int = 100
@@ -64,11 +59,6 @@ class BiLstmConfig:
     tied: bool = True
     leaf_dropout: float = 0.2
     init_range: float = 0.1
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
-    min_tokens: int = 4
-    max_tokens: int = 200
 
 
 def training(config: BiLstmConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -90,7 +80,7 @@ def build(config: BiLstmConfig, assembly: Assembly) -> Ingredients:
         else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
     )
     model = new_model(config, tokenizer, device=assembly.device)
-    usable = UsableTexts(texts, tokenizer, TreeModelConfig(min_tokens=config.min_tokens, max_tokens=config.max_tokens))
+    usable = UsableTexts(texts, tokenizer, config)
     dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
     dataset, heldout = split_for(assembly, dataset)
     report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))

@@ -30,7 +30,7 @@ Where we differ:
   what is under the node, so there is no bottleneck; the roots, which all have the same, are not contrasted.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -38,67 +38,26 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.losses import RecursiveNetworkLoss
-from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
-from selfsent.losses.recursive_network import Objective
+from selfsent.losses.recursive_network import RecursiveNetworkLoss, RecursiveObjectiveOptions
 from selfsent.methods.method import Assembly, Ingredients, Method
-from selfsent.methods.tree_model import TreeModelConfig, Unparsed, assemble_tree_model, released_training
+from selfsent.methods.tree_model import AnyTreeConfig, assemble_tree_model, encoder_options, released_training
 from selfsent.modules import RecursiveEncoder
-from selfsent.modules.recursive_encoder import Network
 from selfsent.modules.tree_finder import Structure
+from selfsent.modules.tree_options import Network, TreeOptions
+from selfsent.options import option
 from selfsent.parsing.given_trees import GivenTrees
-from selfsent.trees.split_depths import Binarisation
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecursiveNetworkConfig:
-    """Options of ``tree-lstm`` and ``iornn``; all but the first are those of ``strae``, with its defaults.
+class RecursiveNetworkConfig(RecursiveObjectiveOptions, AnyTreeConfig):
+    """Options of ``tree-lstm`` and ``iornn``; all but the size are those of ``strae``, with its defaults.
 
     Args:
         dimension: Values of an embedding (StrAE: 100).
-        structure: ``induced``, ``given`` with the sentences, or one that does not read them.
-        parses: A file that ``selfsent parse`` wrote, or a folder of them, where the structure is given.
-        unparsed: A text without a tree: ``stop``, ``skip`` it in training, or give it a structure that reads no words.
-        binarisation: Whether given constituents of several children are merged from the ``right`` or the ``left``.
-        objective: ``contrastive`` over all nodes, ``cross-entropy`` of the leaf tokens, or half of each over internal
-            nodes and leaves.
-        temperature: Divides cosines in the contrastive objective.
-        tied: Whether reconstruction's output weights are the embedding table.
-        leaf_dropout: Share of values dropped from leaf embeddings.
-        composition_dropout: The same for composed embeddings.
-        decomposition_dropout: The same for downward (outside) embeddings.
-        init_range: The table starts uniform in [-r, r].
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most.
-        lowercase: Whether a trained tokenizer lower-cases.
-        min_tokens: Shorter texts are not trained on.
-        max_tokens: Longer texts are not trained on.
     """
 
-    dimension: int = 100
+    dimension: int = option(100, at_least=1)
     structure: Structure = "balanced"
-    parses: str | None = None
-    unparsed: Unparsed = "stop"
-    binarisation: Binarisation = "right"
-    objective: Objective = "contrastive"
-    temperature: float = RELEASED_TEMPERATURE
-    tied: bool = True
-    leaf_dropout: float = 0.2
-    composition_dropout: float = 0.1
-    decomposition_dropout: float = 0.1
-    init_range: float = 0.1
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
-    min_tokens: int = 4
-    max_tokens: int = 200
-
-    def as_tree_model(self) -> TreeModelConfig:
-        """Give the options that every tree model has, with one channel of all values."""
-        shared = {field.name for field in fields(TreeModelConfig)} & {field.name for field in fields(self)}
-        return TreeModelConfig(
-            channels=1, channel_size=self.dimension, **{name: getattr(self, name) for name in shared}
-        )
 
 
 def training(config: RecursiveNetworkConfig) -> dict[str, Any]:
@@ -108,34 +67,16 @@ def training(config: RecursiveNetworkConfig) -> dict[str, Any]:
 
 def build(network: Network, config: RecursiveNetworkConfig, assembly: Assembly) -> Ingredients:
     """Put model and loss together; see `assemble_tree_model`."""
-    RecursiveEncoder.check_size(network, config.dimension)
 
-    def make_encoder(
-        _: TreeModelConfig, tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None
-    ) -> RecursiveEncoder:
-        return RecursiveEncoder(
-            tokenizer=tokenizer,
-            network=network,
-            dimension=config.dimension,
-            structure=config.structure,
-            parses=given.parses if given else None,
-            unparsed="stop" if config.unparsed == "skip" else config.unparsed,
-            binarisation=config.binarisation,
-            leaf_dropout=config.leaf_dropout,
-            composition_dropout=config.composition_dropout,
-            init_range=config.init_range,
-        )
+    def make_encoder(tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None) -> RecursiveEncoder:
+        settings = encoder_options(config, TreeOptions, given)
+        return RecursiveEncoder(tokenizer=tokenizer, network=network, dimension=config.dimension, **settings)
 
     def make_loss(model: SentenceTransformer) -> nn.Module:
-        return RecursiveNetworkLoss(
-            model,
-            objective=config.objective,
-            temperature=config.temperature,
-            tied=config.tied,
-            dropout=config.decomposition_dropout,
-        )
+        objective = asdict(config.part(RecursiveObjectiveOptions))
+        return RecursiveNetworkLoss(model, **objective, dropout=config.decomposition_dropout)
 
-    return assemble_tree_model(config.as_tree_model(), assembly, make_loss, make_encoder)
+    return assemble_tree_model(config, assembly, make_loss, make_encoder)
 
 
 def _method(name: Network, summary: str) -> Method:

@@ -13,7 +13,7 @@ the same without its B x K matrices          ``queue_softmax``                  
 ... with queues, ablations, all ranks        ``QueueComparison``                ``losses/queue_comparison.py``
 online and reference vectors                 ``CrossViewLoss``                  ``losses/cross_view.py``
 head h, three MLPs, in training only         ``StackedHead``                    ``modules/projection_head.py``
-EMA encoder (ablation)                       ``AveragedEncoder``                ``modules/averaged_encoder.py``
+EMA encoder (ablation)                       ``AveragedEncoder``                ``losses/cross_view.py``
 distillation L_SCT + L_CD                    ``CrossViewDistillationLoss``      ``losses/cross_view_distillation.py``
 vectors of the teacher                       ``teacher_vectors``                ``data/teacher_vectors.py``
 views: back-translation                      ``BackTranslation``                ``views/back_translation.py``
@@ -45,7 +45,7 @@ Where we differ:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -60,9 +60,12 @@ from selfsent.data.source import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.cross_view import CrossViewLoss, Head, Reference
-from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, Objective, require_same_width
-from selfsent.losses.queue_comparison import Comparison, Divergence, Enqueue, Queues, Reduction
+from selfsent.losses.cross_view import CrossViewLoss, CrossViewOptions
+from selfsent.losses.cross_view_distillation import (
+    CrossViewDistillationLoss,
+    CrossViewDistillationOptions,
+    require_same_width,
+)
 from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
@@ -89,24 +92,13 @@ _UNRELATED = ("premise", "sentence1")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SctConfig:
+class SctConfig(CrossViewOptions):
     """Options of ``sct``; the defaults are the paper's for BERT-Tiny.
+
+    Those of the objective are declared in `selfsent.losses.cross_view.CrossViewOptions`.
 
     Args:
         base: The language model to start from; ``--base`` overrides it.
-        temperature: tau_theta of the online distributions (Table 1: 0.04).
-        reference_temperature: tau_ref of the reference distributions (Table 1: 0.03).
-        queue_size: K, rows of a queue (Table 1: 131,072).
-        queues: ``two``, ``one``, ``frozen`` (random rows for ever) or ``none`` (the batch alone).
-        enqueue: Whether a batch enters its queue ``before`` it is compared (paper) or ``after`` (released code).
-        comparison: Of similarity ``distribution``s, or ``contrastive``.
-        cross_view: Whether a view is compared with the other one's reference, or with its own.
-        reference: Whether a second pass of the ``same`` weights gives the references (paper), the ``online`` pass
-            itself (faster), or a pass of the moving average ``ema``.
-        ema_decay: Share of the average kept a step (not stated).
-        divergence: ``kl`` or ``ce``; their gradients are equal.
-        head: The MLPs over the online vectors, in training only, or none.
-        reduction: ``mean`` of both directions (paper) or ``sum`` (released code).
         view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or of
             documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the paper).
         pooling: How token states become an embedding (``mean``).
@@ -118,18 +110,6 @@ class SctConfig:
     """
 
     base: str = "google/bert_uncased_L-2_H-128_A-2"
-    temperature: float = 0.04
-    reference_temperature: float = 0.03
-    queue_size: int = 131_072
-    queues: Queues = "two"
-    enqueue: Enqueue = "before"
-    comparison: Comparison = "distribution"
-    cross_view: bool = True
-    reference: Reference = "same"
-    ema_decay: float = 0.999
-    divergence: Divergence = "kl"
-    head: Head = "mlp"
-    reduction: Reduction = "mean"
     view: str = "repeat"
     pooling: PoolingName = "mean"
     max_seq_length: int = 128
@@ -140,20 +120,16 @@ class SctConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SctDistillConfig(SctConfig):
+class SctDistillConfig(SctConfig, CrossViewDistillationOptions):
     """Options of ``sct-distill``: those of ``sct``, and what concerns the teacher.
 
     Args:
         teacher: The model to learn from; ``--teacher`` overrides it (paper: SimCSE on BERT-large, mean pooling).
-        objective: ``joint`` with the self-supervised objective (paper), or distillation ``alone`` (released code).
-        share_queues: Whether the self-supervised objective is compared within the teacher's queues as well.
         bridge: ``auto`` adds a layer to the student where its width is not the teacher's; ``none`` refuses that.
         teacher_cache: Folder for the teacher's vectors; ``none`` takes one of the user's cache, named by content.
     """
 
     teacher: str = "princeton-nlp/unsup-simcse-bert-large-uncased"
-    objective: Objective = "joint"
-    share_queues: bool = False
     bridge: Bridge = "auto"
     teacher_cache: str | None = None
 
@@ -181,7 +157,7 @@ def build(config: SctConfig, assembly: Assembly) -> Ingredients:
     """
     columns = _view_columns(config, assembly.source)
     model = _student(config, assembly)
-    loss = CrossViewLoss(model, **_comparison(config))
+    loss = CrossViewLoss(model, **asdict(config.part(CrossViewOptions)))
     limit = training_limit(model, config.max_seq_length)
     if reads_documents(config):
         dataset, notes = document_dataset(config.view, assembly)
@@ -219,26 +195,12 @@ def build_distillation(config: SctDistillConfig, assembly: Assembly) -> Ingredie
     dataset = materialise(numbered, assembly.folder / "corpus.arrow", columns=[*columns, "label"])
     with preserved_random_state():
         vectors = _teacher_vectors(config, assembly, dataset.select_columns(list(columns)), teacher)
-    loss = CrossViewDistillationLoss(
-        student,
-        vectors.vectors,
-        objective=config.objective,
-        share_queues=config.share_queues,
-        **_comparison(config),
-    )
+    loss = CrossViewDistillationLoss(student, vectors.vectors, **asdict(config.part(CrossViewDistillationOptions)))
     dataset.set_transform(NumberedViews(columns, _transform(config, assembly, columns)))
     notes = [*rows.notes(), *_notes(config, columns, rows), _vectors_note(vectors)]
     if assembly.heldout_rows:
         notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
     return Ingredients(model=student, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
-
-
-def _comparison(config: SctConfig) -> dict[str, Any]:
-    """The options that are the loss's."""
-    names = ("temperature", "reference_temperature", "queue_size", "queues", "enqueue", "comparison", "cross_view")
-    return {
-        name: getattr(config, name) for name in (*names, "divergence", "reduction", "head", "reference", "ema_decay")
-    }
 
 
 def _student(config: SctConfig, assembly: Assembly) -> SentenceTransformer:

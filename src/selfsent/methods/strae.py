@@ -40,40 +40,32 @@ Where we differ:
 * The output weights of reconstruction are the embedding table (paper); the release has a layer of its own (``tied``).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
-from selfsent.losses.node_contrastive import RELEASED_TEMPERATURE
-from selfsent.losses.node_relations import Repeats
+from selfsent.losses.node_contrastive import NodeContrastiveOptions, NodeContrastOptions
+from selfsent.losses.reconstruction import ContrastiveReconstructionOptions, ReconstructionOptions
 from selfsent.methods.method import Assembly, Ingredients, Method
-from selfsent.methods.tree_model import TreeModelConfig, assemble_tree_model, released_training
+from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.tree_finder import Structure
 
 Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class StraeConfig(TreeModelConfig):
+class StraeConfig(TreeModelConfig, NodeContrastOptions):
     """Options of ``self-strae`` and ``strae`` beside those of every tree model; the papers' and the released code's.
 
     Args:
         objective: ``contrastive`` over all nodes, ``cross-entropy`` of the leaf tokens, or half of each over internal
             nodes and leaves.
-        temperature: Divides cosines in the contrastive objective (released code: e^-0.2).
-        repeats: Nodes over the same tokens as another: ``negative`` (paper), ``masked`` from the negatives, or
-            ``positive``.
-        distance_decay: A negative ``d`` edges away in the same tree weighs ``1 - distance_decay ** d``; 0 (paper)
-            weighs all alike.
     """
 
     objective: Objective = "contrastive"
-    temperature: float = RELEASED_TEMPERATURE
-    repeats: Repeats = "negative"
-    distance_decay: float = 0.0
 
 
 def training(config: StraeConfig) -> dict[str, Any]:
@@ -82,22 +74,16 @@ def training(config: StraeConfig) -> dict[str, Any]:
 
 
 def build(config: StraeConfig, assembly: Assembly) -> Ingredients:
-    """Put model and loss together; see `assemble_tree_model`."""
-    return assemble_tree_model(config, assembly, lambda model: _loss(config, model))
+    """Put model and loss together; see `assemble_from_channels`."""
+    return assemble_from_channels(config, assembly, lambda model: _loss(config, model))
 
 
 def _loss(config: StraeConfig, model: SentenceTransformer) -> nn.Module:
-    dropout = config.decomposition_dropout
-    contrast: dict[str, Any] = {
-        "temperature": config.temperature,
-        "repeats": config.repeats,
-        "distance_decay": config.distance_decay,
-    }
     if config.objective == "contrastive":
-        return NodeContrastiveLoss(model, **contrast, decomposition_dropout=dropout)
+        return NodeContrastiveLoss(model, **asdict(config.part(NodeContrastiveOptions)))
     if config.objective == "cross-entropy":
-        return ReconstructionLoss(model, tied=config.tied, decomposition_dropout=dropout)
-    return ContrastiveReconstructionLoss(model, **contrast, tied=config.tied, decomposition_dropout=dropout)
+        return ReconstructionLoss(model, **asdict(config.part(ReconstructionOptions)))
+    return ContrastiveReconstructionLoss(model, **asdict(config.part(ContrastiveReconstructionOptions)))
 
 
 SELF_STRAE = Method(

@@ -1,10 +1,10 @@
 """What methods that train a tree model from scratch share: its options, its texts and tokenizer, its assembly."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sentence_transformers import SentenceTransformer
 from torch import nn
@@ -13,18 +13,16 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.data.arrow_file import materialise
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
+from selfsent.losses.reconstruction import ReconstructionOptions
 from selfsent.methods.method import Assembly, Ingredients, split_for
-from selfsent.methods.table_start import TableInit, start_table
+from selfsent.methods.table_start import TableOptions, start_table
 from selfsent.modules import TreeEncoder
-from selfsent.modules.composition import Cell, CellInit
-from selfsent.modules.neighbour_context import Context
-from selfsent.modules.tree_finder import Inducer, Structure
+from selfsent.modules.tree_encoder import ComposingEncoder
+from selfsent.modules.tree_options import ChannelTreeOptions, TreeOptions
+from selfsent.options import Options
 from selfsent.parsing.given_trees import GivenTrees
 from selfsent.parsing.parse_file import is_parse_file
 from selfsent.parsing.tree_texts import TreeTexts
-from selfsent.trees.split_depths import Binarisation
-
-Unparsed = Literal["stop", "skip", "balanced", "right", "left", "random"]
 
 _TEXTS_A_BATCH = 1000
 _TEXTS_IN_VOCABULARY_REPORT = 5000
@@ -33,36 +31,10 @@ _WRITTEN_TREES = ("(S (NP (D the) (N cat)) (V sleeps))", "(S (NP (D a) (N dog)) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TreeModelConfig:
-    """Options of every method that trains a tree model; the defaults are those of StrAE's papers and released code.
+class TextOptions(Options):
+    """Which texts a model from scratch is trained on, and its tokenizer; the defaults are those of the released code.
 
     Args:
-        structure: ``induced`` (Self-StrAE), ``given`` with the sentences, or one that does not read them.
-        inducer: How an induced structure is searched: ``greedy`` (paper), ``beam`` or ``chart``.
-        beam_size: States the beam keeps, or trees the chart keeps of a span.
-        parses: Where the structure is given: a file that ``selfsent parse`` wrote, or a folder of them (then texts of
-            evaluation find their trees too). Default: the source itself, where it is such a file.
-        unparsed: A text without a tree: ``stop``, ``skip`` it in training, or give it a structure that reads no words.
-        binarisation: Whether given constituents of several children are merged from the ``right`` or the ``left``.
-        context: ``none`` (paper), or ``neighbours``: their mean is added to each leaf before composition.
-        channels: K (EMNLP 2023: 10).
-        channel_size: U (EMNLP 2023: 10).
-        cell: ``affine`` (StrAE; ``4U^2 + 3U`` weights with decomposition) or ``diagonal`` (Banyan; ``7U``).
-        tied: Whether reconstruction's output weights are the embedding table.
-        leaf_dropout: Share of values dropped from leaf embeddings (released code: 0.2).
-        composition_dropout: The same for composed embeddings (released code: 0.1).
-        decomposition_dropout: The same for decomposed embeddings (released code: 0.1).
-        init_range: The table starts uniform in [-r, r] (released code: 0.1).
-        table_init: Where the table starts: ``uniform`` (papers), or with vectors added that say which tokens stand near
-            each other (``cooccurrence``) or in the same passages (``lsa``); not in the papers, better on STS-B dev.
-        window: How near, in tokens, is near to ``cooccurrence``; default: in the same text.
-        texts_a_passage: How many texts in a row are one passage to ``lsa``; 1 unless neighbours belong together.
-        spelling: Whether tokens spelt alike start alike, by vectors of their character n-grams added to the table; not
-            in the papers, better on STS-B dev.
-        frequency_weight: a; where above 0 the leaf of a token of share p of the corpus is weighed by ``a / (a + p)``;
-            not in the papers, much better on STS-B dev; 0.001 is usual.
-        composition_init: How cells start: ``uniform`` (released code), or at the ``sum`` of the children and copies of
-            the parent, which is not in the papers and much better on STS-B dev.
         tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
         vocab_size: Pieces of a trained tokenizer, at most (released code: 25,000).
         lowercase: Whether a trained tokenizer lower-cases.
@@ -70,32 +42,21 @@ class TreeModelConfig:
         max_tokens: Longer texts are not trained on (released code: 200).
     """
 
-    structure: Structure = "induced"
-    inducer: Inducer = "greedy"
-    beam_size: int = 4
-    parses: str | None = None
-    unparsed: Unparsed = "stop"
-    binarisation: Binarisation = "right"
-    context: Context = "none"
-    channels: int = 10
-    channel_size: int = 10
-    cell: Cell = "affine"
-    tied: bool = True
-    leaf_dropout: float = 0.2
-    composition_dropout: float = 0.1
-    decomposition_dropout: float = 0.1
-    init_range: float = 0.1
-    table_init: TableInit = "uniform"
-    window: int | None = None
-    texts_a_passage: int = 1
-    spelling: bool = False
-    frequency_weight: float = 0.0
-    composition_init: CellInit = "uniform"
     tokenizer: str | None = None
     vocab_size: int = 25_000
     lowercase: bool = True
     min_tokens: int = 4
     max_tokens: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyTreeConfig(TextOptions, ReconstructionOptions, TreeOptions):
+    """Options of every method that trains a model of trees from scratch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeModelConfig(TableOptions, AnyTreeConfig, ChannelTreeOptions):
+    """Options of every method that trains a `selfsent.modules.TreeEncoder`; the defaults are StrAE's."""
 
 
 def released_training(*, is_contrastive: bool) -> dict[str, Any]:
@@ -116,39 +77,42 @@ def released_training(*, is_contrastive: bool) -> dict[str, Any]:
     }
 
 
-MakeEncoder = Callable[[TreeModelConfig, PreTrainedTokenizerBase, GivenTrees | None], TreeEncoder]
-"""Makes the new encoder of a configuration, with its tokenizer and where given trees come from."""
+MakeEncoder = Callable[[PreTrainedTokenizerBase, GivenTrees | None], ComposingEncoder]
+"""Makes the new encoder of a configuration from its tokenizer and from where given trees come."""
 
 
-def new_tree_encoder(
-    config: TreeModelConfig, tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None
-) -> TreeEncoder:
-    """Make the encoder of a configuration."""
-    return TreeEncoder(
-        tokenizer=tokenizer,
-        channels=config.channels,
-        channel_size=config.channel_size,
-        cell=config.cell,
-        structure=config.structure,
-        inducer=config.inducer,
-        beam_size=config.beam_size,
-        parses=given.parses if given else None,
-        unparsed="stop" if config.unparsed == "skip" else config.unparsed,
-        binarisation=config.binarisation,
-        context=config.context,
-        frequency_weight=config.frequency_weight,
-        leaf_dropout=config.leaf_dropout,
-        composition_dropout=config.composition_dropout,
-        init_range=config.init_range,
-        composition_init=config.composition_init,
-    )
+def encoder_options(config: AnyTreeConfig, kind: type[TreeOptions], given: GivenTrees | None) -> dict[str, Any]:
+    """Give the options of an encoder by name, with the place of its given trees.
+
+    Args:
+        config: The options of the method.
+        kind: The options that encoder and method share.
+        given: Where given trees come from.
+    """
+    unparsed = "stop" if config.unparsed == "skip" else config.unparsed
+    return asdict(config.part(kind)) | {"parses": given.parses if given else None, "unparsed": unparsed}
+
+
+def assemble_from_channels(
+    config: TreeModelConfig, assembly: Assembly, make_loss: Callable[[SentenceTransformer], nn.Module]
+) -> Ingredients:
+    """Put a `selfsent.modules.TreeEncoder` and its loss together; see `assemble_tree_model`."""
+
+    def make_encoder(tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None) -> TreeEncoder:
+        return TreeEncoder(tokenizer=tokenizer, **encoder_options(config, ChannelTreeOptions, given))
+
+    def start(encoder: ComposingEncoder, texts: Iterable[str]) -> None:
+        start_table(encoder, texts, config.part(TableOptions))
+
+    return assemble_tree_model(config, assembly, make_loss, make_encoder, start)
 
 
 def assemble_tree_model(
-    config: TreeModelConfig,
+    config: AnyTreeConfig,
     assembly: Assembly,
     make_loss: Callable[[SentenceTransformer], nn.Module],
-    make_encoder: MakeEncoder = new_tree_encoder,
+    make_encoder: MakeEncoder,
+    start: Callable[[ComposingEncoder, Iterable[str]], None] | None = None,
 ) -> Ingredients:
     """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
 
@@ -156,7 +120,8 @@ def assemble_tree_model(
         config: The options.
         assembly: Source and place of the run.
         make_loss: Makes the objective over the new model.
-        make_encoder: Makes the encoder, where its cells are of another kind.
+        make_encoder: Makes the encoder.
+        start: Starts the encoder's table at what a count of the texts knows.
 
     Raises:
         UserError: An option is out of range, a base model was named, or no text is of a usable length.
@@ -170,20 +135,14 @@ def assemble_tree_model(
         if config.tokenizer
         else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
     )
-    encoder = make_encoder(config, tokenizer, given)
-    start_table(
-        encoder,
-        texts.plain(),
-        table_init=config.table_init,
-        window=config.window,
-        texts_a_passage=config.texts_a_passage,
-        spelling=config.spelling,
-    )
+    encoder = make_encoder(tokenizer, given)
+    if start is not None:
+        start(encoder, texts.plain())
     model = SentenceTransformer(modules=[encoder], device=assembly.device)
     if given:
         model.model_card_data.usage_examples = list(_WRITTEN_TREES)
     loss = make_loss(model)
-    usable = UsableTexts(texts, tokenizer, config)
+    usable = UsableTexts(texts, tokenizer, config, unparsed=config.unparsed)
     dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
     dataset, heldout = split_for(assembly, dataset)
     report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))
@@ -199,7 +158,7 @@ def assemble_tree_model(
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
 
 
-def _given_trees(config: TreeModelConfig, assembly: Assembly) -> GivenTrees | None:
+def _given_trees(config: AnyTreeConfig, assembly: Assembly) -> GivenTrees | None:
     """Where the trees come from, if the structure is given: the file named, or the source if it is one of parses."""
     if config.structure != "given":
         return None
@@ -216,13 +175,14 @@ class UsableTexts:
         texts: The texts of the source; of rows with several texts every text counts.
         tokenizer: The model's.
         config: Holds the bounds.
+        unparsed: What a text without a tree gets.
 
     Raises:
         UserError: After a pass that found no usable text.
     """
 
-    def __init__(self, texts: TreeTexts, tokenizer: Any, config: TreeModelConfig) -> None:
-        self.texts, self.tokenizer, self.config = texts, tokenizer, config
+    def __init__(self, texts: TreeTexts, tokenizer: Any, config: TextOptions, *, unparsed: str = "stop") -> None:
+        self.texts, self.tokenizer, self.config, self.unparsed = texts, tokenizer, config, unparsed
         self.num_kept = self.num_short = self.num_long = self.num_tokens = 0
 
     def __iter__(self) -> Iterator[dict[str, str]]:
@@ -251,5 +211,5 @@ class UsableTexts:
         )
         if not self.texts.num_unparsed:
             return note
-        what = "left out" if self.texts.skip_unparsed else f"given a {self.config.unparsed} tree"
+        what = "left out" if self.texts.skip_unparsed else f"given a {self.unparsed} tree"
         return f"{note}; {self.texts.num_unparsed:,} texts without a tree {what}"

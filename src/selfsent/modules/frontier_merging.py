@@ -1,4 +1,4 @@
-"""Greedy merging for any cell: the two neighbours that are most alike become one, until one is left."""
+"""Greedy merging for cells that are not affine: the two neighbours that are most alike become one, to the root."""
 
 import numpy as np
 import torch
@@ -6,9 +6,56 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from selfsent.modules.composition import Composition
+from selfsent.modules.tree_finder import SearchOptions
 from selfsent.trees.arrays import IntArray, TreeBatch
+from selfsent.trees.entangled import EntangledTrees
 
 _NEVER = -torch.inf
+
+
+class GatedComposition(Composition):
+    """A composition of states that are not affine in their children; a state's first values are its embedding.
+
+    Args:
+        dimension: D, values of an embedding.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.dimension = dimension
+
+    def induce(
+        self,
+        leaves: Float[Tensor, "L S"],
+        num_tokens: IntArray,
+        noise: Float[Tensor, "I D"] | None,  # noqa: ARG002 embeddings are compared without it
+        search: SearchOptions,  # noqa: ARG002 the most similar neighbours merge
+    ) -> tuple[TreeBatch, None]:
+        """Merge the most similar neighbours, compared without noise; see `Composition.induce`."""
+        return merge_most_similar(leaves, num_tokens, self, dimension=self.dimension), None
+
+    def upward(
+        self,
+        leaves: Float[Tensor, "L S"],
+        trees: TreeBatch,
+        noise: Float[Tensor, "I D"] | None = None,
+        known: Float[Tensor, "N D"] | None = None,
+    ) -> Float[Tensor, "N D"]:
+        """Compose every internal node, and return the embeddings alone; see `Composition.upward`."""
+        return super().upward(leaves, trees, self._on_states(noise, leaves), known)[:, : self.dimension]
+
+    def upward_entangled(
+        self, leaves: Float[Tensor, "L S"], graph: EntangledTrees, noise: Float[Tensor, "I D"] | None = None
+    ) -> Float[Tensor, "M D"]:
+        """Compose every node once, and return the embeddings alone; see `Composition.upward_entangled`."""
+        return super().upward_entangled(leaves, graph, self._on_states(noise, leaves))[:, : self.dimension]
+
+    def _on_states(self, noise: Tensor | None, leaves: Tensor) -> Tensor | None:
+        """Widen noise to states: what a state holds beside its embedding loses nothing."""
+        if noise is None:
+            return None
+        return torch.cat([noise, noise.new_ones(len(noise), leaves.shape[1] - self.dimension)], dim=1)
 
 
 @torch.no_grad()

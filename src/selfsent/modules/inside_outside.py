@@ -10,21 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.kernels.outside_pass import outside
-from selfsent.modules.tree_encoder import TreeStates
+from selfsent.modules.frontier_merging import GatedComposition
+from selfsent.modules.tree_states import TreeStates
 
 
-class InsideLeaf(nn.Module):
-    """Take token embeddings for the inside embeddings of leaves, as they are."""
-
-    def reset_parameters(self) -> None:
-        """Do nothing: there is no weight."""
-
-    def forward(self, tokens: Float[Tensor, "L D"]) -> Float[Tensor, "L D"]:
-        """Return them."""
-        return tokens
-
-
-class InsideComposition(nn.Module):
+class InsideComposition(GatedComposition):
     """Compose two children into their parent: ``tanh([left right] W + b)``.
 
     Source: Le & Zuidema, EMNLP 2014, Section 3, the inside representation; tanh for f.
@@ -34,7 +24,7 @@ class InsideComposition(nn.Module):
     """
 
     def __init__(self, dimension: int) -> None:
-        super().__init__()
+        super().__init__(dimension)
         self.linear = nn.Linear(2 * dimension, dimension)
 
     def reset_parameters(self) -> None:

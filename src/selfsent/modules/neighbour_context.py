@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from selfsent.trees.arrays import IntArray
+from selfsent.trees.tree import IntArray
 
 Context = Literal["none", "neighbours"]
 """What a leaf knows of its sentence before composition: nothing, as in the paper, or the mean of its neighbours."""

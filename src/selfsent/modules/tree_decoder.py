@@ -5,10 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.kernels.affine_passes import affine_downward, serves
-from selfsent.kernels.passes import downward
 from selfsent.modules.composition import Cell, CellInit, decomposition_of
-from selfsent.modules.tree_encoder import TreeStates
+from selfsent.modules.tree_states import TreeStates
 
 
 class TreeDecoder(nn.Module):
@@ -28,6 +26,9 @@ class TreeDecoder(nn.Module):
         UserError: The dropout is outside its range.
     """
 
+    knows_roots = True
+    """Whether a root's downward embedding depends on its sentence."""
+
     def __init__(
         self, channel_size: int, *, cell: Cell = "affine", dropout: float = 0.1, init: CellInit = "uniform"
     ) -> None:
@@ -44,6 +45,4 @@ class TreeDecoder(nn.Module):
         trees, up = states.trees, states.up
         noise = functional.dropout(up.new_ones(up.shape), self.dropout) if self.training and self.dropout else None
         roots = up[trees.roots[trees.roots >= 0]]
-        if serves(up, self.decomposition.linear):
-            return affine_downward(roots, trees, self.decomposition.linear, noise)
-        return downward(roots, trees, self.decomposition, noise)
+        return self.decomposition.downward(roots, trees, noise)

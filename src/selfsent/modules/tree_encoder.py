@@ -1,10 +1,11 @@
 """The encoder of a tree autoencoder, as an input module of the host: strings in, one embedding a node out."""
 
-import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,168 +15,114 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.errors import UserError
-from selfsent.kernels.affine_passes import affine_upward, is_compiled_for, serves
-from selfsent.kernels.diagonal_passes import diagonal_upward
-from selfsent.kernels.passes import upward
-from selfsent.modules.composition import Cell, CellInit, DiagonalComposition, composition_of
-from selfsent.modules.neighbour_context import Context, with_neighbours
+from selfsent.modules.composition import Composition, PlainLeaf, composition_of
+from selfsent.modules.leaf_sums import adds_children, in_rows, summed_features
+from selfsent.modules.neighbour_context import with_neighbours
 from selfsent.modules.tokenized_input import TokenizedInput
-from selfsent.modules.tree_finder import STRUCTURES, Inducer, Structure, TreeFinder, content_seeds
+from selfsent.modules.tree_decoder import TreeDecoder
+from selfsent.modules.tree_finder import STRUCTURES, SearchOptions, Structure, content_seeds, stated_trees
+from selfsent.modules.tree_options import RecursiveEncoderOptions, TreeEncoderOptions
+from selfsent.modules.tree_states import EntangledStates, TreeStates
 from selfsent.modules.weighted_embedding import embedding_of
-from selfsent.parsing.given_trees import GivenTrees, Unparsed, one_word
+from selfsent.options import names_of, takes_only
+from selfsent.parsing.given_trees import GivenTrees, one_word
 from selfsent.parsing.parsed_text import ParsedText
-from selfsent.trees.arrays import IntArray, Tree, TreeBatch
+from selfsent.trees.arrays import IntArray, TreeBatch
 from selfsent.trees.branching import branching_statistics
-from selfsent.trees.entangled import EntangledTrees, entangle
-from selfsent.trees.split_depths import Binarisation
+from selfsent.trees.entangled import entangle
 
-__all__ = ["STRUCTURES", "EntangledStates", "Structure", "TreeEncoder", "TreeStates"]
-
-
-@dataclass(frozen=True)
-class TreeStates:
-    """The trees of a batch and the upward embedding of every node, ``(N, D)``; item ``i`` is sentence ``i`` alone."""
-
-    trees: TreeBatch
-    up: Float[Tensor, "N D"]
-
-    def __len__(self) -> int:
-        return len(self.trees)
-
-    def __getitem__(self, index: int) -> tuple[Tree, Tensor]:
-        index = range(len(self))[index]
-        return self.trees[index], self.up[self.trees.offsets[index] : self.trees.offsets[index + 1]]
+__all__ = ["STRUCTURES", "ComposingEncoder", "EntangledStates", "Structure", "TreeEncoder", "TreeStates"]
 
 
-@dataclass(frozen=True)
-class EntangledStates:
-    """The entangled trees of a batch and the upward embedding of every node of their graph, ``(M, D)``."""
-
-    graph: EntangledTrees
-    up: Float[Tensor, "M D"]
-
-
-class TreeEncoder(TokenizedInput):
-    """Embed the tokens of a sentence, find a binary tree over them, and compose it up to the root.
+class ComposingEncoder(TokenizedInput):
+    """Embed the tokens of a sentence, find a binary tree over them, and compose it up to the root with a cell.
 
     The root's embedding is the sentence's. A sentence is treated alone: its order in the batch, its batch mates and the
-    padding never change its embedding. A text without tokens has the zero vector.
-
-    Source: Opper et al., EMNLP 2023 (StrAE and Self-StrAE), Sections 3 and 4; initialisation range and dropout rates
-    from the authors' released code.
-    Differs: padding is masked (the release keeps a row of -inf in the table).
+    padding never change its embedding. A text without tokens has the zero vector. A node's state may be longer than its
+    embedding, which are its first D values.
 
     Args:
         tokenizer: Turns strings into token ids, without special tokens.
-        channels: K, channels of an embedding (paper: 10, with U = 10).
-        channel_size: U, values a channel; the embedding has ``K * U`` values.
-        cell: How two children become a parent: ``affine`` (StrAE, ``2U^2 + U`` weights), ``diagonal`` (Banyan, ``3U``).
-        structure: ``induced`` finds the tree by similarities; ``given`` takes it from where ``parses`` says; the others
-            build a fixed or a random tree.
-        inducer: How an induced structure is searched; the papers' is ``greedy``.
-        beam_size: States that the inducer ``beam`` keeps, or trees that ``chart`` keeps of every span.
-        parses: A parse file, or a folder of them, with the trees of the texts where the structure is given. A text may
-            also be written as a bracketed tree, and a text of one word needs none.
-        unparsed: What a text without a tree gets where the structure is given.
-        binarisation: How a given constituent of several children is merged.
-        context: What a leaf knows of its neighbours before composition; in the papers nothing.
-        frequency_weight: a; where above 0, frequent tokens count less (`FrequencyWeightedEmbedding`).
-        leaf_dropout: Share of values dropped from leaf embeddings in training, in [0, 1).
-        composition_dropout: Share of values dropped from each composed embedding in training, in [0, 1).
-        init_range: r; the table starts uniform in [-r, r].
-        composition_init: How the cell starts: ``uniform`` (released code), or at the ``sum`` of the children.
-        max_seq_length: Tokens kept of a text; ``None`` keeps all.
-
-    Raises:
-        UserError: A setting is outside its range.
+        options: Options of the encoder, saved as its ``config.json``.
+        embedding: Table of token embeddings, ``(V, D)``.
+        leaf: Turns token embeddings into states of leaves.
+        composition: The cell.
+        search: How an induced structure is searched.
     """
 
     described_as = "tree encoder"
 
-    config_keys: list[str] = [  # noqa: RUF012 the host's own declaration
-        "channels",
-        "channel_size",
-        "cell",
-        "structure",
-        "inducer",
-        "beam_size",
-        "parses",
-        "unparsed",
-        "binarisation",
-        "context",
-        "frequency_weight",
-        "leaf_dropout",
-        "composition_dropout",
-        "init_range",
-        "composition_init",
-        "max_seq_length",
-    ]
-
     def __init__(
         self,
-        *,
         tokenizer: PreTrainedTokenizerBase,
-        channels: int = 10,
-        channel_size: int = 10,
-        cell: Cell = "affine",
-        structure: Structure = "induced",
-        inducer: Inducer = "greedy",
-        beam_size: int = 4,
-        parses: str | None = None,
-        unparsed: Unparsed = "stop",
-        binarisation: Binarisation = "right",
-        context: Context = "none",
-        frequency_weight: float = 0.0,
-        leaf_dropout: float = 0.2,
-        composition_dropout: float = 0.1,
-        init_range: float = 0.1,
-        composition_init: CellInit = "uniform",
-        max_seq_length: int | None = None,
+        options: TreeEncoderOptions | RecursiveEncoderOptions,
+        *,
+        embedding: nn.Embedding,
+        leaf: nn.Module,
+        composition: Composition,
+        search: SearchOptions,
     ) -> None:
         super().__init__()
         self.tokenizer: PreTrainedTokenizerBase = tokenizer  # pyright: ignore[reportIncompatibleVariableOverride] narrowed
-        self.channels = channels
-        self.channel_size = channel_size
-        self.cell: Cell = cell
-        self.structure: Structure = structure
-        self.inducer: Inducer = inducer
-        self.beam_size = beam_size
-        self.given = GivenTrees(parses, unparsed=unparsed)
-        self.binarisation: Binarisation = binarisation
-        self.context: Context = context
-        self.frequency_weight = frequency_weight
-        self.leaf_dropout = leaf_dropout
-        self.composition_dropout = composition_dropout
-        self.init_range = init_range
-        self.composition_init: CellInit = composition_init
-        self.max_seq_length = max_seq_length
-        self._check_settings()
-        self.embedding = embedding_of(len(tokenizer), channels * channel_size, frequency_weight=frequency_weight)
-        self.composition = composition_of(cell, channel_size, init=composition_init)
+        self.options = options
+        self.given = GivenTrees(options.parses, unparsed=options.unparsed)
+        self.embedding = embedding
+        self.leaf = leaf
+        self.composition = composition
+        self.search = search
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew: the table uniform in [-r, r], the composition as ``composition_init`` says."""
-        nn.init.uniform_(self.embedding.weight, -self.init_range, self.init_range)
-        self.composition.reset_parameters()
+        """Start anew: the table uniform in [-r, r], the cells as they start."""
+        nn.init.uniform_(self.embedding.weight, -self.options.init_range, self.options.init_range)
+        cells: list[Any] = [self.leaf, self.composition]
+        for cell in cells:
+            cell.reset_parameters()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Give the options, as ``config.json`` holds them."""
+        return asdict(self.options)
+
+    @property
+    def structure(self) -> Structure:
+        """Which tree stands over a sentence."""
+        return self.options.structure
 
     @property
     def parses(self) -> str | None:
         """The parse file that trees are taken from where the structure is given."""
-        return self.given.parses
+        return self.options.parses
 
     @parses.setter
     def parses(self, path: str | None) -> None:
-        self.given = GivenTrees(path, unparsed=self.given.unparsed)
+        self.options = replace(self.options, parses=path)
+        self.given = GivenTrees(path, unparsed=self.options.unparsed)
 
     @property
-    def unparsed(self) -> Unparsed:
-        """What a text without a tree gets where the structure is given."""
-        return self.given.unparsed
+    def max_seq_length(self) -> int | None:
+        """Tokens kept of a text; ``None`` keeps all."""
+        return self.options.max_seq_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, num_tokens: int | None) -> None:
+        self.options = replace(self.options, max_seq_length=num_tokens)
+
+    @abstractmethod
+    def new_decoder(self, *, dropout: float) -> nn.Module:
+        """Make the decoder of this encoder's cell, from `TreeStates` to the downward embeddings of all nodes.
+
+        Args:
+            dropout: Share of values dropped from each downward embedding in training, in [0, 1).
+        """
+
+    @property
+    def adds_leaves(self) -> bool:
+        """Whether an embedding is the sum of its token embeddings, whatever the tree."""
+        return False
 
     def get_embedding_dimension(self) -> int:
-        """Values of an embedding: channels times channel size."""
-        return self.channels * self.channel_size
+        """Values of an embedding."""
+        return self.embedding.embedding_dim
 
     def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only
         """Turn texts into ``input_ids`` and ``attention_mask``, both ``(B, T)`` and padded to the longest.
@@ -248,23 +195,25 @@ class TreeEncoder(TokenizedInput):
         """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`).
 
         Where features hold ``entangled``, ``trees`` are the `EntangledStates` of the batch, and nothing else is added.
+        Where no gradient is wanted and the cell adds its children, trees are found when somebody asks for them.
         """
         mask = features["attention_mask"].bool()
-        places = mask.flatten().nonzero().squeeze(1)
-        token_ids = features["input_ids"].flatten()[places]
+        token_ids = features["input_ids"][mask]
         num_tokens = mask.sum(dim=1).cpu().numpy()
         seeds = content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
         depths = features.get("split_depths") if self.structure == "given" else None
         gaps = None if depths is None else _gaps(depths, num_tokens)
         if features.get("entangled"):
             return {**features, "trees": self.compose_entangled(token_ids, num_tokens, seeds, gaps)}
-        leaves = functional.dropout(self.embedding(token_ids), self.leaf_dropout, self.training)
+        if not (self.training or torch.is_grad_enabled()) and self.adds_leaves:
+            find = partial(self.compose, num_tokens=num_tokens, seeds=seeds, split_depths=gaps)
+            return summed_features(features, self.embedding, token_ids, num_tokens, find)
+        leaves = functional.dropout(self.embedding(token_ids), self.options.leaf_dropout, self.training)
         states = self.compose(leaves, num_tokens, seeds, gaps)
         roots = states.trees.roots.to(leaves.device)
         is_empty = (roots < 0)[:, None]
         features["trees"] = states
-        rows = leaves.new_zeros(mask.numel(), leaves.shape[1]).index_copy_(0, places, leaves)
-        features["token_embeddings"] = rows.unflatten(0, mask.shape)
+        features["token_embeddings"] = in_rows(leaves, mask)
         if len(states.up):
             features["sentence_embedding"] = states.up[roots].masked_fill(is_empty, 0.0)
         else:
@@ -289,18 +238,35 @@ class TreeEncoder(TokenizedInput):
         Returns:
             Trees and upward embeddings; gradients reach the leaves and the composition where they are recorded.
         """
-        if self.context == "neighbours":
-            leaves = with_neighbours(leaves, num_tokens)
+        states = self._leaf_states(leaves, num_tokens)
         noise = self._composition_noise(leaves, int(np.maximum(num_tokens - 1, 0).sum()))
-        linear = self.composition.linear
-        trees, up = self._finder().find(
-            leaves, num_tokens, linear, noise=noise, seeds=seeds or num_tokens.tolist(), split_depths=split_depths
+        trees, up = self._trees(states, num_tokens, noise, seeds, split_depths)
+        return TreeStates(trees, self.composition.upward(states, trees, noise, up))
+
+    def _leaf_states(self, leaves: Float[Tensor, "L D"], num_tokens: IntArray) -> Float[Tensor, "L S"]:  # noqa: ARG002 for encoders that look at neighbours
+        """Turn token embeddings into states of leaves."""
+        with torch.autocast(leaves.device.type, enabled=False):
+            return self.leaf(leaves)
+
+    def _trees(
+        self,
+        states: Float[Tensor, "L S"],
+        num_tokens: IntArray,
+        noise: Float[Tensor, "I D"] | None,
+        seeds: Sequence[int] | None,
+        split_depths: IntArray | None,
+    ) -> tuple[TreeBatch, Float[Tensor, "N D"] | None]:
+        """Find the trees; and the upward embeddings, where that has computed them."""
+        if self.structure == "induced":
+            return self.composition.induce(states, num_tokens, noise, self.search)
+        trees = stated_trees(
+            self.structure,
+            num_tokens,
+            binarisation=self.options.binarisation,
+            seeds=seeds or num_tokens.tolist(),
+            split_depths=split_depths,
         )
-        if up is not None and not torch.is_grad_enabled():
-            return TreeStates(trees, up)
-        if serves(leaves, linear):
-            return TreeStates(trees, affine_upward(leaves, trees, linear, noise, up))
-        return TreeStates(trees, upward(leaves, trees, self.composition, noise))
+        return trees, None
 
     def compose_entangled(
         self,
@@ -321,34 +287,14 @@ class TreeEncoder(TokenizedInput):
             seeds: As in `compose`.
             split_depths: As in `compose`.
         """
-        if self.context != "none":
-            raise UserError(
-                f"entangled trees share their leaves, which context={self.context} would set apart; drop it"
-            )
         distinct, places = token_ids.unique(return_inverse=True)
-        leaves = functional.dropout(self.embedding(distinct), self.leaf_dropout, self.training)
+        leaves = functional.dropout(self.embedding(distinct), self.options.leaf_dropout, self.training)
+        states = self.leaf(leaves)
         with torch.no_grad():
-            trees, _ = self._finder().find(
-                leaves[places],
-                num_tokens,
-                self.composition.linear,
-                noise=None,
-                seeds=seeds or num_tokens.tolist(),
-                split_depths=split_depths,
-            )
+            trees, _ = self._trees(states[places], num_tokens, None, seeds, split_depths)
         graph = entangle(trees, token_ids.cpu().numpy())
         noise = self._composition_noise(leaves, len(graph.left))
-        if is_compiled_for(leaves) and isinstance(self.composition, DiagonalComposition):
-            return EntangledStates(graph, diagonal_upward(leaves, graph, *self.composition.over(self.channels), noise))
-        return EntangledStates(graph, upward(leaves, graph, self.composition, noise))
-
-    def _finder(self) -> TreeFinder:
-        return TreeFinder(
-            structure=self.structure,
-            inducer=self.inducer,
-            beam_size=self.beam_size,
-            binarisation=self.binarisation,
-        )
+        return EntangledStates(graph, self.composition.upward_entangled(states, graph, noise))
 
     def word_trees(self, sentences: Sequence[Sequence[str]]) -> list[tuple[IntArray, IntArray]]:
         """Find the trees over whole words: the pieces of a word are composed first, then the words.
@@ -394,31 +340,81 @@ class TreeEncoder(TokenizedInput):
         self.train(was_training)
         return branching_statistics(trees)
 
-    def _check_settings(self) -> None:
-        dropouts = {"leaf_dropout": self.leaf_dropout, "composition_dropout": self.composition_dropout}
-        problems = [
-            f"{name}={value} (needs 0 or more, less than 1)" for name, value in dropouts.items() if not 0 <= value < 1
-        ]
-        sizes = {"channels": self.channels, "channel_size": self.channel_size}
-        problems += [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
-        choices = {"cell": Cell, "composition_init": CellInit, "unparsed": Unparsed, "context": Context}
-        for name, known in choices.items():
-            if getattr(self, name) not in get_args(known):
-                problems.append(f"{name}={getattr(self, name)} (needs one of {', '.join(get_args(known))})")
-        problems += self._finder().problems()
-        if not 0 <= self.frequency_weight < math.inf:
-            problems.append(f"frequency_weight={self.frequency_weight} (needs 0 or more)")
-        if not 0 < self.init_range < math.inf:
-            problems.append(f"init_range={self.init_range} (needs more than 0)")
-        if self.max_seq_length is not None and self.max_seq_length < 1:
-            problems.append(f"max_seq_length={self.max_seq_length} (needs 1 or more, or none)")
-        if problems:
-            raise UserError(f"a tree encoder cannot be built with {'; '.join(problems)}")
-
     def _composition_noise(self, leaves: Tensor, num_merges: int) -> Tensor | None:
-        if not self.training or not self.composition_dropout:
+        dropout = self.options.composition_dropout
+        if not self.training or not dropout:
             return None
-        return functional.dropout(leaves.new_ones(num_merges, leaves.shape[1]), self.composition_dropout)
+        return functional.dropout(leaves.new_ones(num_merges, leaves.shape[1]), dropout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(TreeEncoderOptions):
+    """What a `TreeEncoder` is made of."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+
+class TreeEncoder(ComposingEncoder):
+    """Compose embeddings of K channels with one small cell, the same for every channel.
+
+    Source: Opper et al., EMNLP 2023 (StrAE and Self-StrAE), Sections 3 and 4; initialisation range and dropout rates
+    from the authors' released code.
+    Differs: padding is masked (the release keeps a row of -inf in the table).
+
+    Args:
+        tokenizer: Turns strings into token ids, without special tokens.
+        options: Options by keyword; see `selfsent.modules.tree_options.TreeEncoderOptions`.
+
+    Raises:
+        UserError: An option is unknown or outside its range.
+    """
+
+    options: TreeEncoderOptions
+    config_keys: list[str] = names_of(TreeEncoderOptions)
+
+    @takes_only(_Arguments)
+    def __init__(self, arguments: _Arguments) -> None:
+        options = arguments.part(TreeEncoderOptions)
+        dimension = options.channels * options.channel_size
+        super().__init__(
+            arguments.tokenizer,
+            options,
+            embedding=embedding_of(len(arguments.tokenizer), dimension, frequency_weight=options.frequency_weight),
+            leaf=PlainLeaf(),
+            composition=composition_of(options.cell, options.channel_size, init=options.composition_init),
+            search=options.part(SearchOptions),
+        )
+
+    @property
+    def adds_leaves(self) -> bool:
+        """Whether the cell is the sum of its children, and leaves are those of the table."""
+        return self.options.context == "none" and adds_children(self.composition)
+
+    def new_decoder(self, *, dropout: float) -> TreeDecoder:
+        """Make a decoder of the same cell; see `ComposingEncoder.new_decoder`."""
+        options = self.options
+        return TreeDecoder(options.channel_size, cell=options.cell, dropout=dropout, init=options.composition_init)
+
+    def _leaf_states(self, leaves: Float[Tensor, "L D"], num_tokens: IntArray) -> Float[Tensor, "L D"]:
+        return with_neighbours(leaves, num_tokens) if self.options.context == "neighbours" else leaves
+
+    def compose_entangled(
+        self,
+        token_ids: Tensor,
+        num_tokens: IntArray,
+        seeds: Sequence[int] | None = None,
+        split_depths: IntArray | None = None,
+    ) -> EntangledStates:
+        """Compose the entangled trees of sentences; see `ComposingEncoder.compose_entangled`.
+
+        Raises:
+            UserError: Leaves take in their neighbours.
+        """
+        if self.options.context != "none":
+            raise UserError(
+                f"entangled trees share their leaves, which context={self.options.context} would set apart; drop it"
+            )
+        return super().compose_entangled(token_ids, num_tokens, seeds, split_depths)
 
 
 # Saved models name this path for ever (docs/decisions.md), wherever the file moves.

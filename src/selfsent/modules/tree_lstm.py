@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfsent.kernels.passes import downward
-from selfsent.modules.tree_encoder import TreeStates
+from selfsent.modules.composition import Decomposition
+from selfsent.modules.frontier_merging import GatedComposition
+from selfsent.modules.tree_states import TreeStates
 
 
 class TreeLSTMLeaf(nn.Module):
@@ -36,7 +37,7 @@ class TreeLSTMLeaf(nn.Module):
         return torch.cat([leave.sigmoid() * memory.tanh(), memory], dim=1)
 
 
-class TreeLSTMComposition(nn.Module):
+class TreeLSTMComposition(GatedComposition):
     """Compose the states of two children into their parent's: a gate of its own forgets each child.
 
     Source: Tai et al., ACL 2015 (arXiv 1503.00075), N-ary Tree-LSTM, Equations 9 to 14 with N = 2 and no input.
@@ -47,7 +48,7 @@ class TreeLSTMComposition(nn.Module):
     """
 
     def __init__(self, dimension: int) -> None:
-        super().__init__()
+        super().__init__(dimension)
         self.linear = nn.Linear(2 * dimension, 5 * dimension)
         self.reset_parameters()
 
@@ -67,7 +68,7 @@ class TreeLSTMComposition(nn.Module):
         return torch.cat([leave.sigmoid() * memory.tanh(), memory], dim=1)
 
 
-class TreeLSTMDecomposition(nn.Module):
+class TreeLSTMDecomposition(Decomposition):
     """Decompose a parent's state into its children's: one step of an LSTM towards each side, with weights of its own.
 
     Source: ours, the Tree-LSTM's gates turned round, to put it into StrAE's frame.
@@ -127,4 +128,4 @@ class TreeLSTMDecoder(nn.Module):
             noise = torch.cat([functional.dropout(torch.ones_like(up), self.dropout), torch.ones_like(up)], dim=1)
         roots = up[trees.roots[trees.roots >= 0]]
         roots = torch.cat([roots, torch.zeros_like(roots)], dim=1)
-        return downward(roots, trees, self.decomposition, noise)[:, : up.shape[1]]
+        return self.decomposition.downward(roots, trees, noise)[:, : up.shape[1]]

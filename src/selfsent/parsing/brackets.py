@@ -16,7 +16,7 @@ import numpy as np
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
 from selfsent.parsing.bad_tree import BadTree, good_trees
-from selfsent.trees.arrays import Tree
+from selfsent.trees.tree import Tree
 
 Span = tuple[int, int]
 

@@ -15,8 +15,8 @@ from selfsent.data.cells import shown
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
 from selfsent.parsing.bad_tree import BadTree, good_trees
-from selfsent.trees.arrays import IntArray
 from selfsent.trees.split_depths import without_tokens
+from selfsent.trees.tree import IntArray
 
 ROOT = -1
 

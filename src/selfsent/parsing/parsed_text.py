@@ -8,9 +8,9 @@ import numpy as np
 
 from selfsent.errors import UserError
 from selfsent.parsing.brackets import ParsedTree
-from selfsent.trees.arrays import IntArray
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.split_depths import depths_of_spans, depths_over_pieces
+from selfsent.trees.tree import IntArray
 
 # A treebank's quotation marks against a text's.
 _QUOTES = {"``": ('"', "\u201c", "''"), "''": ('"', "\u201d", "``"), '"': ("``", "''", "\u201c", "\u201d")}

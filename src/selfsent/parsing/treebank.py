@@ -11,8 +11,8 @@ from selfsent.parsing.bad_tree import BadTree
 from selfsent.parsing.brackets import ParsedTree, read_bracketed
 from selfsent.parsing.dependencies import DependencyTree, projective, read_conllu
 from selfsent.parsing.parsed_text import ParsedText, joined, place_words
-from selfsent.trees.arrays import IntArray
 from selfsent.trees.split_depths import depths_of_spans
+from selfsent.trees.tree import IntArray
 
 BRACKETED_SUFFIXES = (".mrg", ".ptb", ".brackets")
 CONLLU_SUFFIX = ".conllu"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from selfsent.evaluation.report import shown
+from selfsent.evaluation.metrics import metric_named
 from selfsent.printed_text import TextTable, in_markdown
 
 _PRECISE_BELOW = 100
@@ -41,7 +41,7 @@ class Spread:
     def _shown(self, value: float) -> str:
         if self.metric in {"seconds", "tokens_per_second"}:
             return f"{value:,.1f}" if value < _PRECISE_BELOW else f"{value:,.0f}"
-        return f"{value:.4f}" if self.metric.endswith("loss") else shown(value, self.metric)
+        return f"{value:.4f}" if self.metric.endswith("loss") else metric_named(self.metric).shown(value)
 
     def to_json(self) -> dict[str, Any]:
         """Give the figure as JSON values, unrounded."""

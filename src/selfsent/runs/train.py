@@ -21,7 +21,7 @@ from selfsent.runs.recipe import Recipe, find_recipe
 from selfsent.runs.run_data import Wanted, open_run_data
 from selfsent.runs.settings import as_options, configure, split_settings
 from selfsent.time_limit import TimeLimit
-from selfsent.training.arguments import training_arguments
+from selfsent.training.arguments import check_arguments
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 from selfsent.training.run import RunPlan
@@ -47,7 +47,9 @@ class Request:
         method: A method's name, a recipe's name, or the path of a recipe.
         data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         output: Folder of the run and the model.
-        settings: The method's options by name and the trainer's arguments as ``training.KEY``; they win over a recipe.
+        settings: What ``--set`` takes: the method's options by name and the trainer's arguments as ``training.KEY``;
+            they win over a recipe.
+        training: Arguments of the host's trainer by name; they win over the settings.
         base: Path or hub name of a model to start from.
         teacher: Path or hub name of a model to learn from.
         resume: Continue the interrupted run in ``output``.
@@ -67,6 +69,7 @@ class Request:
     data: str | Path
     output: str | Path
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
     base: str | None = None
     teacher: str | None = None
     resume: bool = False
@@ -85,6 +88,39 @@ class Request:
         if empty:
             options = " and ".join(f"--{name.replace('_', '-')}" for name in empty)
             raise UserError(f"{options} must be a name or a path, got nothing; is a variable of the shell not set?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run, settled before any data is read: what a recipe and a request come to.
+
+    Args:
+        recipe: The recipe of one run.
+        request: What a person asked for.
+        method: The method.
+        config: The method's options, checked; of the dataclass ``method.config``.
+        training: Fields of the host's training arguments, the method's own among them.
+        seed: Seed of the run.
+        max_rows: Rows of the source to use; ``None`` for all.
+    """
+
+    recipe: Recipe
+    request: Request
+    method: Method
+    config: Any
+    training: Mapping[str, Any]
+    seed: int
+    max_rows: int | None
+
+    @property
+    def output(self) -> Path:
+        """Folder of the run."""
+        return Path(self.request.output).expanduser()
+
+    @property
+    def reads_documents(self) -> bool:
+        """Whether it learns from documents and not from texts."""
+        return self.method.reads_documents(self.config)
 
 
 def train(method: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> SentenceTransformer:
@@ -112,9 +148,8 @@ def train(method: str, data: str | Path, output_dir: str | Path, **overrides: An
 def request_of(method: str, data: str | Path, output_dir: str | Path, overrides: Mapping[str, Any]) -> Request:
     """Part overrides into fields of `Request`, options of the method, and ``training={...}``; see ``train``."""
     known = {name: value for name, value in overrides.items() if name in Request.__dataclass_fields__}
-    options = {name: value for name, value in overrides.items() if name not in {*known, "training"}}
-    training = {f"training.{key}": value for key, value in overrides.get("training", {}).items()}
-    settings = {**known.pop("settings", {}), **options, **training}
+    options = {name: value for name, value in overrides.items() if name not in known}
+    settings = {**known.pop("settings", {}), **options}
     return Request(method=method, data=data, output=output_dir, settings=settings, **known)
 
 
@@ -130,7 +165,7 @@ def execute(request: Request) -> SentenceTransformer:
             f"the recipe {recipe.name} has many runs and gives a table, no model;"
             " use `selfsent train` or selfsent.runs.train_table"
         )
-    return train_recipe(recipe, request)
+    return train_run(settle(recipe, request))
 
 
 def named_recipe(request: Request) -> Recipe:
@@ -138,11 +173,8 @@ def named_recipe(request: Request) -> Recipe:
     return find_recipe(request.method, METHODS)
 
 
-def settle(recipe: Recipe, request: Request) -> tuple[Method, Any, dict[str, Any]]:
+def settle(recipe: Recipe, request: Request) -> Run:
     """Settle what a recipe of one run and a request leave open, before any data is read.
-
-    Returns:
-        The method, its configuration, and the fields of the host's training arguments.
 
     Raises:
         UserError: There is no such method, an option or an argument of the trainer is not known or not of its type, or
@@ -154,9 +186,12 @@ def settle(recipe: Recipe, request: Request) -> tuple[Method, Any, dict[str, Any
     method = _method(recipe, METHODS, request)
     options, arguments = split_settings(request.settings)
     config = configure(method.config, {**recipe.options, **options}, method=method.name)
-    arguments = {**method.training(config), **recipe.training, **arguments}
-    training_arguments(arguments, output_dir=Path(request.output), seed=DEFAULT_SEED, num_steps=1, has_evaluator=True)
-    return method, config, arguments
+    training = {**method.training(config), **recipe.training, **arguments, **request.training}
+    check_arguments(training)
+    max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
+    return Run(
+        recipe=recipe, request=request, method=method, config=config, training=training, seed=seed, max_rows=max_rows
+    )
 
 
 def seed_of(recipe: Recipe, request: Request) -> int:
@@ -180,23 +215,23 @@ def _enough_memory() -> Generator[None]:
         ) from error
 
 
-def train_recipe(recipe: Recipe, request: Request) -> SentenceTransformer:
-    """Carry out a recipe of one run; what the request says wins over the recipe."""
-    method, config, arguments = settle(recipe, request)
-    output = Path(request.output).expanduser()
-    folder = RunFolder(output)
+def train_run(settled: Run) -> SentenceTransformer:
+    """Carry out one run.
+
+    Raises:
+        UserError: What ``train`` raises.
+    """
+    request = settled.request
+    folder = RunFolder(settled.output)
     folder.require_own()  # refuse before any work is done
     with folder.sole_writer():
-        if not (request.resume or request.overwrite):
-            folder.begin({}, resume=False, overwrite=False)
-        elif request.resume:
-            folder.record()  # one that is cut
+        folder.require_startable(resume=request.resume, overwrite=request.overwrite)
         try:
             with _enough_memory():
-                plan = _plan(request, recipe, method, config, arguments)
+                plan = _plan(settled)
                 return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
         finally:
-            shutil.rmtree(output / _CORPUS_FOLDER, ignore_errors=True)
+            shutil.rmtree(settled.output / _CORPUS_FOLDER, ignore_errors=True)
 
 
 def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> Method:
@@ -210,27 +245,25 @@ def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> 
     return method
 
 
-def _plan(request: Request, recipe: Recipe, method: Method, config: Any, arguments: dict[str, Any]) -> RunPlan:
+def _plan(settled: Run) -> RunPlan:
     """Read the data, build model and loss, and say how they are to be trained."""
-    output = Path(request.output).expanduser()
+    request, training = settled.request, settled.training
     limit = TimeLimit(request.max_minutes)
-    max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
-    seed = seed_of(recipe, request)
-    data = open_run_data(_wanted(request, max_rows), arguments, reads_documents=method.reads_documents(config))
+    data = open_run_data(_wanted(request, settled.max_rows), training, reads_documents=settled.reads_documents)
     source = data.source
     assembly = Assembly(
         source=source,
         documents=data.documents,
-        folder=output / _CORPUS_FOLDER,
+        folder=settled.output / _CORPUS_FOLDER,
         heldout_rows=data.heldout_rows,
         base=request.base,
         teacher=request.teacher,
-        seed=seed,
+        seed=settled.seed,
         device=request.device,
         limit=limit,
     )
-    torch.manual_seed(seed)
-    ingredients = _ingredients(method, config, assembly)
+    torch.manual_seed(settled.seed)
+    ingredients = _ingredients(settled.method, settled.config, assembly)
     notes = [*source.closing_notes(), *ingredients.notes]
     for note in notes:
         logger.info(note)
@@ -238,19 +271,19 @@ def _plan(request: Request, recipe: Recipe, method: Method, config: Any, argumen
         model=ingredients.model,
         loss=ingredients.loss,
         train_dataset=ingredients.dataset,
-        output_dir=output,
+        output_dir=settled.output,
         recipe={
-            "name": recipe.name,
-            "method": method.name,
-            "options": as_options(config),
+            "name": settled.recipe.name,
+            "method": settled.method.name,
+            "options": as_options(settled.config),
             "data": str(request.data),
-            "max_rows": max_rows,
+            "max_rows": settled.max_rows,
             "base": request.base,
             **({"teacher": request.teacher} if request.teacher else {}),
         },
-        evaluator=data.evaluator_of(ingredients, batch_size=int(arguments.get("per_device_train_batch_size", 8))),
-        arguments={**arguments, **({"use_cpu": True} if request.device == "cpu" else {})},
-        seed=seed,
+        evaluator=data.evaluator_of(ingredients, batch_size=int(training.get("per_device_train_batch_size", 8))),
+        arguments={**training, **({"use_cpu": True} if request.device == "cpu" else {})},
+        seed=settled.seed,
         resume=request.resume,
         overwrite=request.overwrite,
         data_hashes={str(request.data): source.sha256()},
@@ -270,17 +303,15 @@ def _ingredients(method: Method, config: Any, assembly: Assembly) -> Ingredients
         raise UserError(needed("--base", "to start from", error.base, error.reason)) from error
 
 
-def data_hash(recipe: Recipe, request: Request) -> str:
+def data_hash(settled: Run) -> str:
     """Hash what a run reads, read as the run itself reads it: texts, or documents without the parts that ask.
 
     Raises:
-        UserError: What ``settle`` and ``open_run_data`` raise.
+        UserError: What ``open_run_data`` raises.
     """
-    method, config, arguments = settle(recipe, request)
-    max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
     with tempfile.TemporaryDirectory(prefix="selfsent-") as folder:
-        wanted = replace(_wanted(request, max_rows), folder=Path(folder))
-        return open_run_data(wanted, arguments, reads_documents=method.reads_documents(config)).source.sha256()
+        wanted = replace(_wanted(settled.request, settled.max_rows), folder=Path(folder))
+        return open_run_data(wanted, settled.training, reads_documents=settled.reads_documents).source.sha256()
 
 
 def _wanted(request: Request, max_rows: int | None) -> Wanted:

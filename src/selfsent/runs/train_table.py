@@ -17,7 +17,7 @@ from selfsent.runs.recipe import EVALUATE_DEV, Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.runs.settings import as_options
-from selfsent.runs.train import Request, data_hash, named_recipe, request_of, seed_of, settle, train_recipe
+from selfsent.runs.train import Request, Run, data_hash, named_recipe, request_of, seed_of, settle, train_run
 from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
@@ -89,6 +89,7 @@ class _Run:
         seed: Its seed.
         recipe: The recipe of this run alone.
         request: Asks for this run alone.
+        settled: What recipe and request come to.
         identity: What must stay equal for it to count as done.
         reading: Equal for runs that read the data alike.
     """
@@ -97,6 +98,7 @@ class _Run:
     seed: int
     recipe: Recipe
     request: Request
+    settled: Run
     identity: Mapping[str, Any]
     reading: tuple[Any, ...]
 
@@ -115,7 +117,7 @@ class _Run:
     def train(self) -> None:
         """Start or continue it."""
         resume = not self.request.overwrite and bool(self.record())
-        train_recipe(self.recipe, replace(self.request, resume=resume))
+        train_run(replace(self.settled, request=replace(self.request, resume=resume)))
 
 
 def _runs(recipe: Recipe, request: Request) -> list[_Run]:
@@ -129,7 +131,8 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
     if request.seed is not None and recipe.seeds:
         raise UserError(f"the recipe {recipe.name} names its seeds; leave out --seed {request.seed}")
     variants = variants_of(recipe)
-    clashes = sorted({key for variant in variants for key in variant.settings if key in request.settings})
+    asked = {*request.settings, *(f"training.{key}" for key in request.training)}
+    clashes = sorted({key for variant in variants for key in variant.settings if key in asked})
     if clashes:
         raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
     seeds = recipe.seeds or [seed_of(recipe, request)]
@@ -141,9 +144,10 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
     output = Path(request.output).expanduser().absolute() / recipe.name
     alone = replace(request, output=output, seed=seed, max_rows=request.max_rows or recipe.max_rows)
     try:
-        method, config, arguments = settle(recipe, alone)
+        settled = settle(recipe, alone)
     except UserError as error:
         raise UserError(f"the run {variant.name}: {error}") from error
+    method, config, arguments = settled.method, settled.config, settled.training
     identity = {
         "method": method.name,
         "options": as_options(config),
@@ -160,6 +164,7 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
         seed=seed,
         recipe=recipe,
         request=alone,
+        settled=settled,
         identity=json.loads(json.dumps(identity, default=str)),
         reading=(alone.max_rows, method.reads_documents(config), arguments.get(BEST)),
     )
@@ -257,7 +262,7 @@ class _TableFolder:
     def _scores(self, run: _Run) -> dict[str, tuple[str, float]]:
         """Evaluate the finished model, or take what is remembered beside it."""
         report = open_runs([Path(run.request.output)], suites=self.suites, data_dir=self.data_dir)[0].report
-        scores = {score.task: (score.metric, score.value) for score in report.scores}
+        scores = {score.task: (score.metric.name, score.value) for score in report.scores}
         return scores | {name: ("mean", average.value) for name, average in report.averages().items()}
 
     def table(self) -> RunTable:
@@ -316,7 +321,7 @@ def _check_same_data(finished: Sequence[_Run]) -> None:
     hashes: dict[tuple[Any, ...], str] = {}
     for run in finished:
         if run.reading not in hashes:
-            hashes[run.reading] = data_hash(run.recipe, run.request)
+            hashes[run.reading] = data_hash(run.settled)
         if hashes[run.reading] not in run.record().get("data_hashes", {}).values():
             raise UserError(
                 f"{run.request.data} has changed since {run.name} was trained on it; restore it, or name another"

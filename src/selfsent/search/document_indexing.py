@@ -3,24 +3,30 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.cut_texts import cut_note, document_prompt, num_tokens, token_limit
 from selfsent.documents.document import Document
-from selfsent.documents.passages import passages
+from selfsent.documents.passages import is_short, passages
 from selfsent.documents.skipped import Skipped
+from selfsent.encoding import chunked
 from selfsent.errors import UserError
 from selfsent.search.indexing import MAX_EXACT_ROWS, ROWS_PER_WRITE, IndexReport, add_encoded, finish, storable
 from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
+from selfsent.words import Analyser
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from selfsent.runtime.runtime_model import RuntimeModel
 
 MAX_TOKENS = 256
 _COUNTS = (
@@ -34,6 +40,7 @@ _COUNTS = (
     "num_unchanged",
 )
 _ID_BYTES = 16
+_COUNTED_AT_ONCE = 512  # documents
 _LOG = logging.getLogger(__name__)
 
 Row = dict[str, Any]
@@ -41,7 +48,7 @@ Place = tuple[Any, ...]
 
 
 def index_documents(
-    model: SentenceTransformer,
+    model: "SentenceTransformer | RuntimeModel",
     documents: Iterable[Document],
     store: str | Path,
     *,
@@ -51,6 +58,7 @@ def index_documents(
     forget: bool = False,
     batch_size: int = 32,
     fusion_weight: float | None = None,
+    analyser: Analyser | None = None,
     keep: Sequence[str] = (),
     skipped: Sequence[Skipped] | None = None,
     rows_per_write: int = ROWS_PER_WRITE,
@@ -73,6 +81,8 @@ def index_documents(
             stay, and what another source holds is never touched.
         batch_size: Passages encoded at once.
         fusion_weight: Weight of the cosines in hybrid search, in [0, 1], recorded in the store; None leaves it.
+        analyser: Finds the words of a new store's texts, so that they are written with the rows; None finds it out
+            from all rows at the end, and writes the words of each row then.
         keep: Names of values of the documents (``Document.kept``) that become columns.
         skipped: What of the source could not be read, which ``forget`` keeps; default: what ``documents`` says itself.
         rows_per_write: Passages written at once, or more if a document has more.
@@ -92,9 +102,11 @@ def index_documents(
     with writing(store, describe(model, model_path, str(store))) as writer:
         if fusion_weight is not None:
             writer.update_record(replace(writer.record, fusion_weight=fusion_weight))
+        if analyser is not None and not len(writer.store):
+            writer.update_record(replace(writer.record, analysis=analyser.to_json()))
         indexing = _Indexing(writer, source, model, forget=forget, keep=keep, batch_size=batch_size)
         with tqdm(desc="indexing", unit=" passages", disable=None) as progress:
-            for chunk in _chunks(documents, cutter, rows_per_write):
+            for chunk in _chunks(cutter.rows(documents), rows_per_write):
                 progress.update(indexing.write(chunk))
         if forget:
             indexing.forget_vanished(getattr(documents, "skipped", ()) if skipped is None else skipped)
@@ -113,11 +125,20 @@ class _Cutter:
         max_tokens: Tokens of a passage at most; None for the default.
     """
 
-    def __init__(self, model: SentenceTransformer, max_tokens: int | None) -> None:
+    def __init__(self, model: "SentenceTransformer | RuntimeModel", max_tokens: int | None) -> None:
         self._model = model
         self._limit = token_limit(model)
         self._prompt = document_prompt(model)
         self.max_tokens = max_tokens or min(MAX_TOKENS, self._limit or MAX_TOKENS)
+        self._counted: dict[str, int] = {}
+
+    def rows(self, documents: Iterable[Document]) -> Iterator[list[Row]]:
+        """Yield the rows of each document; the tokens of short ones are counted together, on all threads."""
+        for some in chunked(documents, _COUNTED_AT_ONCE):
+            texts = (document.text.strip() for document in some)
+            whole = [text for text in texts if is_short(len(text), self.max_tokens)]
+            self._counted = dict(zip(whole, num_tokens(self._model, whole), strict=True))
+            yield from map(self, some)
 
     def __call__(self, document: Document) -> list[Row]:
         """Give the rows of a document."""
@@ -146,7 +167,8 @@ class _Cutter:
         return max(1, min(self.max_tokens, self._limit - min(taken, self._limit // 2)))
 
     def _count(self, text: str) -> int:
-        return num_tokens(self._model, [text])[0]
+        counted = self._counted.get(text)
+        return num_tokens(self._model, [text])[0] if counted is None else counted
 
 
 class _Indexing:
@@ -165,7 +187,7 @@ class _Indexing:
         self,
         writer: StoreWriter,
         source: str,
-        model: SentenceTransformer,
+        model: "SentenceTransformer | RuntimeModel",
         *,
         forget: bool,
         keep: Sequence[str],
@@ -259,14 +281,11 @@ class _Indexing:
         return (*(row.get(name) for name in PLACE_COLUMNS), *kept)
 
 
-def _chunks(
-    documents: Iterable[Document], cut: Callable[[Document], list[Row]], size: int
-) -> Iterator[list[list[Row]]]:
-    """Cut documents, and gather whole ones until they have enough passages."""
+def _chunks(rows_of_documents: Iterable[list[Row]], size: int) -> Iterator[list[list[Row]]]:
+    """Gather the rows of whole documents until they are enough."""
     chunk: list[list[Row]] = []
     num_rows = 0
-    for document in documents:
-        rows = cut(document)
+    for rows in rows_of_documents:
         if rows:
             chunk.append(rows)
             num_rows += len(rows)

@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path, write_text
@@ -20,6 +19,11 @@ from selfsent.errors import UserError
 from selfsent.model_content import content_hash
 from selfsent.one_writer import LOCK_FILE, one_writer
 from selfsent.search.text_id import TextIds
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from selfsent.runtime.runtime_model import RuntimeModel
 
 ROWS_PER_PART = 8192
 SUFFIXES = (".parquet", ".npy")
@@ -46,7 +50,7 @@ class EncodingReport:
 
 
 def encode(
-    model: SentenceTransformer,
+    model: "SentenceTransformer | RuntimeModel",
     source: Source,
     output: str | Path,
     *,
@@ -96,7 +100,7 @@ def encode(
 
 
 def _write_parts(
-    model: SentenceTransformer, source: Source, parts: "_Parts", *, batch_size: int, rows_per_part: int
+    model: "SentenceTransformer | RuntimeModel", source: Source, parts: "_Parts", *, batch_size: int, rows_per_part: int
 ) -> dict[str, int]:
     """Encode the parts that are not there yet; return the counts of the report."""
     counts: dict[str, int] = dict.fromkeys(("num_texts", "num_encoded", "num_cut"), 0)

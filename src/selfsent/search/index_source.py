@@ -3,8 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from sentence_transformers import SentenceTransformer
+from typing import TYPE_CHECKING
 
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.columns import Picks
@@ -21,6 +20,11 @@ from selfsent.errors import UserError
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport, index
 from selfsent.search.store import Store
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from selfsent.runtime.runtime_model import RuntimeModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,7 @@ class IndexRequest:
 
 
 def index_source(
-    model: SentenceTransformer, request: IndexRequest, store: str, *, model_path: str
+    model: "SentenceTransformer | RuntimeModel", request: IndexRequest, store: str, *, model_path: str
 ) -> tuple[IndexReport, list[str]]:
     """Put a source into a store.
 

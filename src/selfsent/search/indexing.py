@@ -4,9 +4,8 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.cut_texts import count_cut, cut_note, document_prompt
@@ -19,6 +18,11 @@ from selfsent.search.stored_model import describe
 from selfsent.search.stored_search import MIN_ROWS
 from selfsent.search.text_id import TextIds
 from selfsent.search.weak_answers import NUM_DRAWN, random_level
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from selfsent.runtime.runtime_model import RuntimeModel
 
 ROWS_PER_WRITE = 4096
 MAX_EXACT_ROWS = 100_000
@@ -70,7 +74,7 @@ class IndexReport:
 
 
 def index(
-    model: SentenceTransformer,
+    model: "SentenceTransformer | RuntimeModel",
     source: Source,
     store: str | Path,
     *,
@@ -135,7 +139,7 @@ def add_encoded(
     writer: StoreWriter,
     rows: list[dict[str, Any]],
     texts: list[str],
-    model: SentenceTransformer,
+    model: "SentenceTransformer | RuntimeModel",
     counts: dict[str, int],
     *,
     batch_size: int,
@@ -157,7 +161,9 @@ def add_encoded(
         counts["num_cut"] += count_cut(model, texts, prompt=document_prompt(model))
 
 
-def finish(writer: StoreWriter, model: SentenceTransformer, *, batch_size: int, max_exact_rows: int) -> None:
+def finish(
+    writer: StoreWriter, model: "SentenceTransformer | RuntimeModel", *, batch_size: int, max_exact_rows: int
+) -> None:
     """Measure which answers are weak where the store has changed much, and bring its indices up to date."""
     record, num_rows = writer.record, len(writer.store)
     changed = abs(num_rows - record.measured_rows)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.search.fusion import DEFAULT_WEIGHT, NUM_CANDIDATES, fused
+from selfsent.search.mapped_store import MappedStore
 from selfsent.search.store import Mode, Row, Store
 
 _NUM_WITH_WORDS = 1000
@@ -60,7 +61,13 @@ class Ranked:
 
 
 def rank(
-    store: Store, query: str, vector: NDArray[np.float32] | None, *, k: int, mode: Mode, where: str | None = None
+    store: Store | MappedStore,
+    query: str,
+    vector: NDArray[np.float32] | None,
+    *,
+    k: int,
+    mode: Mode,
+    where: str | None = None,
 ) -> list[Ranked]:
     """Rank the documents of a store; call it within ``Store.read``.
 
@@ -69,7 +76,7 @@ def rank(
     each of which is a search of its own: LanceDB's hybrid search inverts a filter (lancedb#3095).
 
     Args:
-        store: The store.
+        store: The store, or its snapshot.
         query: Its text.
         vector: Its vector; None in mode ``text``, and in mode ``hybrid`` for a query without direction.
         k: How many documents at most.
@@ -159,7 +166,7 @@ def _candidates(words: Groups, cosines: Groups, num_documents: int) -> dict[Key,
 
 
 def _fused(
-    store: Store, vector: NDArray[np.float32] | None, candidates: Mapping[Key, list[Passage]]
+    store: Store | MappedStore, vector: NDArray[np.float32] | None, candidates: Mapping[Key, list[Passage]]
 ) -> dict[Key, Ranked]:
     """Score the candidates by both parts; cosines that are not known yet are computed."""
     if not candidates:
@@ -186,7 +193,9 @@ def _fused(
     return ranked
 
 
-def _cosines(store: Store, vector: NDArray[np.float32] | None, passages: Sequence[Passage]) -> NDArray[np.float64]:
+def _cosines(
+    store: Store | MappedStore, vector: NDArray[np.float32] | None, passages: Sequence[Passage]
+) -> NDArray[np.float64]:
     """The cosines of passages: those that were found, and the others from their stored vectors."""
     if vector is None:
         return np.zeros(len(passages))

@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfsent.cut_texts import count_cut, cut_note, query_prompt
+from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
+from selfsent.loading import open_to_encode
 from selfsent.search.hit_table import render_hits
 from selfsent.search.hits import Answers, Hit
+from selfsent.search.mapped_store import MappedStore
 from selfsent.search.marks import Match, matched_words
+from selfsent.search.phrases import nearest_phrase
 from selfsent.search.ranking import Ranked, rank
 from selfsent.search.store import MODES, Mode, Store
+from selfsent.search.store_place import store_in
 from selfsent.search.store_schema import OWN_COLUMNS
+from selfsent.search.stored_model import StoredModel, describe
 from selfsent.search.weak_answers import is_weak
 from selfsent.words import Analyser
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from selfsent.runtime.runtime_model import RuntimeModel
 
 __all__ = ["Answers", "Hit", "SemanticSearch", "render_hits"]
 
@@ -33,6 +42,8 @@ Vector = NDArray[np.float32]
 
 class SemanticSearch:
     """Searches a store with the model that made it.
+
+    It reads the store's snapshot where there is one of the latest version, and the table where there is none.
 
     Args:
         store: The store's folder or URI, as ``index`` made it, or the folder of a ``build``.
@@ -56,11 +67,36 @@ class SemanticSearch:
         device: str | None = None,
         words_only: bool = False,
     ) -> None:
-        self.store = Store.open(store)
-        self._model = None if words_only else _open_model(self.store, model, device)
+        self._place = str(store_in(store))
+        self._named = store
+        self._mapped: MappedStore | None = None
+        self._table: Store | None = None
+        self._recorded: StoredModel | None = None
+        self._recorded = self.store.model
+        self._model = None if words_only else _open_model(self._recorded, self._place, model, device)
 
     @property
-    def model(self) -> "SentenceTransformer":
+    def store(self) -> Store | MappedStore:
+        """The store as it is now: its snapshot, or its table where that has gone on since.
+
+        Raises:
+            UserError: The store was made anew by another model.
+        """
+        if self._mapped is None or not self._mapped.is_latest:
+            self._mapped = MappedStore.find(self._place)
+            if self._mapped is not None and self._recorded is not None:
+                self._mapped.model.require(self._recorded, self._place)
+        return self.table if self._mapped is None else self._mapped
+
+    @property
+    def table(self) -> Store:
+        """The store's table, opened by LanceDB."""
+        if self._table is None:
+            self._table = Store.open(self._named)
+        return self._table
+
+    @property
+    def model(self) -> "SentenceTransformer | RuntimeModel":
         """The open model.
 
         Raises:
@@ -160,18 +196,17 @@ class SemanticSearch:
     def _answer(
         self, query: str, vector: Vector | None, k: int, mode: Mode, *, where: str | None, show_weak: bool, mark: bool
     ) -> Answers:
-        def found() -> tuple[list[Ranked], dict[str, dict[str, Any]], Analyser | None, float | None]:
-            ranked = rank(self.store, query, vector, k=k, mode=mode, where=where)
-            columns = [name for name in self.store.columns if name not in _UNREAD]
-            rows = self.store.fetch([one.passage.row_id for one in ranked], columns)
-            return (
-                ranked,
-                rows,
-                self.store.analyser,
-                None if show_weak else self.store.record.level_for(len(self.store)),
-            )
+        store = self.store
+        if isinstance(store, MappedStore) and where is not None and not store.can_filter(where):
+            store = self.table
 
-        ranked, rows, analyser, weak_below = self.store.read(found)
+        def found() -> tuple[list[Ranked], dict[str, dict[str, Any]], Analyser | None, float | None]:
+            ranked = rank(store, query, vector, k=k, mode=mode, where=where)
+            columns = [name for name in store.columns if name not in _UNREAD]
+            rows = store.fetch([one.passage.row_id for one in ranked], columns)
+            return ranked, rows, store.analyser, None if show_weak else store.record.level_for(len(store))
+
+        ranked, rows, analyser, weak_below = store.read(found)
         shown = [
             one
             for one in ranked
@@ -185,17 +220,12 @@ class SemanticSearch:
     def _matches(self, query: str, vector: Vector | None, text: str, analyser: Analyser | None) -> tuple[Match, ...]:
         found = matched_words(query, text, analyser or Analyser())
         if vector is not None and self._model is not None:
-            from selfsent.search.phrases import nearest_phrase  # noqa: PLC0415 it imports torch
-
             phrase = nearest_phrase(self._model, vector, text)
             found += [] if phrase is None else [phrase]
         return tuple(sorted(found, key=lambda match: (match.start, match.end)))
 
     def _encode(self, queries: Sequence[str], mode: Mode) -> list[Vector | None]:
         """Embed queries; in a hybrid search, one without direction is left to its words."""
-        from selfsent.cut_texts import count_cut, cut_note, query_prompt  # noqa: PLC0415 they import torch
-        from selfsent.encoding import encode_texts  # noqa: PLC0415
-
         if not queries:
             return []
         vectors = encode_texts(self.model.encode_query, queries, batch_size=32)
@@ -208,20 +238,19 @@ class SemanticSearch:
         return [vector if is_known else None for vector, is_known in zip(vectors, has_direction, strict=True)]
 
 
-def _open_model(store: Store, model: str | Path | None, device: str | None) -> "SentenceTransformer":
-    from selfsent.loading import load  # noqa: PLC0415 it imports torch, which a search by words need not wait for
-    from selfsent.search.stored_model import describe  # noqa: PLC0415
-
-    location = store.model.location(store.uri) if model is None else model
+def _open_model(
+    recorded: StoredModel, place: str, model: str | Path | None, device: str | None
+) -> "SentenceTransformer | RuntimeModel":
+    location = recorded.location(place) if model is None else model
     try:
-        opened = load(location, device=device)
+        opened = open_to_encode(location, device=device)
     except UserError as error:
         if model is not None:
             raise
         raise UserError(
-            f"the model of the store {store.uri} is not at {location}; name where it is with `--model`"
+            f"the model of the store {place} is not at {location}; name where it is with `--model`"
         ) from error
-    store.model.require(describe(opened, location, store.uri), store.uri)
+    recorded.require(describe(opened, location, place), place)
     return opened
 
 

@@ -77,9 +77,9 @@ class Store:
         """
         name = str(uri)
         check_place(name)
-        lancedb = require("lancedb")
         if not is_remote(name) and not local_folder(name).is_dir():
             return None
+        lancedb = require("lancedb")
         with in_one_line(f"open the store {name}", "name another, or make it anew with `selfsent index`"):
             try:
                 table = lancedb.connect(place_of(name)).open_table(TABLE)

@@ -7,6 +7,9 @@ from selfsent.errors import UserError
 from selfsent.one_writer import LOCK_FILE
 
 TABLE = "texts"
+SNAPSHOTS = "snapshots"
+"""Where the snapshots of a store's table are, which a search reads without LanceDB."""
+
 BUILT_STORE = "store"
 """Where ``build`` puts the store in its folder."""
 
@@ -67,7 +70,7 @@ def refuse_foreign_folder(store: str) -> None:
     """
     if is_remote(store) or not local_folder(store).is_dir():
         return
-    ours = {f"{TABLE}.lance", LOCK_FILE}
+    ours = {f"{TABLE}.lance", LOCK_FILE, SNAPSHOTS}
     others = sorted(path.name for path in local_folder(store).iterdir() if path.name not in ours)
     if others:
         raise UserError(f"{store} is not a store: it holds {others[0]!r}; name an empty or a new folder")

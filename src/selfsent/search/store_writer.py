@@ -18,6 +18,7 @@ from selfsent.search.lance_errors import in_one_line, require
 from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, place_of
 from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_foreign_folder
 from selfsent.search.store_schema import add_kept_columns, add_missing_columns, column_of, schema_of
+from selfsent.search.store_snapshot import write_snapshot
 from selfsent.search.stored_model import StoredModel
 from selfsent.search.stored_search import StoredSearch
 from selfsent.words import Analyser
@@ -196,7 +197,7 @@ class StoreWriter:
         return self._table.take_offsets(sorted(places.tolist())).select(list(columns)).to_arrow().to_pylist()
 
     def finish(self, *, max_exact_rows: int) -> None:
-        """Bring the indices up to date and remove former versions; change nothing if nothing has changed.
+        """Bring indices and snapshot up to date and remove former versions; change nothing if nothing has changed.
 
         Args:
             max_exact_rows: Vector search compares the query with every row up to this many; a larger store gets an
@@ -213,6 +214,8 @@ class StoreWriter:
             is_stale = any(self._table.index_stats(index.name).num_unindexed_rows for index in indices)
             if is_stale or self.store.version != self._first_version:
                 self._tidy()
+            self._table.checkout_latest()
+            write_snapshot(self.store)
 
     def _index_words(self) -> None:
         """Find the words of rows that have none yet, index them, and drop the indices of earlier versions."""

@@ -14,6 +14,8 @@ from selfsent.search.store_place import is_remote, local_folder
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from selfsent.runtime.runtime_model import RuntimeModel
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
@@ -87,7 +89,7 @@ class StoredModel:
             )
 
 
-def describe(model: "SentenceTransformer", model_path: str | Path, store: str) -> StoredModel:
+def describe(model: "SentenceTransformer | RuntimeModel", model_path: str | Path, store: str) -> StoredModel:
     """Record an open model for a store.
 
     Args:

@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selfsent.data.source_files import expanded
 from selfsent.search.store_place import is_remote
 from selfsent.search.stored_model import relative_place
 
@@ -88,6 +87,8 @@ class StoredSearch:
 
 
 def _source(spec: str, store: str, key: str) -> StoredSource:
+    from selfsent.data.source_files import expanded  # noqa: PLC0415 it imports what a search does not need
+
     place = expanded(spec)
     if not place.exists():
         return StoredSource(key=key, spec=spec)

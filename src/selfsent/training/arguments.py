@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -14,7 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformerTrainingArguments
 from torch import nn
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.training.numbers import WHOLE_RANGE, is_number, is_whole_number, shortened
 
 _NUM_CHECKPOINTS_PER_RUN = 10
@@ -47,12 +48,21 @@ def _check_names(overrides: Mapping[str, Any]) -> None:
             raise UserError(f"training.{name} is not a field of the host's training arguments; {hint}")
 
 
-def _check_numbers(overrides: Mapping[str, Any]) -> None:
+def _check_values(overrides: Mapping[str, Any]) -> None:
     hints = get_type_hints(SentenceTransformerTrainingArguments)
     for name, value in overrides.items():
-        needed = _needed(name, value, hints[name])
+        needed = _needed(name, value, hints[name]) or _needed_choice(value, hints[name])
         if needed:
             raise UserError(f"training.{name} is {shortened(value)}; needed is {needed}")
+
+
+def _needed_choice(value: Any, hint: Any) -> str:
+    """Which of the host's choices an argument needs to be; nothing where it is one, or need not be."""
+    kinds = [kind for kind in get_args(hint) or [hint] if isinstance(kind, type) and issubclass(kind, Enum)]
+    known = [str(one.value) for kind in kinds for one in kind]
+    if not known or not isinstance(value, str) or value in known:
+        return ""
+    return f"one of {', '.join(known)}{did_you_mean(value, known)}"
 
 
 def _needed(name: str, value: Any, hint: Any) -> str:
@@ -71,6 +81,20 @@ def _needed(name: str, value: Any, hint: Any) -> str:
     if int in kinds and not is_whole_number(value):
         return f"a whole number {WHOLE_RANGE}"
     return "" if is_finite else "a finite number"
+
+
+def check_arguments(overrides: Mapping[str, Any]) -> None:
+    """Check a person's training arguments, before any data is read.
+
+    Args:
+        overrides: Fields of the host's training arguments, ``best`` among them.
+
+    Raises:
+        UserError: A field is not known (the nearest are named), or a value is not of its kind.
+    """
+    overrides = {name: value for name, value in overrides.items() if name != BEST}
+    _check_names(overrides)
+    _check_values(overrides)
 
 
 def num_training_steps(overrides: Mapping[str, Any], num_rows: int | None, num_ranks: int = 1) -> int | None:
@@ -148,9 +172,8 @@ def training_arguments(
     Raises:
         UserError: An unknown field (with the nearest known ones), or a value the host refuses.
     """
+    check_arguments(overrides)
     overrides = {name: value for name, value in overrides.items() if name != BEST}
-    _check_names(overrides)
-    _check_numbers(overrides)
     chosen = _defaults(num_steps, has_evaluator=has_evaluator) | _following(overrides, has_evaluator=has_evaluator)
     chosen |= overrides
     try:

@@ -153,18 +153,35 @@ class RunFolder:
             UserError: The folder cannot be written to, is not a run's, holds a model or an unfinished run and neither
                 flag was given, holds a run of another recipe, or no checkpoint is whole.
         """
-        self.require_own()
         self.check_writable()
-        if resume and overwrite:
-            raise UserError("both --resume and --overwrite were given; one continues a run, the other erases it")
+        self.require_startable(resume=resume, overwrite=overwrite)
         if overwrite:
             self._clear()
             return Start("fresh")
         record = self.record()
         if resume and record:
             return self._resumed(record, identity)
-        self._refuse_existing(record)
         return Start("fresh", note=f"nothing to resume in {self.path}: starting afresh" if resume else "")
+
+    def require_startable(self, *, resume: bool, overwrite: bool) -> None:
+        """Refuse what no run can start on, before any work is spent; nothing is written.
+
+        Args:
+            resume: Continue an interrupted run.
+            overwrite: Replace whatever run or model is here.
+
+        Raises:
+            UserError: The folder is not a run's, its record is cut, both flags were given, or it holds a model or an
+                unfinished run and neither was.
+        """
+        self.require_own()
+        if resume and overwrite:
+            raise UserError("both --resume and --overwrite were given; one continues a run, the other erases it")
+        if overwrite:
+            return
+        record = self.record()
+        if not (resume and record):
+            self._refuse_existing(record)
 
     def _resumed(self, record: Mapping[str, Any], identity: Mapping[str, Any]) -> Start:
         changed = differences({key: record.get(key) for key in identity}, identity)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from selfsent.trees.arrays import IntArray, Tree
+from selfsent.trees.tree import IntArray, Tree
 
 
 def balanced(num_tokens: int) -> Tree:

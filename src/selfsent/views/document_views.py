@@ -1,7 +1,7 @@
 """Views of documents: what stands in one document belongs together, and no label is needed to know it."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -49,7 +49,7 @@ class DocumentPair:
 
     def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Draw both views of each row."""
-        draw = {"document": _sentence_and_rest, "crops": _two_crops, "title": _title_and_text}[self.view]
+        draw = DRAWS[self.view]
         rows = zip(batch["title"], batch["text"], strict=True)
         pairs = [draw(title, text.split(SENTENCE_END)) for title, text in rows]
         return {
@@ -70,6 +70,7 @@ def _sentence_and_rest(title: str, sentences: list[str]) -> tuple[str, str]:
 
 
 def _two_crops(title: str, sentences: list[str]) -> tuple[str, str]:
+    """Draw two runs of words from title and text, each a tenth to a half of them."""
     words = " ".join([*([title] if title else []), *sentences]).split()
     return _run_of(words), _run_of(words)
 
@@ -87,3 +88,11 @@ def _title_and_text(title: str, sentences: list[str]) -> tuple[str, str]:
     if title:
         return title, " ".join(sentences)
     return sentences[0], " ".join(sentences[1:])
+
+
+DRAWS: Mapping[DocumentView, Callable[[str, list[str]], tuple[str, str]]] = {
+    "document": _sentence_and_rest,
+    "crops": _two_crops,
+    "title": _title_and_text,
+}
+"""What draws both views of a document from its title and its sentences, by the name of the view."""

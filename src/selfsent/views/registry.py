@@ -35,22 +35,27 @@ class ViewResources:
 
 
 def _repeat(_: ViewResources) -> View:
+    """Keep the text: two views differ in dropout alone."""
     return Repeat()
 
 
 def _crop(_: ViewResources, *, percent: int) -> View:
+    """Keep a run of words, ``percent``% of them left out at the ends."""
     return Crop(percent=percent)
 
 
 def _delete(_: ViewResources, *, percent: int) -> View:
+    """Delete ``percent``% of the words, drawn at random."""
     return Delete(percent=percent)
 
 
 def _delete_one(_: ViewResources) -> View:
+    """Delete one word, drawn at random."""
     return DeleteOne()
 
 
 def _synonym(resources: ViewResources) -> View:
+    """Replace one word by a synonym (--set lexicon=FILE names a file of them)."""
     return Synonyms(lexicon=_lexicon(resources))
 
 
@@ -74,6 +79,7 @@ def _lexicon(resources: ViewResources) -> Lexicon:
 
 
 def _masked_lm(resources: ViewResources) -> View:
+    """Replace words by what a masked language model puts there (--set masked_lm=MODEL)."""
     if resources.masked_lm is None:
         raise UserError("the view masked-lm needs a masked LM; name its folder or hub name (the paper: BERT-base)")
     from selfsent.views.masked_lm import MaskedLM  # noqa: PLC0415 it imports torch and transformers

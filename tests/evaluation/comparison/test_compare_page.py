@@ -9,6 +9,7 @@ from tests.evaluation.evaluation_data import noisy_report
 from selfsent.evaluation.comparison.compare import compare_runs, to_markdown
 from selfsent.evaluation.comparison.compare_page import save, to_html
 from selfsent.evaluation.comparison.runs import Run
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
 
 
@@ -51,7 +52,7 @@ def test_plots_without_data_are_left_out():
 
 
 def test_the_page_says_which_tasks_its_plot_leaves_out():
-    alone = Score(task="PTB", metric="f1", value=0.2, ci95=None, num_items=3)
+    alone = Score(task="PTB", metric=METRICS["f1"], value=0.2, ci95=None, num_items=3)
     one, other = noisy_report("a", 1), noisy_report("b", 2)
     with_trees = replace(one, scores=(*one.scores, alone))
     both = [replace(report, scores=(*report.scores, alone)) for report in (one, other)]

@@ -7,6 +7,7 @@ from tests.evaluation.evaluation_data import noisy_report
 from selfsent.evaluation.comparison.compare import Comparison
 from selfsent.evaluation.comparison.plot_style import add_legend, reach, shortened, styled
 from selfsent.evaluation.comparison.runs import Run
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
 
 
@@ -18,9 +19,9 @@ def test_a_run_of_many_still_has_a_colour_and_a_marker():
 
 
 def test_error_bars_reach_from_the_value_to_both_ends_of_the_interval():
-    score = Score(task="x", metric="map", value=0.5, ci95=(0.4, 0.75), num_items=3)
+    score = Score(task="x", metric=METRICS["map"], value=0.5, ci95=(0.4, 0.75), num_items=3)
     np.testing.assert_allclose(reach(score, times=100), [10, 25])
-    bare = Score(task="x", metric="map", value=0.5, ci95=None, num_items=3)
+    bare = Score(task="x", metric=METRICS["map"], value=0.5, ci95=None, num_items=3)
     np.testing.assert_array_equal(reach(bare), [0, 0])
 
 

@@ -5,10 +5,11 @@ import pytest
 from selfsent.evaluation.comparison.compare import compare_runs
 from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.comparison.score_panels import draw_scores, kinds_of_tasks
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 
-METRICS = {
+METRIC_OF = {
     "STS12": "spearman",
     "geometry/uniformity": "uniformity",
     "geometry/anisotropy": "anisotropy",
@@ -22,14 +23,14 @@ METRICS = {
 
 def run(name: str, *tasks: str) -> Run:
     scores = [
-        Score(task=task, metric=METRICS[task], value=number / 10, ci95=(0.0, 0.9), num_items=5)
+        Score(task=task, metric=METRICS[METRIC_OF[task]], value=number / 10, ci95=(0.0, 0.9), num_items=5)
         for number, task in enumerate(tasks)
     ]
     return Run(name=name, report=Report(model=name, scores=tuple(scores), versions={}))
 
 
 def test_tasks_are_grouped_by_folder_else_by_metric_and_none_of_one_run_alone_is_drawn():
-    compared = compare_runs([run("a", *METRICS), run("b", *list(METRICS)[:-1])])
+    compared = compare_runs([run("a", *METRIC_OF), run("b", *list(METRIC_OF)[:-1])])
     assert kinds_of_tasks(compared) == {
         "spearman": ["STS12", "STS13"],
         "geometry": ["geometry/anisotropy"],
@@ -39,7 +40,7 @@ def test_tasks_are_grouped_by_folder_else_by_metric_and_none_of_one_run_alone_is
     }
 
 
-@pytest.mark.parametrize("shared", [("STS12",), ("STS12", "scifact"), tuple(METRICS)])
+@pytest.mark.parametrize("shared", [("STS12",), ("STS12", "scifact"), tuple(METRIC_OF)])
 def test_every_kind_gets_a_panel_with_its_tasks_from_top_to_bottom(shared: tuple[str, ...]):
     figure = pytest.importorskip("matplotlib.figure").Figure(layout="constrained")
     compared = compare_runs([run("a", *shared), run("b", *shared)])

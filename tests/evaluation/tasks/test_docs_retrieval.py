@@ -22,7 +22,7 @@ def two_docstrings(monkeypatch: pytest.MonkeyPatch):
 
 def test_words_find_the_rest_of_the_docstring_they_stand_in():
     score = SUITES["docs"](BM25(), None, SuiteOptions(num_resamples=10))[0]
-    assert (score.task, score.metric, score.num_items) == ("docs", "ndcg@10", 2)
+    assert (score.task, score.metric.name, score.num_items) == ("docs", "ndcg@10", 2)
     assert docs_retrieval.docs_collection(Corpus()).judgements == [{0: 1.0}, {1: 1.0}]
 
 

@@ -28,7 +28,7 @@ def test_the_suite_gives_six_figures_with_intervals(
     tiny_static_model: SentenceTransformer, sentences: list[str], tmp_path: Path
 ):
     pairs = write_pairs(tmp_path, sentences)
-    scores = {score.metric: score for score in geometry.evaluate(tiny_static_model, tmp_path, OPTIONS)}
+    scores = {score.metric.name: score for score in geometry.evaluate(tiny_static_model, tmp_path, OPTIONS)}
     assert list(scores) == [
         "alignment",
         "uniformity",

@@ -35,7 +35,7 @@ def collection(tmp_path: Path, tiny_static_model: SentenceTransformer) -> Path:
 def test_a_store_or_the_folder_of_a_build_is_scored_by_documents(tmp_path, collection, place, mode):
     report = evaluate_own_labels([tmp_path / place], qrels=collection, mode=mode)[0]
     score = report.score("collection")
-    assert (score.metric, score.num_items) == ("ndcg@10", 2)
+    assert (score.metric.name, score.num_items) == ("ndcg@10", 2)
     if mode != "vector":
         assert score.value == 1.0
     assert score.also["recall@10"] == 1.0

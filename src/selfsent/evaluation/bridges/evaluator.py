@@ -93,7 +93,7 @@ class SuiteEvaluator(BaseEvaluator):
     ) -> dict[str, float]:
         """Score the model as it is now; writes no file, the trainer keeps the metrics."""
         report = evaluate(model, self.suites, self.data_dir, options=self.options)
-        metrics = {f"{score.task}_{score.metric}": score.value for score in report.scores}
+        metrics = {f"{score.task}_{score.metric.name}": score.value for score in report.scores}
         self.primary_metric = self.primary_metric or next(iter(metrics))
         metrics |= report.means()
         self.store_metrics_in_model_card_data(model, metrics, epoch, steps)

@@ -6,12 +6,14 @@ differ in how the last bit is rounded.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.tasks.sts import read_pairs
@@ -74,5 +76,10 @@ def _score(name: str, found: Mapping[str, Any], data_dir: Path) -> Score:
     if _PAIRS_OF_MTEB.get(name, num_pairs) != num_pairs:
         also["note"] = f"{num_pairs} local pairs; mteb's own data set has {_PAIRS_OF_MTEB[name]}"
     return Score(
-        task=name, metric="spearman", value=float(found["cosine_spearman"]), ci95=None, num_items=num_pairs, also=also
+        task=name,
+        metric=replace(METRICS["spearman"], statistic=None),
+        value=float(found["cosine_spearman"]),
+        ci95=None,
+        num_items=num_pairs,
+        also=also,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from selfsent.errors import UserError
 from selfsent.evaluation.comparison.runs import Run, open_runs
 from selfsent.evaluation.differences import Difference, paired_differences
-from selfsent.evaluation.metrics import direction_note
-from selfsent.evaluation.report import shown, shown_interval
+from selfsent.evaluation.metrics import Metric, direction_note
+from selfsent.evaluation.report import shown_means
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.printed_text import TextTable, in_markdown
@@ -33,7 +33,7 @@ class Comparison:
     differences: Mapping[tuple[str, str], Difference]
 
     @property
-    def tasks(self) -> dict[str, str]:
+    def tasks(self) -> dict[str, Metric]:
         """The headline metric of every task of any run, in order."""
         return {score.task: score.metric for run in self.runs for score in run.report.scores}
 
@@ -95,7 +95,7 @@ def compare_runs(runs: Sequence[Run], *, num_resamples: int = 1000, seed: int = 
 
 def signed(difference: Difference) -> str:
     """Write a difference as people read it, with its sign and a star where its interval leaves out zero."""
-    value = shown(difference.paired.difference, difference.metric)
+    value = difference.metric.shown(difference.paired.difference)
     return f"{'+' if difference.paired.difference >= 0 else ''}{value}{'*' if difference.is_clear else ''}"
 
 
@@ -111,17 +111,10 @@ def render(comparison: Comparison) -> TextTable:
     for run in comparison.runs:
         table.add_column(run.name, justify="right", overflow="fold")
     for task, metric in comparison.tasks.items():
-        table.add_row(task, metric, *(_cell(comparison, run, task, between="\n") for run in comparison.runs))
-    for name, cells in _averages(comparison):
+        table.add_row(task, metric.name, *(_cell(comparison, run, task, between="\n") for run in comparison.runs))
+    for name, cells in shown_means([run.report for run in comparison.runs]).items():
         table.add_row(name, "mean", *cells, style="bold")
     return table
-
-
-def _averages(comparison: Comparison) -> list[tuple[str, list[str]]]:
-    """The averages of each run, a dash where it lacks one."""
-    averages = [run.report.means() for run in comparison.runs]
-    names = dict.fromkeys(name for means in averages for name in means)
-    return [(name, [shown(means[name], "") if name in means else "-" for means in averages]) for name in names]
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -137,8 +130,8 @@ def to_markdown(comparison: Comparison) -> str:
     lines = [_row(["task", "metric", *names]), _row(["---", "---", *("---:" for _ in names)])]
     for task, metric in comparison.tasks.items():
         cells = (_cell(comparison, run, task) for run in comparison.runs)
-        lines.append(_row([in_markdown(task), in_markdown(metric), *cells]))
-    for name, cells in _averages(comparison):
+        lines.append(_row([in_markdown(task), in_markdown(metric.name), *cells]))
+    for name, cells in shown_means([run.report for run in comparison.runs]).items():
         lines.append(_row([f"**{in_markdown(name)}**", "mean", *(f"**{cell}**" for cell in cells)]))
     return "\n".join([*lines, "", in_markdown(_legend(comparison)), ""])
 
@@ -156,6 +149,6 @@ def _cell(comparison: Comparison, run: Run, task: str, *, between: str = " ") ->
     score = comparison.score(run, task)
     if score is None:
         return "-"
-    parts = [shown(score.value, score.metric), f"({shown_interval(score.ci95, score.metric)})"]
+    parts = [score.shown(), f"({score.shown_interval()})"]
     difference = comparison.differences.get((task, run.name))
     return between.join(parts if difference is None else [*parts, signed(difference)])

@@ -7,8 +7,8 @@ from selfsent.atomic import write_text
 from selfsent.evaluation.comparison.compare import Comparison, signed, to_markdown
 from selfsent.evaluation.comparison.comparison_plots import draw
 from selfsent.evaluation.comparison.runs import Run
-from selfsent.evaluation.metrics import direction_note, is_gain
-from selfsent.evaluation.report import shown, shown_interval
+from selfsent.evaluation.metrics import direction_note
+from selfsent.evaluation.report import shown_means
 
 _CSS = """
 :root { color-scheme: light dark; --ground: #fdfdfc; --ink: #24262a; --soft: #6a6e76;
@@ -102,13 +102,12 @@ def _table(comparison: Comparison) -> str:
     first = comparison.runs[0]
     head = "".join(f"<th>{escape(run.name)}<br>{_width(run)}</th>" for run in comparison.runs)
     rows = [
-        f"<tr><td>{escape(task)}<small>{escape(metric)}</small></td>"
+        f"<tr><td>{escape(task)}<small>{escape(metric.name)}</small></td>"
         f"{''.join(_cell(comparison, run, task) for run in comparison.runs)}</tr>"
         for task, metric in comparison.tasks.items()
     ]
-    averages = [run.report.means() for run in comparison.runs]
-    for name in dict.fromkeys(name for means in averages for name in means):
-        cells = "".join(f"<td>{shown(means[name], '') if name in means else '-'}</td>" for means in averages)
+    for name, means in shown_means([run.report for run in comparison.runs]).items():
+        cells = "".join(f"<td>{mean}</td>" for mean in means)
         rows.append(f"<tr class='mean'><td>{escape(name)}<small>mean</small></td>{cells}</tr>")
     note = (
         f"Fractions x100, with 95% intervals. Differences are from {escape(first.name)}, by a paired bootstrap: "
@@ -128,10 +127,10 @@ def _cell(comparison: Comparison, run: Run, task: str) -> str:
     score = comparison.score(run, task)
     if score is None:
         return "<td>-</td>"
-    value, ci95 = shown(score.value, score.metric), shown_interval(score.ci95, score.metric)
+    value, ci95 = score.shown(), score.shown_interval()
     difference = comparison.differences.get((task, run.name))
     if difference is None:
         return f"<td>{value}<small>{ci95}</small></td>"
-    better = is_gain(score.metric, difference.paired.difference) if difference.is_clear else None
+    better = score.metric.is_gain(difference.paired.difference) if difference.is_clear else None
     kind = {True: "gain", False: "loss", None: ""}[better]
     return f"<td>{value}<span class='{kind}'>{signed(difference)}</span><small>{ci95}</small></td>"

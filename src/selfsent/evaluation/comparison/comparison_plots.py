@@ -120,7 +120,7 @@ def _series(curve: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float],
 
 def _scatter(figure: "Figure", comparison: Comparison) -> bool:
     """Similarity against gold score, a panel a run, on STS-B or the first task that has gold scores."""
-    gold_tasks = [task for task, metric in comparison.tasks.items() if metric == "spearman"]
+    gold_tasks = [task for task, metric in comparison.tasks.items() if metric.name == "spearman"]
     task = next((task for task in gold_tasks if task == "STSBenchmark"), next(iter(gold_tasks), ""))
     scored = [(run, comparison.score(run, task)) for run in comparison.runs]
     known = [(run, score.items) for run, score in scored if score is not None and score.items is not None]

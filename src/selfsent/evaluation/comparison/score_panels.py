@@ -7,7 +7,6 @@ import numpy as np
 
 from selfsent.evaluation.comparison.compare import Comparison
 from selfsent.evaluation.comparison.plot_style import WIDTH, add_legend, label_of, reach, shortened, styled
-from selfsent.evaluation.report import AS_IS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,9 +64,9 @@ def kinds_of_tasks(comparison: Comparison) -> dict[str, list[str]]:
     """
     kinds: dict[str, list[str]] = {}
     for task, metric in comparison.tasks.items():
-        if metric not in AS_IS and task not in comparison.unshared_tasks:
+        if metric.unit == "fraction" and task not in comparison.unshared_tasks:
             folder, _, name = task.rpartition("/")
-            kinds.setdefault(folder if name and folder else metric, []).append(task)
+            kinds.setdefault(folder if name and folder else metric.name, []).append(task)
     return kinds
 
 

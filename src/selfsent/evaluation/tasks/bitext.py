@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from selfsent.data.compression import format_suffixes
 from selfsent.data.heldout import hash_of_text
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.ranking import nearest
 from selfsent.evaluation.records import HubData, Record, read_records
 from selfsent.evaluation.score import Score
@@ -88,13 +89,12 @@ def score_bitext(
     items = np.column_stack([_found(source_vectors, target_vectors), _found(target_vectors, source_vectors)])
     return Score(
         task=task,
-        metric="accuracy",
+        metric=METRICS["accuracy"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items, Mean(), num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also={"accuracy_forward": float(items[:, 0].mean()), "accuracy_backward": float(items[:, 1].mean())},
         items=items,
-        statistic=Mean(),
     )
 
 

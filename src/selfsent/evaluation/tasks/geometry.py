@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
-from selfsent.evaluation.score import Score, Statistic
+from selfsent.evaluation.metrics import METRICS
+from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, SentenceVectors, Vectors, cosines, encode_distinct
-from selfsent.evaluation.statistics import STATISTICS, PartialRankCorrelation, bootstrap_interval
+from selfsent.evaluation.statistics import Mean, PartialRankCorrelation, Statistic, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.evaluation.tasks.similarity_bias import frequency_bias_columns, length_bias_columns
 from selfsent.evaluation.tasks.sts import ScoredPairs, check_varied, pairs_from_hub, read_pairs
@@ -63,7 +64,7 @@ def _alignment(pairs: ScoredPairs, vectors: SentenceVectors, options: SuiteOptio
     if not positive:
         raise UserError(f"{pairs.name}: no pair is scored above {_POSITIVE_ABOVE:g}; alignment needs such pairs")
     u, v = (vectors.of([side[row] for row in positive]) for side in (pairs.sentences1, pairs.sentences2))
-    return _resampled("alignment", squared_distances(u, v)[:, None], STATISTICS["mean"], options)
+    return _resampled("alignment", squared_distances(u, v)[:, None], Mean(), options)
 
 
 def _cloud(vectors: SentenceVectors, options: SuiteOptions) -> list[Score]:
@@ -72,7 +73,7 @@ def _cloud(vectors: SentenceVectors, options: SuiteOptions) -> list[Score]:
     return [
         Score(
             task=f"{_TASK}/{name}",
-            metric=name,
+            metric=METRICS[name],
             value=measure(rows),
             ci95=jackknife_interval(rows, measure, seed=options.seed),
             num_items=len(rows),
@@ -92,13 +93,12 @@ def _biases(pairs: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions)
     return [_resampled(name, items, PartialRankCorrelation(), options) for name, items in columns.items()]
 
 
-def _resampled(metric: str, items: NDArray[np.float64], statistic: Statistic, options: SuiteOptions) -> Score:
+def _resampled(name: str, items: NDArray[np.float64], statistic: Statistic, options: SuiteOptions) -> Score:
     return Score(
-        task=f"{_TASK}/{metric}",
-        metric=metric,
+        task=f"{_TASK}/{name}",
+        metric=METRICS[name],
         value=statistic(items),
         ci95=bootstrap_interval(items, statistic, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         items=items,
-        statistic=statistic,
     )

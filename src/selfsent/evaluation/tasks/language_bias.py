@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.report import MULTILINGUAL_STS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
@@ -85,7 +86,7 @@ def score_bias(
     other = np.column_stack([_others_best(cosines) > own for cosines in (across, across.T)])
     return Score(
         task=f"{_TASK}/{task}",
-        metric="same_language_first",
+        metric=METRICS["same_language_first"],
         value=float(same.mean()),
         ci95=bootstrap_interval(same, Mean(), num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(same),
@@ -94,7 +95,6 @@ def score_bias(
             "cosine_gap": float(np.mean([_mean_of_others(cosines) for cosines in within]) - _mean_of_others(across)),
         },
         items=same,
-        statistic=Mean(),
     )
 
 
@@ -127,13 +127,12 @@ def _mixture_loss(model: Encoder, data_dir: Path, options: SuiteOptions) -> Scor
     statistic = MixtureLoss()
     return Score(
         task=f"{_TASK}/{MULTILINGUAL_STS}",
-        metric=statistic.name,
+        metric=METRICS["mixture_loss"],
         value=statistic(items),
         ci95=bootstrap_interval(items, statistic, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also={"spearman_apart": float(np.mean([s.value for s in scored])), "spearman_together": Spearman()(items)},
         items=items,
-        statistic=statistic,
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.records import find_file, read_records
 from selfsent.evaluation.report import LEXICAL
 from selfsent.evaluation.score import Score
@@ -98,13 +99,12 @@ def _score(task: ScoredPairs, vectors: SentenceVectors, unknown: set[str], optio
     items = np.column_stack([predicted, task.gold])
     return Score(
         task=task.name,
-        metric="spearman",
+        metric=METRICS["spearman"],
         value=Spearman()(items),
         ci95=bootstrap_interval(items, Spearman(), num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=_unknown_counts(items, known, unknown & {*task.sentences1, *task.sentences2}),
         items=items,
-        statistic=Spearman(),
     )
 
 

@@ -33,6 +33,7 @@ from selfsent.evaluation.document_scores import (
     gains,
     right_ranks,
 )
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
@@ -254,7 +255,7 @@ def score_of_ranks(task: DocumentQuestions, ranks: Ranks, *, num_resamples: int 
     items = (np.bincount(place, weights=gains(ranks)) / np.bincount(place))[:, None]
     return Score(
         task=f"own-documents/{task.name}",
-        metric="ndcg@10",
+        metric=METRICS["ndcg@10"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items, Mean(), num_resamples=num_resamples, seed=seed),
         num_items=len(documents),
@@ -264,7 +265,6 @@ def score_of_ranks(task: DocumentQuestions, ranks: Ranks, *, num_resamples: int 
             "num_queries": len(ranks),
         },
         items=items,
-        statistic=Mean(),
     )
 
 

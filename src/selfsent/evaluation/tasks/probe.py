@@ -23,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
@@ -175,13 +176,12 @@ def score_probe(
         also["f1"] = float(np.mean([f1_score(test_labels, predicted) for predicted in result.predictions]))
     return Score(
         task=task,
-        metric="accuracy",
+        metric=METRICS["accuracy"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items, mean, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=also,
         items=items,
-        statistic=mean,
     )
 
 

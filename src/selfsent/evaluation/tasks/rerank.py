@@ -20,6 +20,7 @@ import numpy as np
 from selfsent.data.compression import format_suffixes
 from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.ranking import (
     TOP_K,
     Judgements,
@@ -98,14 +99,13 @@ def score_shortlists(model: Encoder | Ranker, task: Shortlists, options: SuiteOp
     items = np.array([[average_precision(order, relevant)] for order, relevant in judged])
     return Score(
         task=task.name,
-        metric="map",
+        metric=METRICS["map"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items, Mean(), num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also={"mrr@10": float(np.mean([reciprocal_rank(order, relevant) for order, relevant in judged]))}
         | dict(task.also),
         items=items,
-        statistic=Mean(),
     )
 
 

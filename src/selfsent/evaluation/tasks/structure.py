@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, TreeModel
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
-from selfsent.trees.arrays import Tree
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
+from selfsent.trees.tree import Tree
 
 IntArray = NDArray[np.int64]
 Spans = frozenset[tuple[int, int]]
@@ -150,13 +151,12 @@ def score_trees(task: str, predicted: Sequence[Spans], treebank: Treebank, optio
     also["num_left_out"] = treebank.num_left_out
     return Score(
         task=task,
-        metric="f1",
+        metric=METRICS["f1"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items[:, None], mean, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=also,
         items=items[:, None],
-        statistic=mean,
     )
 
 

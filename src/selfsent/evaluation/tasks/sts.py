@@ -12,13 +12,14 @@ Differs: SimCSE's published averages are of figures already rounded to two decim
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.records import HubData, Record, find_file, read_records
 from selfsent.evaluation.report import STS7
@@ -173,13 +174,12 @@ def _score(task: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -
     also |= {"note": task.note} if task.note else {}
     return Score(
         task=task.name,
-        metric="spearman",
+        metric=replace(METRICS["spearman"], statistic=statistic),
         value=value,
         ci95=bootstrap_interval(items, statistic, num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
         also=also,
         items=items,
-        statistic=statistic,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, cosines, encode_distinct
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
@@ -86,7 +87,7 @@ def score_error(
     similar = [float(cosines(side, teacher).mean()) for side in sides]
     return Score(
         task=f"teacher-error/{bitext.name}",
-        metric="mse",
+        metric=METRICS["mse"],
         value=float(items.mean()),
         ci95=bootstrap_interval(items, Mean(), num_resamples=options.num_resamples, seed=options.seed),
         num_items=len(items),
@@ -97,7 +98,6 @@ def score_error(
             "cosine_target": similar[1],
         },
         items=items,
-        statistic=Mean(),
     )
 
 

@@ -1,0 +1,269 @@
+"""Options declared once: a frozen dataclass holds the type, default, bounds and description of each."""
+
+import functools
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from types import NoneType, UnionType
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from selfsent.errors import UserError, did_you_mean
+
+_P = ParamSpec("_P")
+_Self = TypeVar("_Self")
+_First = TypeVar("_First")
+_Value = TypeVar("_Value")
+_Options = TypeVar("_Options", bound="Options")
+
+_BOUNDS = "bounds"
+_ARGUMENT = re.compile(r"^    (\w+): (.*)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """The numbers that an option may have.
+
+    Args:
+        at_least: The smallest allowed number.
+        above: A number that every allowed number exceeds.
+        below: A number that every allowed number stays below.
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def __contains__(self, number: float) -> bool:
+        """Tell whether a number is allowed; NaN and infinity never are."""
+        return (
+            math.isfinite(number)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+        )
+
+    def __str__(self) -> str:
+        parts = (
+            f"{self.at_least:g} or more" if self.at_least is not None else "",
+            f"above {self.above:g}" if self.above is not None else "",
+            f"below {self.below:g}" if self.below is not None else "",
+        )
+        return " and ".join(filter(None, parts)) or "a finite number"
+
+
+def option(
+    default: _Value, *, at_least: float | None = None, above: float | None = None, below: float | None = None
+) -> _Value:
+    """Declare an option of a dataclass with the numbers that it may have.
+
+    Args:
+        default: Default value.
+        at_least: The smallest allowed number.
+        above: A number that every allowed number exceeds.
+        below: A number that every allowed number stays below.
+    """
+    bounds = Bounds(at_least=at_least, above=above, below=below)
+    declared: Any = field(default=default, metadata={_BOUNDS: bounds})
+    return declared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of a method, a module or a loss, checked when they are made.
+
+    A subclass declares a field for each option and describes it in the ``Args`` of its docstring.
+
+    Raises:
+        UserError: An option is not one of its choices or is out of its bounds. All such options are named together.
+    """
+
+    def __post_init__(self) -> None:
+        """Check every option."""
+        problems = self.problems()
+        if problems:
+            raise UserError("; ".join(problems))
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have."""
+        return [
+            problem
+            for described in describe(type(self))
+            if (problem := described.problem(getattr(self, described.name)))
+        ]
+
+    def part(self, kind: type[_Options]) -> _Options:
+        """Give the options that another class declares too.
+
+        Args:
+            kind: A class all of whose options are options here.
+        """
+        return kind(**{one.name: getattr(self, one.name) for one in fields(kind)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """One option as people read it.
+
+    Args:
+        name: Name of the field.
+        kind: Annotated type.
+        default: Default value; ``dataclasses.MISSING`` where one must be given.
+        bounds: Allowed numbers, if the option is a number with bounds.
+        text: Description, from the docstring.
+    """
+
+    name: str
+    kind: Any
+    default: Any
+    bounds: Bounds | None
+    text: str
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The allowed values, where they can be listed."""
+        inner = _without_none(self.kind)
+        return get_args(inner) if get_origin(inner) is Literal else ()
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether ``None`` is allowed."""
+        return NoneType in get_args(self.kind)
+
+    def problem(self, value: Any) -> str:
+        """Say what is wrong with a value; empty where nothing is."""
+        if value is None and self.is_optional:
+            return ""
+        if self.choices and value not in self.choices:
+            return f"{self.name}={value!r} must be one of {', '.join(map(str, self.choices))}"
+        if self.bounds is not None and not (isinstance(value, int | float) and value in self.bounds):
+            none = ", or none" if self.is_optional else ""
+            return f"{self.name}={value!r} must be {self.bounds}{none}"
+        return ""
+
+
+@functools.cache
+def describe(kind: type[Any]) -> tuple[Described, ...]:
+    """Describe every option of a dataclass, in the order of its fields."""
+    hints = get_type_hints(kind)
+    texts = _texts(kind)
+    return tuple(
+        Described(
+            name=one.name,
+            kind=hints[one.name],
+            default=one.default,
+            bounds=one.metadata.get(_BOUNDS),
+            text=texts.get(one.name, ""),
+        )
+        for one in fields(kind)
+    )
+
+
+def names_of(kind: type[Any]) -> list[str]:
+    """The names of all options of a dataclass, such as the keys of a module's ``config.json``."""
+    return [one.name for one in fields(kind)]
+
+
+def takes_only(
+    kind: Callable[_P, _Options],
+) -> Callable[[Callable[[_Self, _Options], None]], Callable[Concatenate[_Self, _P], None]]:
+    """As `takes`, for a constructor of options alone."""
+
+    def decorate(init: Callable[[_Self, _Options], None]) -> Callable[Concatenate[_Self, _P], None]:
+        return _with_keywords(init, kind)
+
+    return decorate
+
+
+def takes(
+    kind: Callable[_P, _Options],
+) -> Callable[[Callable[[_Self, _First, _Options], None]], Callable[Concatenate[_Self, _First, _P], None]]:
+    """Let a constructor of one argument and options take each option as a keyword.
+
+    The keywords, their types and their defaults are those of the dataclass, for editors and type checkers too.
+
+    Args:
+        kind: The dataclass of the options.
+    """
+
+    def decorate(
+        init: Callable[[_Self, _First, _Options], None],
+    ) -> Callable[Concatenate[_Self, _First, _P], None]:
+        return _with_keywords(init, kind)
+
+    return decorate
+
+
+def takes_two(
+    kind: Callable[_P, _Options],
+) -> Callable[
+    [Callable[[_Self, _First, _Value, _Options], None]], Callable[Concatenate[_Self, _First, _Value, _P], None]
+]:
+    """As `takes`, for a constructor of two arguments and options."""
+
+    def decorate(
+        init: Callable[[_Self, _First, _Value, _Options], None],
+    ) -> Callable[Concatenate[_Self, _First, _Value, _P], None]:
+        return _with_keywords(init, kind)
+
+    return decorate
+
+
+def _with_keywords(init: Any, kind: Any) -> Any:
+    """Wrap a constructor: keywords that it does not name become its last argument, the options."""
+    *own, last = inspect.signature(init).parameters.values()
+    names = [parameter.name for parameter in own]
+    known = names_of(kind)
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *arguments: Any, **keywords: Any) -> None:
+        given = {name: value for name, value in keywords.items() if name not in names}
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise UserError(unknown_option(unknown[0], known, owner=type(self).__name__))
+        rest = {name: value for name, value in keywords.items() if name in names}
+        init(self, *arguments, **rest, **{last.name: kind(**given)})
+
+    signature = inspect.signature(kind)
+    wrapped.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue] read by `inspect`
+        parameters=[*own, *signature.parameters.values()], return_annotation=None
+    )
+    return wrapped
+
+
+def unknown_option(name: str, known: list[str], *, owner: str) -> str:
+    """Say that there is no such option, and which may have been meant."""
+    return f"{owner} has no option {name!r}{did_you_mean(name, known) or '; it has ' + ', '.join(known)}"
+
+
+def _without_none(kind: Any) -> Any:
+    """The type that an optional one is made of; any other as it is."""
+    if get_origin(kind) in {Union, UnionType}:
+        return next(part for part in get_args(kind) if part is not NoneType)
+    return kind
+
+
+def _texts(kind: type[Any]) -> Mapping[str, str]:
+    """The descriptions in the ``Args`` of a class and of the classes it extends; those of the class itself win."""
+    texts: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        texts |= _described_arguments(inspect.cleandoc(one.__doc__ or ""))
+    return texts
+
+
+def _described_arguments(docstring: str) -> dict[str, str]:
+    """Read the section ``Args`` of a docstring."""
+    _, _, section = docstring.partition("\nArgs:\n")
+    texts: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if not line.startswith("    "):
+            break
+        found = _ARGUMENT.match(line)
+        if found:
+            name = found[1]
+            texts[name] = found[2]
+        elif name:
+            texts[name] += " " + line.strip()
+    return texts
