@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.document_build.small_corpus import PLACES, THINGS, request, text
@@ -91,7 +92,7 @@ def test_a_document_that_goes_while_the_folder_is_read_is_named_and_the_rest_is_
         (folder / f"{thing}.md").write_text(text(thing, place), "utf8")
     opened = Path.open
 
-    def open_and_remove(path: Path, *arguments: object, **options: object):
+    def open_and_remove(path: Path, *arguments: object, **options: object) -> Any:
         if path.name == "bridge.md":  # the first that is read
             (folder / "violin.md").unlink(missing_ok=True)
         if path.name == "river.md":

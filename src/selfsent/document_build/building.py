@@ -35,6 +35,8 @@ _MAP_WORDS = 120
 _BATCH_SIZE = 256
 _INDEXING = 1.5  # the time of indexing over that of encoding alone
 
+_TREE_NOTE = "the base is a tree: it finds what a static model finds, and also shows the phrase nearest to a query"
+
 logger = logging.getLogger(__name__)
 
 
@@ -188,8 +190,12 @@ class _Build:
             "paths": {"model": learned["model"], **paths},
             "next": [f'selfsent search {self.request.output} "your question"', *self._advice(learned)],
             "versions": installed_versions(),
-            "notes": [*found.notes, *learned.get("notes", [])],
+            "notes": [*found.notes, *learned.get("notes", []), *self._base_notes()],
         }
+
+    def _base_notes(self) -> list[str]:
+        is_tree = self.request.model is None and self.request.made_of == "tree"
+        return [_TREE_NOTE] if is_tree else []
 
     def _advice(self, learned: Mapping[str, Any]) -> list[str]:
         if "retrieval" not in learned:
