@@ -37,8 +37,7 @@ def test_the_json_of_answers_has_exactly_the_agreed_keys():
                 "start": 10,
                 "end": 25,
                 "text": "The cat\nsleeps.",
-                "matches": [[4, 7]],
-                "phrase": [0, 7],
+                "matches": [{"start": 4, "end": 7, "kind": "word"}, {"start": 0, "end": 7, "kind": "phrase"}],
             }
         ],
         "hidden": 2,

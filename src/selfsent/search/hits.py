@@ -1,7 +1,7 @@
 """Answers of a search, as values, as JSON, and as lines for other programs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from selfsent.printed_text import visible
@@ -50,8 +50,6 @@ class Hit:
 
     def to_json(self) -> dict[str, Any]:
         """Give the values that ``search --json`` prints, and the service answers."""
-        words = [[match.start, match.end] for match in self.matches if match.kind == "word"]
-        phrases = [[match.start, match.end] for match in self.matches if match.kind == "phrase"]
         return {
             "rank": self.rank,
             "score": self.score,
@@ -61,8 +59,7 @@ class Hit:
             "start": self.start,
             "end": self.start + len(self.text) if self.end is None else self.end,
             "text": self.text,
-            "matches": words,
-            "phrase": phrases[0] if phrases else None,
+            "matches": [asdict(match) for match in self.matches],
         }
 
     def line(self) -> str:

@@ -15,7 +15,6 @@ MAX_HITS = 1000
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
 NotEmpty = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
 Query = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
-Span = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 _TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}
@@ -97,6 +96,14 @@ class OpenAIProblem(BaseModel):
     error: dict[str, Any]
 
 
+class MatchOut(BaseModel):
+    """A part of a passage that matches: a word of the query, or the phrase of a tree model that is nearest to it."""
+
+    start: int
+    end: int
+    kind: Literal["word", "phrase"]
+
+
 class HitOut(BaseModel):
     """A document that answers."""
 
@@ -108,8 +115,7 @@ class HitOut(BaseModel):
     start: int
     end: int
     text: str
-    matches: list[Span]
-    phrase: Span | None
+    matches: list[MatchOut]
 
 
 class AnswersOut(BaseModel):

@@ -152,8 +152,10 @@ def _hits(query: str) -> Iterator[dict[str, Any]]:
             "start": -start,
             "end": -start + len(text),
             "text": text,
-            "matches": spans,
-            "phrase": phrase,
+            "matches": [
+                *({"start": start, "end": end, "kind": "word"} for start, end in spans),
+                *([{"start": phrase[0], "end": phrase[1], "kind": "phrase"}] if phrase else []),
+            ],
         }
 
 

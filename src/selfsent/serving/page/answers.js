@@ -7,12 +7,13 @@ import { phraseTree } from "./phrase_tree.js";
 
 /** Take what `/search` says of an answer, its spans in units of JavaScript's strings. */
 export function readyHit(hit) {
+  const spans = (kind) => (hit.matches ?? []).filter((match) => match.kind === kind).map(({ start, end }) => [start, end]);
   return {
     ...hit,
     title: nameOf(hit, hit.text),
     isNameless: isNameless(hit),
-    words: spansIn(hit.text, hit.matches ?? []),
-    phrase: hit.phrase ? (spansIn(hit.text, [hit.phrase])[0] ?? null) : null,
+    words: spansIn(hit.text, spans("word")),
+    phrase: spansIn(hit.text, spans("phrase"))[0] ?? null,
   };
 }
 
