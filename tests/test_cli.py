@@ -192,7 +192,7 @@ SOURCES: dict[str, tuple[str, bytes | None, tuple[str, ...]]] = {
     "a binary file": ("binary.txt", b"\x7fELF\x00\x01\x02\x00" * 40, ("binary",)),
     "a malformed line": ("bad.jsonl", b'{"text": "fine and whole"}\n{"text": bro\n', ("bad.jsonl", "line 2")),
     "a missing column": ("other.jsonl", b'{"body": "no known column"}\n', ("body", "--columns")),
-    "a format nobody knows": ("notes.docx", b"text", (".jsonl", "notes.docx")),
+    "a format nobody knows": ("notes.xyz", b"text", (".jsonl", "notes.xyz")),
     "fewer sentences than a batch": ("few.txt", b"one two three four five\nsix seven eight nine\n", ("fewer", "8")),
 }
 

