@@ -118,15 +118,10 @@ class AveragedEncoder(nn.Module):
     Args:
         model: The model to follow.
         decay: Share of the average kept at an update, in [0, 1) (not stated in the paper; 0.999 is common).
-
-    Raises:
-        UserError: The decay is out of range.
     """
 
     def __init__(self, model: nn.Module, *, decay: float = 0.999) -> None:
         super().__init__()
-        if not 0 <= decay < 1:
-            raise UserError(f"ema_decay={decay} must be 0 or more and below 1")
         self.decay = decay
         self._model = [model]  # a list, so that it is not registered
         for name, parameter in model.named_parameters():

@@ -6,7 +6,7 @@ Opper, Prokhorov & Siddharth, "StrAE: Autoencoding for Pre-Trained Embeddings us
 =====================================  ========================================  =====================================
 of the paper                           object                                    file
 =====================================  ========================================  =====================================
-embedding Omega, K channels x U        ``TreeEncoder.embedding``                 ``modules/tree_encoder.py``
+embedding Omega, K channels x U        ``ComposingEncoder.embedding``            ``modules/tree_encoder.py``
 composition C, 2U^2 + U weights        ``AffineComposition``                     ``modules/composition.py``
 decomposition D, 2U^2 + 2U weights     ``AffineDecomposition``                   ``modules/composition.py``
 index function Lambda                  ``LeafReconstruction``                    ``losses/reconstruction.py``
