@@ -157,7 +157,7 @@ def _differences(scores: Mapping[str, Score]) -> list[dict[str, Any]]:
     pairs += [("trained", other) for other in scores if other not in ("hybrid", "trained")]
     found: list[dict[str, Any]] = []
     for one, other in pairs:
-        items, others, statistic = scores[one].items, scores[other].items, scores[one].statistic
+        items, others, statistic = scores[one].items, scores[other].items, scores[one].metric.statistic
         assert items is not None and others is not None and statistic is not None, "scores of ranks have items"  # noqa: S101, PT018
         paired = paired_bootstrap(items, others, statistic)
         interval = paired.ci95 and list(paired.ci95)
