@@ -56,12 +56,12 @@ TESTED_THROUGH = {
     "search/test_mapped_store": "search/snapshot_place search/store_snapshot",
     "runtime/test_runtime_model": "runtime/later_modules runtime/saved_files runtime/token_table runtime/tree_texts",
     "kernels/test_induction": "kernels/greedy_merges",
-    "document_build/test_learning": "document_build/vocabulary_drift methods/document_distillation",
+    "document_build/test_learning": "methods/document_distillation",
     "data/parallel/test_parallel_formats": "data/parallel/translation_memory",
     "data/parallel/test_translation_pool": "data/parallel/parallel_filters",
     "data/test_sources": "data/source data/tables",
     "document_build/test_build": (
-        "document_build/build_request document_build/pace document_build/build_folder document_build/building "
+        "document_build/build_request document_build/build_folder document_build/building "
         "document_build/measuring document_build/reading "
         "methods/document_contrast"
     ),
