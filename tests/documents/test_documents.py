@@ -343,7 +343,7 @@ def test_a_source_that_is_missing_or_unknown_is_refused_at_once(tmp_path: Path) 
     for name, message in (
         ("gone", "no file or folder at"),
         ("a.xyz", "cannot tell the format"),
-        ("pipe.txt", "no regular"),
+        ("pipe.txt", "not a regular file"),
     ):
         with pytest.raises(UserError, match=message):
             open_documents(tmp_path / name)

@@ -140,5 +140,5 @@ def test_an_epoch_draws_every_usable_stretch_once_in_an_order_of_seed_and_epoch(
 def test_an_unknown_part_and_a_dropout_of_everything_are_refused(batches_of):
     with pytest.raises(UserError, match="parts must be one or more of first, random, lead, crops, got middle"):
         batches_of("middle")
-    with pytest.raises(UserError, match=r"token_dropout must be in \[0, 1\), got 1"):
+    with pytest.raises(UserError, match=r"token_dropout=1\.0 must be in \[0, 1\)"):
         batches_of("random", token_dropout=1.0)

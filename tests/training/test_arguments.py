@@ -108,7 +108,7 @@ def test_the_count_of_steps_is_the_hosts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "reason"),
-    [("^decodr", "matches none of the 2 weights, such as weight, bias"), ("(", "no regular expression")],
+    [("^decodr", "matches none of the 2 weights, such as weight, bias"), ("(", "must be a regular expression")],
 )
 def test_a_rate_for_weights_that_are_not_there_is_refused(pattern: str, reason: str):
     loss = torch.nn.Linear(2, 2)
