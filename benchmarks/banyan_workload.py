@@ -25,7 +25,7 @@ class Graph:
     Args:
         values: Upward embeddings, leaves first.
         pairs: Left and right child of each merged node.
-        heights: Of all nodes.
+        heights: Heights of all nodes.
     """
 
     values: Tensor

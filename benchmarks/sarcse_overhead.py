@@ -34,10 +34,10 @@ def objective(name: str, base: str, sentences: list[str], channels: int) -> nn.M
     """Build a candidate's model and loss.
 
     Args:
-        name: Of ``CANDIDATES``: all have the same transformer; ``SimCSE`` pools by the mean.
+        name: Name in ``CANDIDATES``: all have the same transformer; ``SimCSE`` pools by the mean.
         base: Folder or hub name of the transformer.
         sentences: What token frequencies are counted over.
-        channels: Of the TextCNN and its decoder, a kernel.
+        channels: Channels per kernel of the TextCNN and its decoder.
     """
     torch.manual_seed(0)
     transformer = Transformer(base, max_seq_length=32)

@@ -34,7 +34,7 @@ _PROCESSOR = re.compile(rb"^process_cpu_seconds_total (\S+)$", re.MULTILINE)
 
 @dataclass
 class Outcome:
-    """What clients saw: seconds of the requests that were answered with 200, and how many had each status."""
+    """Results of the clients: seconds per request answered with 200, and the number of requests per status."""
 
     wall_s: float = 0.0
     seconds: list[float] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Client:
     """One connection that is kept, opened again where it was closed.
 
     Args:
-        port: Of the service.
+        port: Port of the service.
     """
 
     def __init__(self, port: int) -> None:

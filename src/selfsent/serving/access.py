@@ -153,7 +153,7 @@ async def send_problem(
     """Send what is wrong as JSON, in the form of the OpenAI API where its client asked.
 
     Args:
-        send: Of the ASGI application.
+        send: Send function of the ASGI application.
         status: Status of the answer.
         detail: One line for a person.
         headers: Further headers.
