@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from selfsent.errors import UserError, did_you_mean
+from selfsent.errors import UserError
+from selfsent.options import unknown_option
 
 if TYPE_CHECKING:
     from selfsent.data.bad_rows import OnBadRow
@@ -184,7 +185,6 @@ def _require_known(function: str, options: Any, known: Any) -> None:
         UserError: An option is not known.
     """
     names = list(known.__annotations__)
-    for name in options:
-        if name not in names:
-            near = did_you_mean(name, names)
-            raise UserError(f"{function} has no option {name!r}{near}; its options are {', '.join(names)}")
+    problems = [unknown_option(name, names, owner=function) for name in options if name not in names]
+    if problems:
+        raise UserError("; ".join(problems))
