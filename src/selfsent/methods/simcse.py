@@ -30,7 +30,7 @@ Where we differ:
   250 steps, the scripts every 125.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sentence_transformers import SentenceTransformer
@@ -41,13 +41,15 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.entailment_triplets import EntailmentTriplets
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import InfoNCELoss
+from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.methods.document_views import document_dataset, reads_documents
+from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
+    DropoutOptions,
     PoolingName,
+    PoolingOptions,
     from_scratch,
     open_transformer,
     tokenizer_of,
@@ -55,48 +57,28 @@ from selfsent.methods.starting_model import (
     width_of,
 )
 from selfsent.modules.projection_head import TanhHead
-from selfsent.views import VIEWS, View, make_view, pair_transform
-from selfsent.views.document_views import DOCUMENT_VIEWS
+from selfsent.options import option
+from selfsent.views import View, make_view, pair_transform
 
 PAPER_BASE = "bert-base-uncased"
 Head = Literal["training-only", "kept", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimcseConfig:
+class SimcseConfig(ContrastOptions, DropoutOptions, PoolingOptions, ViewOptions):
     """Options of ``simcse``; the defaults are the paper's for BERT-base.
 
     Args:
-        view: What the second view is: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or what both are
-            of a document: a name of `selfsent.views.document_views.DOCUMENT_VIEWS`, not in the paper.
-        temperature: Divides cosines (0.05).
         pooling: How token states become an embedding (``cls``).
         head: The MLP over the embedding: in training only, kept in the model, or none.
-        symmetric: Whether the second view looks for the first as well (one-sided).
-        hard_negative_weight: alpha, the weight of an anchor's own negatives, where the data has any (1).
         masked_weight: Weight of masked language modelling beside the contrast (0; the paper's auxiliary: 0.1).
-        skip_false_negatives: Whether equal texts of a batch are left out of the negatives.
         max_seq_length: Tokens a training text is cut to (32); the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
-        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
-        lexicon: For the view ``synonym``: a file of word and synonyms by tab; ``none`` uses what is installed, else
-            the nearest neighbours among the corpus's own word vectors.
-        masked_lm: For the view ``masked-lm``: folder or hub name of the masked LM; ``none`` takes the base.
     """
 
-    view: str = "repeat"
-    temperature: float = 0.05
     pooling: PoolingName = "cls"
     head: Head = "training-only"
-    symmetric: bool = False
-    hard_negative_weight: float = 1.0
-    masked_weight: float = 0.0
-    skip_false_negatives: bool = True
-    max_seq_length: int = 32
-    num_layers: int | None = None
-    dropout: float | None = None
-    lexicon: str | None = None
-    masked_lm: str | None = None
+    masked_weight: float = option(0.0, at_least=0)
+    max_seq_length: int = option(32, at_least=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +108,6 @@ def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
-    if config.view not in (*VIEWS, *DOCUMENT_VIEWS):
-        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     model = starting_model(config, assembly)
     limit = training_limit(model, config.max_seq_length)
     if reads_documents(config):
@@ -185,11 +165,9 @@ def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransfor
     else:
         model = open_transformer(
             PAPER_BASE if assembly.base is None else assembly.base,
-            pooling=config.pooling,
-            max_seq_length=config.max_seq_length,
-            num_layers=config.num_layers,
-            dropout=config.dropout,
             device=assembly.device,
+            **asdict(config.part(PoolingOptions)),
+            **asdict(config.part(DropoutOptions)),
         )
     if config.head == "kept":
         model.append(Dense(width_of(model), width_of(model), activation_function=nn.Tanh()).to(model.device))
@@ -220,14 +198,10 @@ def _loss(config: SimcseConfig, model: SentenceTransformer, assembly: Assembly) 
         masked = MaskedLanguageModel(model, base=_pretrained(assembly))
     return InfoNCELoss(
         model,
-        temperature=config.temperature,
-        symmetric=config.symmetric,
-        hard_negative_weight=config.hard_negative_weight,
         head=TanhHead(width_of(model)) if config.head == "training-only" else None,
         masked_language_model=masked,
-        masked_weight=config.masked_weight,
-        skip_false_negatives=config.skip_false_negatives,
         documents_as_labels=reads_documents(config),
+        **asdict(config.part(ContrastOptions)),
     )
 
 
