@@ -149,7 +149,7 @@ def test_an_empty_side_of_a_pair_names_file_and_line(sources, base, tmp_path):
 def test_a_view_for_data_that_holds_views_is_refused(sources, base, tmp_path):
     with pytest.raises(UserError, match=r"view=delete-one makes views of bare text.*--columns"):
         build(sources["pairs"], base, tmp_path / "corpus", view="delete-one")
-    with pytest.raises(UserError, match=r"view must be one of .*, got 'dropout'"):
+    with pytest.raises(UserError, match=r"view='dropout' must be one of"):
         build(sources["bare"], base, tmp_path / "corpus", view="dropout")
 
 

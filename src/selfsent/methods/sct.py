@@ -66,11 +66,13 @@ from selfsent.losses.cross_view_distillation import (
     CrossViewDistillationOptions,
     require_same_width,
 )
-from selfsent.methods.document_views import document_dataset, reads_documents
+from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
-    PoolingName,
+    DropoutOptions,
+    PoolingOptions,
+    TeacherOptions,
     from_scratch,
     open_teacher,
     open_transformer,
@@ -80,8 +82,7 @@ from selfsent.methods.starting_model import (
 )
 from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
-from selfsent.views import VIEWS, Alternatives, make_view, pair_transform
-from selfsent.views.document_views import DOCUMENT_VIEWS
+from selfsent.views import Alternatives, make_view, pair_transform
 
 Bridge = Literal["auto", "none"]
 
@@ -92,7 +93,7 @@ _UNRELATED = ("premise", "sentence1")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SctConfig(CrossViewOptions):
+class SctConfig(CrossViewOptions, DropoutOptions, PoolingOptions, ViewOptions):
     """Options of ``sct``; the defaults are the paper's for BERT-Tiny.
 
     Those of the objective are declared in `selfsent.losses.cross_view.CrossViewOptions`.
@@ -101,37 +102,22 @@ class SctConfig(CrossViewOptions):
         base: The language model to start from; ``--base`` overrides it.
         view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or of
             documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the paper).
-        pooling: How token states become an embedding (``mean``).
-        max_seq_length: Tokens a training text is cut to (128); the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
-        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
-        lexicon: For the view ``synonym``: a file of synonyms; ``none`` uses what is installed or the corpus.
-        masked_lm: For the view ``masked-lm``: folder or hub name of the masked LM; ``none`` takes the base.
     """
 
     base: str = "google/bert_uncased_L-2_H-128_A-2"
-    view: str = "repeat"
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 128
-    num_layers: int | None = None
-    dropout: float | None = None
-    lexicon: str | None = None
-    masked_lm: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SctDistillConfig(SctConfig, CrossViewDistillationOptions):
+class SctDistillConfig(SctConfig, CrossViewDistillationOptions, TeacherOptions):
     """Options of ``sct-distill``: those of ``sct``, and what concerns the teacher.
 
     Args:
         teacher: The model to learn from; ``--teacher`` overrides it (paper: SimCSE on BERT-large, mean pooling).
         bridge: ``auto`` adds a layer to the student where its width is not the teacher's; ``none`` refuses that.
-        teacher_cache: Folder for the teacher's vectors; ``none`` takes one of the user's cache, named by content.
     """
 
     teacher: str = "princeton-nlp/unsup-simcse-bert-large-uncased"
     bridge: Bridge = "auto"
-    teacher_cache: str | None = None
 
 
 def training(config: SctConfig) -> dict[str, Any]:  # noqa: ARG001 the sizes' rates are in the recipes
@@ -209,11 +195,9 @@ def _student(config: SctConfig, assembly: Assembly) -> SentenceTransformer:
         return from_scratch(base, assembly.source.texts(), device=assembly.device)
     return open_transformer(
         base,
-        pooling=config.pooling,
-        max_seq_length=config.max_seq_length,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
         device=assembly.device,
+        **asdict(config.part(PoolingOptions)),
+        **asdict(config.part(DropoutOptions)),
     )
 
 
@@ -228,8 +212,6 @@ def _bridge(config: SctDistillConfig, student: SentenceTransformer, teacher_widt
 
 def _view_columns(config: SctConfig, source: Source) -> tuple[str, ...]:
     """The columns that are views: ``text`` for bare text, a pair, or more alternative texts of one thing."""
-    if config.view not in (*VIEWS, *DOCUMENT_VIEWS):
-        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     columns = source.text_columns
     if len(columns) == 1 or columns[0] in _UNRELATED:
         return ("text",)
