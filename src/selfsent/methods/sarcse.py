@@ -28,7 +28,7 @@ one epoch, theta = 0.1, beta and gamma of 2.5e-4. Where we chose (reasons in doc
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -38,15 +38,17 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, WordWeights
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, count_tokens, token_weights
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.data.arrow_file import materialise
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionLoss
+from selfsent.losses.info_nce import TemperatureOptions
+from selfsent.losses.token_reconstruction import ReconstructionOptions, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
-from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
-from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
+from selfsent.methods.starting_model import FROM_SCRATCH, DropoutOptions, open_transformer, tokenizer_of, width_of
+from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
+from selfsent.options import option
 from selfsent.training.numbers import shortened
 
 PAPER_BASE = "roberta-base"
@@ -62,7 +64,7 @@ _MOST_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class SarcseConfig:
+class SarcseConfig(ReconstructionOptions, TemperatureOptions, ChannelOptions, DropoutOptions):
     """Options of ``sarcse``; those that could be had of the paper are the paper's.
 
     Args:
@@ -71,39 +73,19 @@ class SarcseConfig:
         encoder: ``text-cnn``; or for ablations ``mean`` (the host's), or ``weighted-mean`` by the tokens' weights,
             which goes with ``beta=0 gamma=0`` only.
         kernel_sizes: Widths of the windows in tokens (paper: 3, 4 and 5).
-        channels: Values a token and kernel (chosen).
         cnn_pooling: How the TextCNN pools, ``mean`` or ``max`` (chosen).
         cnn_init: How the TextCNN starts, ``mean`` or ``uniform`` (chosen on STS-B dev).
-        weighting: How a token's weight falls with its frequency; ``uniform`` weighs all alike (chosen).
-        theta: The least weight of a token (paper: 0.1).
-        beta: Coefficient of the first view's reconstruction (paper: 2.5e-4); with ``gamma=0`` as well, none.
-        gamma: The same for the second view (paper: 2.5e-4).
-        detach_target: Whether the token states are constants where they are the target (chosen: no).
-        reduction: Squared errors over the values of a state: ``sum`` or ``mean`` (chosen).
         token_frequencies: A table of an earlier run; ``none`` counts the training texts.
-        temperature: Divides cosines (SimCSE: 0.05).
         max_seq_length: Tokens a training text is cut to (SimCSE: 32); the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
-        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
     """
 
     view: Literal["repeat", "document", "crops", "title"] = "repeat"
     encoder: SentenceEncoder = "text-cnn"
     kernel_sizes: str = "3,4,5"
-    channels: int = 256
     cnn_pooling: CnnPooling = "mean"
     cnn_init: CnnInit = "mean"
-    weighting: Weighting = "linear"
-    theta: float = 0.1
-    beta: float = 2.5e-4
-    gamma: float = 2.5e-4
-    detach_target: bool = False
-    reduction: Reduction = "sum"
     token_frequencies: str | None = None
-    temperature: float = 0.05
-    max_seq_length: int = 32
-    num_layers: int | None = None
-    dropout: float | None = None
+    max_seq_length: int = option(32, at_least=2)
 
 
 def training(config: SarcseConfig) -> dict[str, Any]:
@@ -131,10 +113,8 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
     base = open_transformer(
         assembly.base or PAPER_BASE,
         pooling="mean",
-        max_seq_length=config.max_seq_length,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
         device=assembly.device,
+        **asdict(config.part(DropoutOptions)),
     )
     heldout = None
     if reads_documents(config):
@@ -154,15 +134,10 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
     loss = TokenReconstructionLoss(
         model,
         frequencies=frequencies,
-        weighting=config.weighting,
-        theta=config.theta,
-        beta=config.beta,
-        gamma=config.gamma,
-        temperature=config.temperature,
-        detach_target=config.detach_target,
-        reduction=config.reduction,
         max_tokens=config.max_seq_length,
         documents_as_labels=reads_documents(config),
+        **asdict(config.part(ReconstructionOptions)),
+        **asdict(config.part(TemperatureOptions)),
     )
     notes.append(_note(frequencies, base.tokenizer))
     return Ingredients(
@@ -182,7 +157,6 @@ def _check(config: SarcseConfig, assembly: Assembly) -> None:
             f"encoder=weighted-mean puts the weights into the pooling, without reconstruction (received"
             f" beta={config.beta}, gamma={config.gamma}); set beta=0 and gamma=0"
         )
-    token_weights(np.ones(1, dtype=np.int64), weighting=config.weighting, floor=config.theta)
     _kernel_sizes(config)
 
 
