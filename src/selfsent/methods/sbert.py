@@ -22,9 +22,8 @@ Where we differ:
   paper names none for it.
 """
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sentence_transformers import SentenceTransformer
@@ -38,12 +37,14 @@ from selfsent.errors import UserError
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
-    PoolingName,
+    BaseOptions,
+    PoolingOptions,
     open_transformer,
     tokenizer_of,
     training_limit,
     width_of,
 )
+from selfsent.options import option
 
 PAPER_BASE = "bert-base-uncased"
 
@@ -54,19 +55,13 @@ TRIPLET_COLUMNS = ("anchor", "positive", "negative")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SbertConfig:
+class SbertConfig(BaseOptions, PoolingOptions):
     """Options of all three objectives; the defaults are the paper's.
 
     Args:
-        pooling: How token states become an embedding (``mean``).
         max_seq_length: Tokens a training text is cut to (not stated; the released code's 128); the model reads as many
             as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
     """
-
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 128
-    num_layers: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +96,7 @@ class TripletConfig(SbertConfig):
         margin: How much nearer than the negative the positive is to be, as Euclidean distance (1).
     """
 
-    margin: float = 1.0
+    margin: float = option(1.0, above=0)
 
 
 def training(config: SbertConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every objective
@@ -164,8 +159,6 @@ def build_triplet(config: TripletConfig, assembly: Assembly) -> Ingredients:
     Raises:
         UserError: The base cannot be used, an option is out of range, or the data has other columns.
     """
-    if not (config.margin > 0 and math.isfinite(config.margin)):
-        raise UserError(f"margin={config.margin} asks nothing of the distances; give a number above 0")
     require_columns(assembly.source, TRIPLET_COLUMNS, method="sbert-triplet")
     model = _model(config, assembly)
     limit = training_limit(model, config.max_seq_length)
@@ -196,10 +189,9 @@ def _model(config: SbertConfig, assembly: Assembly) -> SentenceTransformer:
         raise UserError(f"SBERT fine-tunes a transformer (received --base {assembly.base}); name one, or leave it out")
     return open_transformer(
         PAPER_BASE if assembly.base is None else assembly.base,
-        pooling=config.pooling,
-        max_seq_length=config.max_seq_length,
-        num_layers=config.num_layers,
         device=assembly.device,
+        **asdict(config.part(PoolingOptions)),
+        **asdict(config.part(BaseOptions)),
     )
 
 
