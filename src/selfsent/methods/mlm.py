@@ -27,7 +27,7 @@ Where we differ:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -38,12 +38,14 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedToken
 from selfsent.data.arrow_file import materialise
 from selfsent.data.masked_lm_tokenizer import open_masked_lm_tokenizer, train_bert_tokenizer, train_roberta_tokenizer
 from selfsent.data.packed_texts import PackedTexts
-from selfsent.data.tokenizer import vocabulary_report
+from selfsent.data.tokenizer import TokenizerOptions, vocabulary_report
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.masked_language_modelling import MASKED_SHARE, MaskedLanguageModelingLoss
+from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss, MaskingOptions
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of
+from selfsent.modules.scratch_encoders import WidthOptions
+from selfsent.options import option
 
 Architecture = Literal["bert", "roberta"]
 
@@ -52,7 +54,7 @@ _TEXTS_IN_VOCABULARY_REPORT = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlmConfig:
+class MlmConfig(MaskingOptions, WidthOptions, TokenizerOptions):
     """Options of ``mlm``; the default is the size of BERT-Tiny.
 
     Args:
@@ -61,23 +63,16 @@ class MlmConfig:
         num_layers: Layers (BERT-Tiny: 2).
         num_heads: Attention heads; they divide the width (BERT-Tiny: 2).
         vocab_size: Pieces of the tokenizer, at most (ours: 16,000; BERT's 30,522 are 3.9M weights at width 128).
-        lowercase: Whether the tokenizer folds case (BERT uncased).
         tokenizer: Path of a ready tokenizer, such as a tree model's; ``none`` trains one on the corpus.
         max_seq_length: Tokens of a row and positions of a new model (ours: 64); a base keeps the limit it has.
         packed: Whether neighbouring texts are joined to rows of full length; else each text is a row.
-        masked_share: Share of tokens to find (BERT: 0.15).
     """
 
     architecture: Architecture = "bert"
-    hidden_size: int = 128
-    num_layers: int = 2
-    num_heads: int = 2
-    vocab_size: int = 16_000
-    lowercase: bool = True
-    tokenizer: str | None = None
-    max_seq_length: int = 64
+    num_layers: int = option(2, at_least=1)
+    vocab_size: int = option(16_000, at_least=1)
+    max_seq_length: int = option(64, at_least=2)
     packed: bool = True
-    masked_share: float = MASKED_SHARE
 
 
 def training(config: MlmConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every size
@@ -109,7 +104,7 @@ def build(config: MlmConfig, assembly: Assembly) -> Ingredients:
         device=assembly.device,
     )
     tokenizer = tokenizer_of(model)
-    loss = MaskedLanguageModelingLoss(model, base=assembly.base, masked_share=config.masked_share)
+    loss = MaskedLanguageModelingLoss(model, base=assembly.base, **asdict(config.part(MaskingOptions)))
     limits = {"tokenizer": tokenizer, "max_seq_length": config.max_seq_length}
     rows = TrainingRows(lambda: texts_of(assembly.source), ("text",), **limits)
     packed = PackedTexts(rows, **limits)
@@ -127,10 +122,6 @@ def new_transformer(config: MlmConfig, assembly: Assembly) -> Path:
     Raises:
         UserError: An option is out of range, or the tokenizer cannot be had.
     """
-    sizes = ("hidden_size", "num_layers", "num_heads", "max_seq_length")
-    problems = [f"{name}={getattr(config, name)}" for name in sizes if getattr(config, name) < 1]
-    if problems:
-        raise UserError(f"{', '.join(problems)} makes no model; give whole numbers above 0")
     if config.hidden_size % config.num_heads:
         raise UserError(f"num_heads={config.num_heads} does not divide hidden_size={config.hidden_size}")
     tokenizer = _tokenizer(config, assembly.source.texts())
