@@ -28,71 +28,57 @@ Where we differ:
 * Pairs that the suite ``bitext`` holds out are left out of the training, as are sides out of proportion.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 
 from selfsent.data.parallel.language_sampling import drawn_rows
-from selfsent.data.parallel.multilingual_texts import callable_tokenizer, train_shared_tokenizer, vocabulary_notes
-from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
+from selfsent.data.parallel.multilingual_texts import (
+    LanguageOptions,
+    callable_tokenizer,
+    train_shared_tokenizer,
+    vocabulary_notes,
+)
 from selfsent.data.parallel.parallel_sources import pairs_of
 from selfsent.data.parallel.translation_pool import TranslationPool, write_pool
 from selfsent.errors import UserError
 from selfsent.evaluation.tasks.bitext import is_heldout
-from selfsent.losses.masked_language_modelling import MASKED_SHARE
-from selfsent.losses.translation_ranking import TranslationRankingLoss
+from selfsent.losses.translation_ranking import TranslationRankingLoss, TranslationRankingOptions
 from selfsent.methods.method import Assembly, Ingredients, Method, split_for
-from selfsent.methods.starting_model import PoolingName, num_positions, open_transformer, tokenizer_of, training_limit
-from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
+from selfsent.methods.starting_model import (
+    PoolingOptions,
+    num_positions,
+    open_transformer,
+    tokenizer_of,
+    training_limit,
+)
+from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, WidthOptions, untrained_encoder
+from selfsent.options import option
 
 _COLUMNS = ("source", "target")
 _LANGUAGE = "language"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationRankingConfig:
+class TranslationRankingConfig(TranslationRankingOptions, LanguageOptions, WidthOptions, PoolingOptions):
     """Options of ``translation-ranking``; the defaults of the objective are LaBSE's, the sizes are for one machine.
 
     Args:
         base: A transformer's folder or hub name, or from scratch ``transformer``, ``tree`` or ``static``; ``--base``
             overrides it.
-        temperature: Divides the cosines (not stated; 0.05).
-        margin: Subtracted from the cosine of a text with its translation (LaBSE: 0.3).
-        ranking_weight: Weight of the ranking.
-        mlm_weight: Weight of masked language modelling of both sides.
-        tlm_weight: Weight of translation language modelling.
-        masked_share: Share of tokens to find (BERT: 0.15).
-        mini_batch_size: Sentences embedded at once, so that a batch may be larger than memory; ``none`` embeds all.
-        language_alpha: Languages are drawn in proportion to the power alpha of their pairs (XLM: 0.5; XLM-R: 0.3).
-        max_length_ratio: Pairs of which a side is so many times too long are left out (ours: 4).
         pooling: How a base's token states become an embedding (LaBSE: ``cls``); ``mean`` from scratch.
         max_seq_length: Tokens a transformer's training texts are cut to (LaBSE: 64 to 128); a base keeps its limit.
         num_layers: Layers from scratch (LaBSE: 12).
         hidden_size: Width of a transformer from scratch, or of a static embedding (LaBSE: 768).
         num_heads: Attention heads of a transformer from scratch (LaBSE: 12).
         vocab_size: Pieces of the shared tokenizer (LaBSE: 501,153).
-        lowercase: Whether that tokenizer folds case.
     """
 
     base: str = "transformer"
-    temperature: float = 0.05
-    margin: float = 0.3
-    ranking_weight: float = 1.0
-    mlm_weight: float = 0.0
-    tlm_weight: float = 0.0
-    masked_share: float = MASKED_SHARE
-    mini_batch_size: int | None = None
-    language_alpha: float = 0.3
-    max_length_ratio: float = MAX_LENGTH_RATIO
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 64
-    num_layers: int = 2
-    hidden_size: int = 128
-    num_heads: int = 2
-    vocab_size: int = 32_000
-    lowercase: bool = True
+    max_seq_length: int = option(64, at_least=2)
+    num_layers: int = option(2, at_least=1)
 
 
 def training(config: TranslationRankingConfig) -> dict[str, Any]:  # noqa: ARG001 a base or none, the recipes say
@@ -173,15 +159,9 @@ def _loss(config: TranslationRankingConfig, model: SentenceTransformer, assembly
         raise UserError(f"mlm_weight and tlm_weight need a transformer, and the base is {base}; leave them out")
     return TranslationRankingLoss(
         model,
-        temperature=config.temperature,
-        margin=config.margin,
-        ranking_weight=config.ranking_weight,
-        mlm_weight=config.mlm_weight,
-        tlm_weight=config.tlm_weight,
-        mini_batch_size=config.mini_batch_size,
-        masked_share=config.masked_share,
         base=None if base in FROM_SCRATCH else base,
         max_tokens=_num_positions(model, config),
+        **asdict(config.part(TranslationRankingOptions)),
     )
 
 
