@@ -1,6 +1,7 @@
 """Reconstruction of a text's tokens from its embedding alone, by a recurrent decoder."""
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -14,8 +15,20 @@ from selfsent.errors import UserError
 from selfsent.losses.functional import leaf_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION
 from selfsent.modules.token_embeddings import TokenEmbeddings
+from selfsent.options import Options, takes
 
 _TOKENS_A_TILE = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceReconstructionOptions(Options):
+    """Options of `SequenceReconstructionLoss`.
+
+    Args:
+        tied: Whether reconstruction's output weights are the embedding table (StrAE), or a layer of their own.
+    """
+
+    tied: bool = True
 
 
 class SequenceDecoder(nn.Module):
@@ -58,13 +71,14 @@ class SequenceReconstructionLoss(nn.Module):
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TokenEmbeddings`, of as many values as
             the sentence embedding.
-        tied: Whether the embedding table is the output weight (StrAE), or a layer of its own.
+        options: Options by keyword; see `SequenceReconstructionOptions`.
 
     Raises:
         UserError: The model is another one.
     """
 
-    def __init__(self, model: SentenceTransformer, *, tied: bool = True) -> None:
+    @takes(SequenceReconstructionOptions)
+    def __init__(self, model: SentenceTransformer, options: SequenceReconstructionOptions) -> None:
         super().__init__()
         vocabulary, dimension = _table(model).shape
         if model.get_embedding_dimension() != dimension:
@@ -73,9 +87,9 @@ class SequenceReconstructionLoss(nn.Module):
                 " they must be equal for one to recover the other"
             )
         self.model = model
-        self.tied = tied
+        self.options = options
         self.decoder = SequenceDecoder(dimension)
-        self.output = None if tied else nn.Linear(dimension, vocabulary)
+        self.output = None if options.tied else nn.Linear(dimension, vocabulary)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean cross-entropy over tokens, in nats; 0 where there are none."""
@@ -98,7 +112,7 @@ class SequenceReconstructionLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {"tied": self.tied}
+        return asdict(self.options)
 
     @property
     def citation(self) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
+from selfsent.data.tokenizer import TokenizerOptions, open_or_train, vocabulary_report
 from selfsent.errors import UserError
 from selfsent.losses.reconstruction import ReconstructionOptions
 from selfsent.methods.method import Assembly, Ingredients, split_for
@@ -19,7 +19,7 @@ from selfsent.methods.table_start import TableOptions, start_table
 from selfsent.modules import TreeEncoder
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.tree_options import ChannelTreeOptions, TreeOptions
-from selfsent.options import Options
+from selfsent.options import option
 from selfsent.parsing.given_trees import GivenTrees
 from selfsent.parsing.parse_file import is_parse_file
 from selfsent.parsing.tree_texts import TreeTexts
@@ -31,22 +31,16 @@ _WRITTEN_TREES = ("(S (NP (D the) (N cat)) (V sleeps))", "(S (NP (D a) (N dog)) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextOptions(Options):
+class TextOptions(TokenizerOptions):
     """Which texts a model from scratch is trained on, and its tokenizer; the defaults are those of the released code.
 
     Args:
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most (released code: 25,000).
-        lowercase: Whether a trained tokenizer lower-cases.
         min_tokens: Shorter texts are not trained on (released code: 4).
         max_tokens: Longer texts are not trained on (released code: 200).
     """
 
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
-    min_tokens: int = 4
-    max_tokens: int = 200
+    min_tokens: int = option(4, at_least=0)
+    max_tokens: int = option(200, at_least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +124,7 @@ def assemble_tree_model(
         raise UserError(f"a tree model is trained from scratch and takes no --base (received {assembly.base})")
     given = _given_trees(config, assembly)
     texts = TreeTexts(assembly.source, given, skip_unparsed=config.unparsed == "skip")
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
+    tokenizer = open_or_train(config, texts.plain())
     encoder = make_encoder(tokenizer, given)
     if start is not None:
         start(encoder, texts.plain())
