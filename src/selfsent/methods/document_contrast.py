@@ -41,7 +41,7 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.counts.latent_semantics import semantics_of_counts
 from selfsent.data.arrow_file import materialise
 from selfsent.data.stem_rows import stem_rows
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
+from selfsent.data.tokenizer import TokenizerOptions, open_or_train
 from selfsent.documents.document import Document
 from selfsent.documents.stretches import Stretch, stretches, windows
 from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
@@ -50,6 +50,7 @@ from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
 from selfsent.methods.method import Assembly, Ingredients, Method
 from selfsent.modules import TreeEncoder
+from selfsent.options import option
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
 from selfsent.training.table_learner import LearnerSettings, TableLearner
@@ -70,7 +71,7 @@ _MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a c
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentContrastConfig:
+class DocumentContrastConfig(TokenizerOptions):
     """Options of ``document-contrast``; all were chosen without labels (docs/experiments.md).
 
     Args:
@@ -86,23 +87,17 @@ class DocumentContrastConfig:
         stems: Whether words of one stem share a vector.
         language: Two-letter code of the corpus' language, for stems; ``none`` finds it out.
         topics: Whether the table starts at topics of the documents; else at random.
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most.
-        lowercase: Whether a trained tokenizer lower-cases.
     """
 
-    width: int = 256
+    width: int = option(256, at_least=1)
     parts: str = "first,random"
-    temperature: float = 0.1
-    token_dropout: float = 0.2
+    temperature: float = option(0.1, above=0)
+    token_dropout: float = option(0.2, at_least=0, below=1)
     token_weights: TokenWeights = "idf"  # noqa: S105 no secret
-    frequency_weight: float = 1e-3
+    frequency_weight: float = option(1e-3, above=0)
     stems: bool = True
     language: str | None = None
     topics: bool = True
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
 
 
 def training(config: DocumentContrastConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -119,17 +114,9 @@ def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
     base = assembly.base or "static"
     if base not in _BASES:
         raise UserError(f"--base must be {' or '.join(_BASES)} for document-contrast, got {base}")
-    if config.width < 1 or not config.frequency_weight > 0:
-        raise UserError(
-            f"width must be 1 or more and frequency_weight above 0, got {config.width} and {config.frequency_weight}"
-        )
     assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
     found = _Stretches(assembly.documents, assembly.folder / "stretches.arrow")
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(found.texts(), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
+    tokenizer = open_or_train(config, found.texts())
     backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
     corpus = write_token_corpus(found, backend, assembly.folder / "tokens")
     analyser = Analyser(config.language)

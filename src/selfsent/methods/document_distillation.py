@@ -30,14 +30,15 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer
 
 from selfsent.data.text_vectors import TextVectors
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
+from selfsent.data.tokenizer import TokenizerOptions, open_or_train
 from selfsent.documents.document import Document
 from selfsent.documents.passages import count_words, passages
 from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
 from selfsent.methods.method import Assembly, Ingredients, Method
-from selfsent.methods.starting_model import open_teacher, width_of
+from selfsent.methods.starting_model import TeacherOptions, open_teacher, width_of
 from selfsent.model_content import content_hash
+from selfsent.options import option
 from selfsent.time_limit import TimeLimit
 from selfsent.training.random_state import preserved_random_state
 
@@ -46,24 +47,16 @@ _TEACHER_SHARE = 0.6  # of the time that is left when the teacher begins
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentDistillationConfig:
+class DocumentDistillationConfig(TeacherOptions, TokenizerOptions):
     """Options of ``document-distillation``.
 
     Args:
-        teacher: The model to learn from; ``--teacher`` overrides it.
         passage_words: Words of a passage, at most; the teacher reads a passage with the document's title before it.
         teacher_cache: Folder for the teacher's vectors; ``none`` keeps them for the run only.
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most.
-        lowercase: Whether a trained tokenizer lower-cases.
     """
 
     teacher: str = "sentence-transformers/all-MiniLM-L6-v2"
-    passage_words: int = 100
-    teacher_cache: str | None = None
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
+    passage_words: int = option(100, at_least=1)
 
 
 def training(config: DocumentDistillationConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -81,13 +74,11 @@ def build(config: DocumentDistillationConfig, assembly: Assembly) -> Ingredients
     """Cut passages, have the teacher encode as many as there is time for, and start the student's table.
 
     Raises:
-        UserError: The base is not ``static``, an option is out of range, the teacher cannot be opened, or there is no
+        UserError: The base is not ``static``, the teacher cannot be opened, or there is no
             passage.
     """
     if assembly.base not in (None, "static"):
         raise UserError(f"--base must be static for document-distillation, got {assembly.base}; leave it out")
-    if config.passage_words < 1:
-        raise UserError(f"passage_words must be at least 1, got {config.passage_words}")
     assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
     texts = list(dict.fromkeys(_texts(assembly.documents, config.passage_words)))
     if not texts:
@@ -97,11 +88,7 @@ def build(config: DocumentDistillationConfig, assembly: Assembly) -> Ingredients
     limit = TimeLimit(_TEACHER_SHARE * assembly.limit.seconds_left / 60)
     with preserved_random_state():
         chosen = vectors.complete(texts, lambda part: _encoded(teacher, part), limit)
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(iter(texts), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
+    tokenizer = open_or_train(config, iter(texts))
     backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
     taught = [texts[place] for place in chosen]
     table = _start(taught, vectors, backend)
