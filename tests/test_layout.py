@@ -111,7 +111,7 @@ TESTED_THROUGH = {
     "test_layout": "shapes",
     "test_loading": "device",
     "training/test_arguments": "training/numbers",
-    "training/test_run": "training/run_folder training/run_identity",
+    "training/test_run": "training/engine training/run_folder",
     "training/test_seeded_views": "training/random_state",
     "training/test_trainer": "training/heldout_loss training/loss_state",
     "trees/test_arrays": "trees/tree trees/heights",

@@ -15,6 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tests.command_line import Outcome, refused, typed
 from tests.conftest import SENTENCES
+from tests.methods.one_run import built
 from tests.modules.transformer_models import write_bert
 from tests.views.tiny_language_models import save_masked_lm
 from torch import nn
@@ -22,9 +23,9 @@ from torch import nn
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP, SimcseConfig, SupervisedSimcseConfig
 from selfsent.runs.settings import configure
+from selfsent.training.run import Ingredients
 from selfsent.views import VIEWS
 
 TEXTS = [f"{sentence} {ending}".strip() for sentence in SENTENCES for ending in ("", "So it was.", "It rained on.")]
@@ -182,10 +183,8 @@ def train(method: str, workshop: Workshop, data: Path | str, output: Path, *more
 
 def ingredients(method: Any, workshop: Workshop, tmp_path: Path, data: str, **options: Any) -> Ingredients:
     base = options.pop("base", workshop["base"])
-    (tmp_path / "corpus").mkdir(exist_ok=True)
-    source = open_source(workshop[data])
-    assembly = Assembly(source=source, folder=tmp_path / "corpus", base=str(base), device="cpu")
-    return method.build(configure(method.config, options, method=method.name), assembly)
+    config = configure(method.config, options, method=method.name)
+    return built(method.build, config, open_source(workshop[data]), tmp_path / "model", base=str(base))
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from selfsent.losses.entangled_reconstruction import EntangledReconstructionLoss, EntangledReconstructionOptions
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.composition import Cell
 from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +60,12 @@ def training(config: BanyanConfig) -> dict[str, Any]:  # noqa: ARG001 every meth
     return released_training(is_contrastive=False) | {"max_grad_norm": 0.0}
 
 
-def build(config: BanyanConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[BanyanConfig], data: RunData) -> Ingredients:
     """Put model and loss together; see `assemble_from_channels`."""
     return assemble_from_channels(
-        config,
-        assembly,
-        lambda model: EntangledReconstructionLoss(model, **asdict(config.part(EntangledReconstructionOptions))),
+        run,
+        data,
+        lambda model: EntangledReconstructionLoss(model, **asdict(run.config.part(EntangledReconstructionOptions))),
     )
 
 

@@ -30,11 +30,12 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.tokenizer import open_or_train, vocabulary_report
 from selfsent.errors import UserError
 from selfsent.losses.sequence_reconstruction import SequenceReconstructionLoss, SequenceReconstructionOptions
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.tree_model import TextOptions, UsableTexts, released_training
 from selfsent.modules.token_embeddings import TableOptions, TokenEmbeddings
 from selfsent.options import option
 from selfsent.parsing.tree_texts import TreeTexts
+from selfsent.training.run import Ingredients, Run, RunData
 
 PoolingMode = Literal["mean", "max"]
 
@@ -68,20 +69,21 @@ def training(config: BiLstmConfig) -> dict[str, Any]:  # noqa: ARG001 every meth
     return released_training(is_contrastive=False)
 
 
-def build(config: BiLstmConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[BiLstmConfig], data: RunData) -> Ingredients:
     """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
 
     Raises:
         UserError: An option is out of range, a base model was named, or no text is of a usable length.
     """
-    if assembly.base is not None:
-        raise UserError(f"a bi-lstm is trained from scratch and takes no --base (received {assembly.base})")
-    texts = TreeTexts(assembly.source, None, skip_unparsed=False)
+    config = run.config
+    if run.base is not None:
+        raise UserError(f"a bi-lstm is trained from scratch and takes no --base (received {run.base})")
+    texts = TreeTexts(data.source, None, skip_unparsed=False)
     tokenizer = open_or_train(config, texts.plain())
-    model = new_model(config, tokenizer, device=assembly.device)
+    model = new_model(config, tokenizer, device=run.device)
     usable = UsableTexts(texts, tokenizer, config)
-    dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
-    dataset, heldout = split_for(assembly, dataset)
+    dataset = materialise(usable, run.corpus_folder / "corpus.arrow", columns=["text"])
+    dataset, heldout = split_for(data, dataset)
     report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))
     notes = [usable.note(), f"vocabulary of {report['vocab_size']:,} pieces", _size(model)]
     loss = SequenceReconstructionLoss(model, **asdict(config.part(SequenceReconstructionOptions)))

@@ -48,11 +48,12 @@ from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
 from selfsent.documents.training_rows import is_mostly_single
 from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.modules import TreeEncoder
 from selfsent.options import option
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
+from selfsent.training.run import Ingredients, Run, RunData
 from selfsent.training.table_learner import LearnerSettings, TableLearner
 from selfsent.views.document_views import SENTENCE_END
 from selfsent.words import Analyser
@@ -105,26 +106,27 @@ def training(config: DocumentContrastConfig) -> dict[str, Any]:  # noqa: ARG001 
     return {"num_train_epochs": 8, "per_device_train_batch_size": 256, "learning_rate": 3e-3}
 
 
-def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[DocumentContrastConfig], data: RunData) -> Ingredients:
     """Train or open the tokenizer, write token ids to disk, and start the table at the topics of the documents.
 
     Raises:
         UserError: An option is out of range, the base is neither ``static`` nor ``tree``, or no document has two parts.
     """
-    base = assembly.base or "static"
+    config = run.config
+    base = run.base or "static"
     if base not in _BASES:
         raise UserError(f"--base must be {' or '.join(_BASES)} for document-contrast, got {base}")
-    assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
-    found = _Stretches(assembly.documents, assembly.folder / "stretches.arrow")
+    assert data.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
+    found = _Stretches(data.documents, run.corpus_folder / "stretches.arrow")
     tokenizer = open_or_train(config, found.texts())
     backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
-    corpus = write_token_corpus(found, backend, assembly.folder / "tokens")
+    corpus = write_token_corpus(found, backend, run.corpus_folder / "tokens")
     analyser = Analyser(config.language)
     if config.stems and config.language is None:
         analyser = Analyser.of_corpus(found.texts())
     rows_of = stem_rows(backend, analyser if config.stems else Analyser())
-    fit = _Fit(config, corpus, rows_of, seed=assembly.seed)
-    model = _model(base, tokenizer, fit.token_table(), assembly.device)
+    fit = _Fit(config, corpus, rows_of, seed=run.seed)
+    model = _model(base, tokenizer, fit.token_table(), run.device)
     fit.attach(model)
     notes = [
         f"{len(corpus):,} stretches of documents, {len(corpus.tokens):,} tokens"

@@ -35,12 +35,13 @@ from selfsent.documents.document import Document
 from selfsent.documents.passages import count_words, passages
 from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.starting_model import TeacherOptions, open_teacher, width_of
 from selfsent.model_content import content_hash
 from selfsent.options import option
 from selfsent.time_limit import TimeLimit
 from selfsent.training.random_state import preserved_random_state
+from selfsent.training.run import Ingredients, Run, RunData
 
 _PASSAGES_AT_ONCE = 2000
 _TEACHER_SHARE = 0.6  # of the time that is left when the teacher begins
@@ -70,22 +71,23 @@ def training(config: DocumentDistillationConfig) -> dict[str, Any]:  # noqa: ARG
     }
 
 
-def build(config: DocumentDistillationConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[DocumentDistillationConfig], data: RunData) -> Ingredients:
     """Cut passages, have the teacher encode as many as there is time for, and start the student's table.
 
     Raises:
         UserError: The base is not ``static``, the teacher cannot be opened, or there is no
             passage.
     """
-    if assembly.base not in (None, "static"):
-        raise UserError(f"--base must be static for document-distillation, got {assembly.base}; leave it out")
-    assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
-    texts = list(dict.fromkeys(_texts(assembly.documents, config.passage_words)))
+    config = run.config
+    if run.base not in (None, "static"):
+        raise UserError(f"--base must be static for document-distillation, got {run.base}; leave it out")
+    assert data.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
+    texts = list(dict.fromkeys(_texts(data.documents, config.passage_words)))
     if not texts:
         raise UserError("the documents hold no passage of text to learn from; give documents with text")
-    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
-    vectors = TextVectors(_cache(config, assembly), width_of(teacher))
-    limit = TimeLimit(_TEACHER_SHARE * assembly.limit.seconds_left / 60)
+    teacher = open_teacher(run.teacher, config.teacher, device=run.device)
+    vectors = TextVectors(_cache(run), width_of(teacher))
+    limit = TimeLimit(_TEACHER_SHARE * data.limit.seconds_left / 60)
     with preserved_random_state():
         chosen = vectors.complete(texts, lambda part: _encoded(teacher, part), limit)
     tokenizer = open_or_train(config, iter(texts))
@@ -93,7 +95,7 @@ def build(config: DocumentDistillationConfig, assembly: Assembly) -> Ingredients
     taught = [texts[place] for place in chosen]
     table = _start(taught, vectors, backend)
     module = StaticEmbedding(backend, embedding_weights=table)
-    model = SentenceTransformer(modules=[module], device=assembly.device)
+    model = SentenceTransformer(modules=[module], device=run.device)
     dataset = Dataset.from_dict({"text": taught})
     dataset.set_transform(_Taught(vectors))
     loss = EmbedDistillLoss(model, distance_metric="cosine")
@@ -108,10 +110,11 @@ def _texts(documents: Iterable[Document], passage_words: int) -> Iterator[str]:
                 yield text
 
 
-def _cache(config: DocumentDistillationConfig, assembly: Assembly) -> Path:
+def _cache(run: Run[DocumentDistillationConfig]) -> Path:
     """A folder for each teacher, named by its content."""
-    folder = assembly.folder if config.teacher_cache is None else Path(config.teacher_cache).expanduser()
-    return folder / f"teacher-{content_hash(assembly.teacher or config.teacher)[:16]}"
+    config = run.config
+    folder = run.corpus_folder if config.teacher_cache is None else Path(config.teacher_cache).expanduser()
+    return folder / f"teacher-{content_hash(run.teacher or config.teacher)[:16]}"
 
 
 def _encoded(teacher: SentenceTransformer, texts: Any) -> Float[np.ndarray, "B D"]:

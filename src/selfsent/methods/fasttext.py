@@ -30,12 +30,13 @@ from sentence_transformers import SentenceTransformer
 from selfsent.data.arrow_file import materialise
 from selfsent.data.source import Source
 from selfsent.errors import UserError
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.modules import FastTextEncoder
 from selfsent.modules.fasttext_encoder import NgramOptions, word_tokenizer
 from selfsent.options import option
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
+from selfsent.training.run import Ingredients, Run, RunData
 
 _TEXTS_AT_ONCE = 1000
 
@@ -64,23 +65,24 @@ def training(config: FastTextConfig) -> dict[str, Any]:  # noqa: ARG001 every me
     return {"num_train_epochs": 15, "learning_rate": 0.05}
 
 
-def build(config: FastTextConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[FastTextConfig], data: RunData) -> Ingredients:
     """Write the words of the texts to disk, and make the model that gensim's vectors go into.
 
     Raises:
         UserError: gensim is not installed, a base model was named, or there is no text.
     """
+    config = run.config
     _gensim()
-    if assembly.base is not None:
-        raise UserError(f"fasttext is trained from scratch and takes no --base (received {assembly.base})")
+    if run.base is not None:
+        raise UserError(f"fasttext is trained from scratch and takes no --base (received {run.base})")
     encoder = FastTextEncoder(
         tokenizer=word_tokenizer(lowercase=config.lowercase),
         num_buckets=config.buckets,
         **asdict(config.part(NgramOptions)),
     )
-    model = SentenceTransformer(modules=[encoder], device=assembly.device)
-    rows = SplitTexts(assembly.source, encoder)
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=["text"])
+    model = SentenceTransformer(modules=[encoder], device=run.device)
+    rows = SplitTexts(data.source, encoder)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=["text"])
     return Ingredients(model=model, loss=FastTextFit(encoder, config), dataset=dataset, notes=[rows.note()])
 
 

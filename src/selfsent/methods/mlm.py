@@ -42,10 +42,11 @@ from selfsent.data.tokenizer import TokenizerOptions, vocabulary_report
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss, MaskingOptions
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of
 from selfsent.modules.scratch_encoders import WidthOptions
 from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 Architecture = Literal["bert", "roberta"]
 
@@ -89,42 +90,44 @@ def training(config: MlmConfig) -> dict[str, Any]:  # noqa: ARG001 the same for 
     }
 
 
-def build(config: MlmConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[MlmConfig], data: RunData) -> Ingredients:
     """Make or open the transformer, write the rows to disk, and put model and loss together.
 
     Raises:
         UserError: An option is out of range or belongs to a new model where a base was named, the base cannot be used,
             or the data has no text.
     """
-    folder = None if assembly.base is not None else new_transformer(config, assembly)
+    config = run.config
+    folder = None if run.base is not None else new_transformer(run, data)
     model = open_transformer(
-        _checked_base(config, assembly.base) if folder is None else str(folder),
+        _checked_base(config, run.base) if folder is None else str(folder),
         pooling="mean",
         max_seq_length=config.max_seq_length,
-        device=assembly.device,
+        device=run.device,
     )
     tokenizer = tokenizer_of(model)
-    loss = MaskedLanguageModelingLoss(model, base=assembly.base, **asdict(config.part(MaskingOptions)))
+    loss = MaskedLanguageModelingLoss(model, base=run.base, **asdict(config.part(MaskingOptions)))
     limits = {"tokenizer": tokenizer, "max_seq_length": config.max_seq_length}
-    rows = TrainingRows(lambda: texts_of(assembly.source), ("text",), **limits)
+    rows = TrainingRows(lambda: texts_of(data.source), ("text",), **limits)
     packed = PackedTexts(rows, **limits)
-    dataset = materialise(packed if config.packed else rows, assembly.folder / "corpus.arrow", columns=["text"])
-    dataset, heldout = split_for(assembly, dataset)
-    notes = [*rows.notes(), *([packed.note()] if config.packed else []), _vocabulary(tokenizer, assembly), _size(model)]
+    dataset = materialise(packed if config.packed else rows, run.corpus_folder / "corpus.arrow", columns=["text"])
+    dataset, heldout = split_for(data, dataset)
+    notes = [*rows.notes(), *([packed.note()] if config.packed else []), _vocabulary(tokenizer, data), _size(model)]
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=config.max_seq_length
     )
 
 
-def new_transformer(config: MlmConfig, assembly: Assembly) -> Path:
+def new_transformer(run: Run[MlmConfig], data: RunData) -> Path:
     """Write an untrained transformer and its tokenizer, trained on the source, into the folder of the run.
 
     Raises:
         UserError: An option is out of range, or the tokenizer cannot be had.
     """
+    config = run.config
     if config.hidden_size % config.num_heads:
         raise UserError(f"num_heads={config.num_heads} does not divide hidden_size={config.hidden_size}")
-    tokenizer = _tokenizer(config, assembly.source.texts())
+    tokenizer = _tokenizer(config, data.source.texts())
     settings: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": config.hidden_size,
@@ -141,7 +144,7 @@ def new_transformer(config: MlmConfig, assembly: Assembly) -> Path:
             "bos_token_id": tokenizer.cls_token_id,
             "eos_token_id": tokenizer.sep_token_id,
         }
-    folder = assembly.folder / "untrained"
+    folder = run.corpus_folder / "untrained"
     folder.mkdir(parents=True, exist_ok=True)
     AutoModel.from_config(AutoConfig.for_model(config.architecture, **settings)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -168,8 +171,8 @@ def _checked_base(config: MlmConfig, base: str | None) -> str:
     return base
 
 
-def _vocabulary(tokenizer: Any, assembly: Assembly) -> str:
-    report = vocabulary_report(tokenizer, islice(assembly.source.texts(), _TEXTS_IN_VOCABULARY_REPORT))
+def _vocabulary(tokenizer: Any, data: RunData) -> str:
+    report = vocabulary_report(tokenizer, islice(data.source.texts(), _TEXTS_IN_VOCABULARY_REPORT))
     return (
         f"vocabulary of {report['vocab_size']:,} pieces, {report['pieces_per_word']:.2f} pieces a word,"
         f" {100 * report['unknown_share']:.3f}% of tokens unknown"

@@ -52,7 +52,7 @@ from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.starting_model import (
     BaseOptions,
     PoolingOptions,
@@ -67,6 +67,7 @@ from selfsent.model_content import content_hash, former_hashes
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, WidthOptions, untrained_encoder
 from selfsent.options import option
 from selfsent.training.random_state import preserved_random_state
+from selfsent.training.run import Ingredients, Run, RunData
 
 Objective = Literal["mse", "cosine", "distribution"]
 Bridge = Literal["auto", "pca", "none"]
@@ -121,30 +122,31 @@ def training(config: MultilingualConfig) -> dict[str, Any]:  # noqa: ARG001 the 
     }
 
 
-def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[MultilingualConfig], data: RunData) -> Ingredients:
     """Filter the translations, open student and teacher, compute the teacher's vectors, put the loss together.
 
     Raises:
         UserError: The source holds no translations or none is left, student or teacher cannot be opened, widths differ
             and nothing may bridge them, or an option is out of range.
     """
+    config = run.config
     pool = write_pool(
-        pairs_of(assembly.source),
-        assembly.folder / "pool.arrow",
+        pairs_of(data.source),
+        run.corpus_folder / "pool.arrow",
         is_heldout=is_heldout,
         max_length_ratio=config.max_length_ratio,
     )
-    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
+    teacher = open_teacher(run.teacher, config.teacher, device=run.device)
     if config.max_teacher_texts is not None:
         pool = pool.within(config.max_teacher_texts, alpha=config.language_alpha)
-    student, tokenizer = _student(config, assembly, pool)
+    student, tokenizer = _student(run, pool)
     _bridge(config, student, width_of(teacher))
     with preserved_random_state():
         vectors = teacher_vectors(
             pool.sources,
             teacher=lambda: teacher,
-            teacher_hash=content_hash(assembly.teacher or config.teacher),
-            former_teacher_hashes=lambda: former_hashes(assembly.teacher or config.teacher),
+            teacher_hash=content_hash(run.teacher or config.teacher),
+            former_teacher_hashes=lambda: former_hashes(run.teacher or config.teacher),
             folder=None if config.teacher_cache is None else Path(config.teacher_cache).expanduser(),
         )
     epoch = drawn_rows(
@@ -158,7 +160,7 @@ def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
     limit = training_limit(student, config.max_seq_length)
     notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=limit)
     notes += normalisation_note(tokenizer_of(teacher), tokenizer)
-    if assembly.heldout_rows:
+    if data.heldout_rows:
         notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
     loss = _loss(config, student, vectors)
     return Ingredients(model=student, loss=loss, dataset=epoch.rows, notes=notes, max_seq_length=limit)
@@ -181,17 +183,18 @@ class _Labels:
         return {**texts, "label": [[label, label] for label in labels] if self._of_both_views else labels}
 
 
-def _student(config: MultilingualConfig, assembly: Assembly, pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
+def _student(run: Run[MultilingualConfig], pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
     """The student and its tokenizer."""
-    base = assembly.base or config.base
+    config = run.config
+    base = run.base or config.base
     folder = Path(base).expanduser()
     if base not in FROM_SCRATCH:
         if (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-            student = load(base, device=assembly.device)  # a trained tree or static model
+            student = load(base, device=run.device)  # a trained tree or static model
         else:
             student = open_transformer(
                 base,
-                device=assembly.device,
+                device=run.device,
                 **asdict(config.part(PoolingOptions)),
                 **asdict(config.part(BaseOptions)),
             )
@@ -209,8 +212,8 @@ def _student(config: MultilingualConfig, assembly: Assembly, pool: TranslationPo
         num_heads=config.num_heads,
         max_seq_length=config.max_seq_length,
     )
-    folder = assembly.folder / "untrained"
-    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=assembly.device), tokenizer
+    folder = run.corpus_folder / "untrained"
+    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=run.device), tokenizer
 
 
 def _bridge(config: MultilingualConfig, student: SentenceTransformer, teacher_width: int) -> None:

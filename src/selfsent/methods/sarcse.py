@@ -45,11 +45,12 @@ from selfsent.errors import UserError
 from selfsent.losses.info_nce import TemperatureOptions
 from selfsent.losses.token_reconstruction import ReconstructionOptions, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, DropoutOptions, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.options import option
 from selfsent.training.numbers import shortened
+from selfsent.training.run import Ingredients, Run, RunData
 
 PAPER_BASE = "roberta-base"
 FREQUENCIES_FILE = "token-frequencies.json"
@@ -103,34 +104,35 @@ def training(config: SarcseConfig) -> dict[str, Any]:
     }
 
 
-def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[SarcseConfig], data: RunData) -> Ingredients:
     """Open the base, write the texts to disk, count their tokens, and put model and loss together.
 
     Raises:
         UserError: The base cannot be used, an option is out of range or goes with no other, or the data has no row.
     """
-    _check(config, assembly)
+    config = run.config
+    _check(run)
     base = open_transformer(
-        assembly.base or PAPER_BASE,
+        run.base or PAPER_BASE,
         pooling="mean",
-        device=assembly.device,
+        device=run.device,
         **asdict(config.part(DropoutOptions)),
     )
     heldout = None
     if reads_documents(config):
-        dataset, notes = document_dataset(config.view, assembly)
+        dataset, notes = document_dataset(config.view, run, data)
     else:
         rows = TrainingRows(
-            lambda: texts_of(assembly.source),
+            lambda: texts_of(data.source),
             ("text",),
             tokenizer=tokenizer_of(base),
             max_seq_length=config.max_seq_length,
         )
-        dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-        dataset, heldout = split_for(assembly, dataset)
+        dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
+        dataset, heldout = split_for(data, dataset)
         notes = rows.notes()
-    frequencies = _frequencies(config, assembly, dataset, base.tokenizer)
-    model = _model(config, base, frequencies, assembly.device)
+    frequencies = _frequencies(run, data, dataset, base.tokenizer)
+    model = _model(config, base, frequencies, run.device)
     loss = TokenReconstructionLoss(
         model,
         frequencies=frequencies,
@@ -145,11 +147,12 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
     )
 
 
-def _check(config: SarcseConfig, assembly: Assembly) -> None:
+def _check(run: Run[SarcseConfig]) -> None:
     """Refuse what cannot be trained, before any text is read."""
-    if assembly.base in FROM_SCRATCH:
+    config = run.config
+    if run.base in FROM_SCRATCH:
         raise UserError(
-            f"sarcse rebuilds a transformer's token states and cannot start from --base {assembly.base}; name a"
+            f"sarcse rebuilds a transformer's token states and cannot start from --base {run.base}; name a"
             " transformer, such as roberta-base"
         )
     if config.encoder == "weighted-mean" and (config.beta or config.gamma):
@@ -171,16 +174,17 @@ def _kernel_sizes(config: SarcseConfig) -> list[int]:
 
 
 def _frequencies(
-    config: SarcseConfig, assembly: Assembly, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
+    run: Run[SarcseConfig], data: RunData, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
 ) -> TokenFrequencies:
     """Read the table that was named, or count the training texts; leave it beside the model."""
+    config = run.config
     if config.token_frequencies is not None:
         frequencies = TokenFrequencies.load(config.token_frequencies)
         frequencies.check_tokenizer(tokenizer)
     else:
-        texts = assembly.source.texts() if reads_documents(config) else _texts(dataset)
+        texts = data.source.texts() if reads_documents(config) else _texts(dataset)
         frequencies = count_tokens(texts, tokenizer)
-    frequencies.save(assembly.folder.parent / FREQUENCIES_FILE)
+    frequencies.save(run.folder / FREQUENCIES_FILE)
     return frequencies
 
 

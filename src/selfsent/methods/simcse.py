@@ -44,7 +44,7 @@ from selfsent.errors import UserError
 from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     DropoutOptions,
@@ -58,6 +58,7 @@ from selfsent.methods.starting_model import (
 )
 from selfsent.modules.projection_head import TanhHead
 from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 from selfsent.views import View, make_view, pair_transform
 
 PAPER_BASE = "bert-base-uncased"
@@ -102,32 +103,31 @@ def training(config: SimcseConfig) -> dict[str, Any]:
     }
 
 
-def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[SimcseConfig], data: RunData) -> Ingredients:
     """Open the base, write the texts to disk, and put model, views and loss together.
 
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
-    model = starting_model(config, assembly)
+    config = run.config
+    model = starting_model(run, data)
     limit = training_limit(model, config.max_seq_length)
     if reads_documents(config):
-        dataset, notes = document_dataset(config.view, assembly)
-        loss = _loss(config, model, assembly)
+        dataset, notes = document_dataset(config.view, run, data)
+        loss = _loss(run, model)
         return Ingredients(model=model, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
-    rows = TrainingRows(
-        lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit
-    )
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-    dataset, heldout = split_for(assembly, dataset)
+    rows = TrainingRows(lambda: texts_of(data.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
+    dataset, heldout = split_for(data, dataset)
     if config.view != "repeat":
-        dataset.set_transform(pair_transform(make_view("repeat"), _view(config, assembly)))
-    loss = _loss(config, model, assembly)
+        dataset.set_transform(pair_transform(make_view("repeat"), _view(run, data)))
+    loss = _loss(run, model)
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes(), max_seq_length=limit
     )
 
 
-def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingredients:
+def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredients:
     """Open the base, write pairs or triplets to disk, and put model and loss together.
 
     Takes ``anchor, positive[, negative]``, or ``premise, hypothesis, label``, of which triplets are made.
@@ -135,8 +135,9 @@ def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingr
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has other columns.
     """
-    source = assembly.source
-    model = starting_model(config, assembly)
+    config = run.config
+    source = data.source
+    model = starting_model(run, data)
     limit = training_limit(model, config.max_seq_length)
     triplets = EntailmentTriplets(source) if source.columns == ("premise", "hypothesis", "label") else None
     columns = ("anchor", "positive", "negative") if triplets is not None else source.columns
@@ -151,21 +152,22 @@ def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingr
         tokenizer=tokenizer_of(model),
         max_seq_length=limit,
     )
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=columns)
-    dataset, heldout = split_for(assembly, dataset)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=columns)
+    dataset, heldout = split_for(data, dataset)
     notes = [*rows.notes(), *([triplets.note()] if triplets is not None else [])]
-    loss = _loss(config, model, assembly)
+    loss = _loss(run, model)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
 
 
-def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransformer:
+def starting_model(run: Run[SimcseConfig], data: RunData) -> SentenceTransformer:
     """The base as a SentenceTransformer, with the head in it where it is kept."""
-    if assembly.base in FROM_SCRATCH:
-        model = from_scratch(assembly.base, assembly.source.texts(), device=assembly.device)
+    config = run.config
+    if run.base in FROM_SCRATCH:
+        model = from_scratch(run.base, data.source.texts(), device=run.device)
     else:
         model = open_transformer(
-            PAPER_BASE if assembly.base is None else assembly.base,
-            device=assembly.device,
+            PAPER_BASE if run.base is None else run.base,
+            device=run.device,
             **asdict(config.part(PoolingOptions)),
             **asdict(config.part(DropoutOptions)),
         )
@@ -174,28 +176,30 @@ def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransfor
     return model
 
 
-def _view(config: SimcseConfig, assembly: Assembly) -> View:
+def _view(run: Run[SimcseConfig], data: RunData) -> View:
+    config = run.config
     return make_view(
         config.view,
         lexicon=config.lexicon,
-        texts=assembly.source.texts(),
-        masked_lm=config.masked_lm or _pretrained(assembly),
-        cache_dir=assembly.folder,
-        device=assembly.device,
+        texts=data.source.texts(),
+        masked_lm=config.masked_lm or _pretrained(run),
+        cache_dir=run.corpus_folder,
+        device=run.device,
     )
 
 
-def _pretrained(assembly: Assembly) -> str | None:
+def _pretrained(run: Run[SimcseConfig]) -> str | None:
     """The base, where it is pretrained."""
-    if assembly.base in FROM_SCRATCH:
+    if run.base in FROM_SCRATCH:
         return None
-    return PAPER_BASE if assembly.base is None else assembly.base
+    return PAPER_BASE if run.base is None else run.base
 
 
-def _loss(config: SimcseConfig, model: SentenceTransformer, assembly: Assembly) -> InfoNCELoss:
+def _loss(run: Run[SimcseConfig], model: SentenceTransformer) -> InfoNCELoss:
+    config = run.config
     masked = None
     if config.masked_weight:
-        masked = MaskedLanguageModel(model, base=_pretrained(assembly))
+        masked = MaskedLanguageModel(model, base=_pretrained(run))
     return InfoNCELoss(
         model,
         head=TanhHead(width_of(model)) if config.head == "training-only" else None,

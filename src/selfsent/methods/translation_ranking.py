@@ -46,7 +46,7 @@ from selfsent.data.parallel.translation_pool import TranslationPool, write_pool
 from selfsent.errors import UserError
 from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.losses.translation_ranking import TranslationRankingLoss, TranslationRankingOptions
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
     PoolingOptions,
     num_positions,
@@ -56,6 +56,7 @@ from selfsent.methods.starting_model import (
 )
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, WidthOptions, untrained_encoder
 from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 _COLUMNS = ("source", "target")
 _LANGUAGE = "language"
@@ -95,21 +96,22 @@ def training(config: TranslationRankingConfig) -> dict[str, Any]:  # noqa: ARG00
     }
 
 
-def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[TranslationRankingConfig], data: RunData) -> Ingredients:
     """Filter the translations, make or open the model, and put the objectives together.
 
     Raises:
         UserError: The source holds no translations or none is left, the base cannot be used, or an option is out of
             range.
     """
+    config = run.config
     pool = write_pool(
-        pairs_of(assembly.source),
-        assembly.folder / "pool.arrow",
+        pairs_of(data.source),
+        run.corpus_folder / "pool.arrow",
         is_heldout=is_heldout,
         max_length_ratio=config.max_length_ratio,
     )
-    model, tokenizer = _model(config, assembly, pool)
-    rows, heldout = split_for(assembly, pool.rows.select_columns([*_COLUMNS, _LANGUAGE]))
+    model, tokenizer = _model(run, pool)
+    rows, heldout = split_for(data, pool.rows.select_columns([*_COLUMNS, _LANGUAGE]))
     languages = cast("list[str]", rows.select_columns([_LANGUAGE])[:][_LANGUAGE])
     epoch = drawn_rows(rows, languages, alpha=config.language_alpha, columns=_COLUMNS)
     notes = [pool.note(), epoch.note()]
@@ -117,7 +119,7 @@ def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
     notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=limit)
     return Ingredients(
         model=model,
-        loss=_loss(config, model, assembly),
+        loss=_loss(run, model),
         dataset=epoch.rows,
         heldout=None if heldout is None else heldout.select_columns(list(_COLUMNS)),
         notes=notes,
@@ -125,15 +127,12 @@ def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
     )
 
 
-def _model(
-    config: TranslationRankingConfig, assembly: Assembly, pool: TranslationPool
-) -> tuple[SentenceTransformer, Any]:
+def _model(run: Run[TranslationRankingConfig], pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
     """The model and its tokenizer."""
-    base = assembly.base or config.base
+    config = run.config
+    base = run.base or config.base
     if base not in FROM_SCRATCH:
-        model = open_transformer(
-            base, pooling=config.pooling, max_seq_length=config.max_seq_length, device=assembly.device
-        )
+        model = open_transformer(base, pooling=config.pooling, max_seq_length=config.max_seq_length, device=run.device)
         return model, callable_tokenizer(tokenizer_of(model))
     tokenizer = train_shared_tokenizer(
         pool.texts,
@@ -149,12 +148,13 @@ def _model(
         max_seq_length=config.max_seq_length,
         num_positions=config.max_seq_length * (2 if config.tlm_weight else 1),  # a text and its translation
     )
-    folder = assembly.folder / "untrained"
-    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=assembly.device), tokenizer
+    folder = run.corpus_folder / "untrained"
+    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=run.device), tokenizer
 
 
-def _loss(config: TranslationRankingConfig, model: SentenceTransformer, assembly: Assembly) -> TranslationRankingLoss:
-    base = assembly.base or config.base
+def _loss(run: Run[TranslationRankingConfig], model: SentenceTransformer) -> TranslationRankingLoss:
+    config = run.config
+    base = run.base or config.base
     if base in ("tree", "static") and (config.mlm_weight or config.tlm_weight):
         raise UserError(f"mlm_weight and tlm_weight need a transformer, and the base is {base}; leave them out")
     return TranslationRankingLoss(

@@ -16,12 +16,11 @@ from selfsent.evaluation.suites import suite_names
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
-from selfsent.runs.settings import as_options
-from selfsent.runs.train import Request, Run, data_hash, named_recipe, request_of, seed_of, settle, train_run
+from selfsent.runs.train import Request, data_hash, named_recipe, request_of, seed_of, settle, train_run
 from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
+from selfsent.training.run import Run, differences
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
-from selfsent.training.run_identity import differences
 
 TABLE_JSON = "table.json"
 TABLE_MARKDOWN = "table.md"
@@ -87,8 +86,6 @@ class _Run:
     Args:
         variant: What it is a run of.
         seed: Its seed.
-        recipe: The recipe of this run alone.
-        request: Asks for this run alone.
         settled: What recipe and request come to.
         identity: What must stay equal for it to count as done.
         reading: Equal for runs that read the data alike.
@@ -96,28 +93,25 @@ class _Run:
 
     variant: Variant
     seed: int
-    recipe: Recipe
-    request: Request
-    settled: Run
+    settled: Run[Any]
     identity: Mapping[str, Any]
     reading: tuple[Any, ...]
 
     @property
     def name(self) -> str:
-        return self.recipe.name
+        return self.settled.recipe
 
     def record(self) -> dict[str, Any]:
         try:
-            return RunFolder(Path(self.request.output)).record()
+            return RunFolder(self.settled.folder).record()
         except UserError as error:
             raise UserError(
-                f"{error}; or delete {self.request.output}, and the same command trains that run again"
+                f"{error}; or delete {self.settled.folder}, and the same command trains that run again"
             ) from error
 
     def train(self) -> None:
         """Start or continue it."""
-        resume = not self.request.overwrite and bool(self.record())
-        train_run(replace(self.settled, request=replace(self.request, resume=resume)))
+        train_run(replace(self.settled, resume=not self.settled.overwrite and bool(self.record())))
 
 
 def _runs(recipe: Recipe, request: Request) -> list[_Run]:
@@ -142,31 +136,24 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
 def _run(variant: Variant, seed: int, request: Request) -> _Run:
     recipe = variant.with_seed(seed)
     output = Path(request.output).expanduser().absolute() / recipe.name
-    alone = replace(request, output=output, seed=seed, max_rows=request.max_rows or recipe.max_rows)
     try:
-        settled = settle(recipe, alone)
+        settled = settle(recipe, replace(request, output=output, seed=seed))
     except UserError as error:
         raise UserError(f"the run {variant.name}: {error}") from error
-    method, config, arguments = settled.method, settled.config, settled.training
+    described = settled.described()
+    del described["name"]
     identity = {
-        "method": method.name,
-        "options": as_options(config),
-        "training": arguments,
+        **described,
+        "training": settled.training,
         "seed": seed,
-        "max_rows": alone.max_rows,
-        "data": str(request.data),
-        "columns": request.columns,
-        "base": request.base,
-        **({"teacher": request.teacher} if request.teacher else {}),
+        "columns": settled.columns,
     }
     return _Run(
         variant=variant,
         seed=seed,
-        recipe=recipe,
-        request=alone,
         settled=settled,
         identity=json.loads(json.dumps(identity, default=str)),
-        reading=(alone.max_rows, method.reads_documents(config), arguments.get(BEST)),
+        reading=(settled.max_rows, settled.reads_documents, settled.training.get(BEST)),
     )
 
 
@@ -261,7 +248,7 @@ class _TableFolder:
 
     def _scores(self, run: _Run) -> dict[str, tuple[str, float]]:
         """Evaluate the finished model, or take what is remembered beside it."""
-        report = open_runs([Path(run.request.output)], suites=self.suites, data_dir=self.data_dir)[0].report
+        report = open_runs([run.settled.folder], suites=self.suites, data_dir=self.data_dir)[0].report
         scores = {score.task: (score.metric.name, score.value) for score in report.scores}
         return scores | {name: ("mean", average.value) for name, average in report.averages().items()}
 
@@ -324,7 +311,7 @@ def _check_same_data(finished: Sequence[_Run]) -> None:
             hashes[run.reading] = data_hash(run.settled)
         if hashes[run.reading] not in run.record().get("data_hashes", {}).values():
             raise UserError(
-                f"{run.request.data} has changed since {run.name} was trained on it; restore it, or name another"
+                f"{run.settled.data} has changed since {run.name} was trained on it; restore it, or name another"
                 " --output"
             )
 
