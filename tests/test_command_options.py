@@ -1,10 +1,12 @@
 """How the text of an option is read, and what a command opens."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from selfsent.command_options import Header, OnBadRow, data_dir_of, header_of, opened, picked
+from selfsent.command_options import Header, OnBadRow, data_dir_of, header_of, opened, option_names, picked
 from selfsent.errors import UserError
 
 
@@ -44,3 +46,20 @@ def test_a_home_folder_of_data_is_found(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert data_dir_of(Path("~/other")) == tmp_path / "other"
     monkeypatch.delenv("SELFSENT_DATA")
     assert data_dir_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "typed", "completed"),
+    [
+        ("sct", "queue", ["queue_size=", "queues="]),
+        ("sct-mini", "queue", ["queue_size=", "queues="]),
+        ("mlm", "queue", []),
+        ("mlm", "tr", ["training."]),
+        ("no such method", "masked_l", ["masked_lm="]),
+    ],
+)
+def test_set_completes_the_options_of_the_method_or_of_the_recipes_method(
+    method: str, typed: str, completed: list[str]
+) -> None:
+    context: Any = SimpleNamespace(params={"method": method})
+    assert option_names(context, typed) == completed

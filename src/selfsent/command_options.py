@@ -61,6 +61,19 @@ def _device(name: str | None) -> str | None:
     return checked_device(name)
 
 
+def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete ``--set``: the options of the method, or of the recipe's method; of every method where none is known."""
+    from selfsent.runs.recipe import find_recipe  # noqa: PLC0415 what completes need not be read for anything else
+    from selfsent.runs.train_options import OPTIONS_OF, TrainOptions  # noqa: PLC0415
+
+    try:
+        method = find_recipe(str(ctx.params.get("method")), OPTIONS_OF).method
+    except UserError:
+        method = ""
+    names = OPTIONS_OF[method].split() if method in OPTIONS_OF else sorted(TrainOptions.__annotations__)
+    return [typed for typed in (*(f"{name}=" for name in names), "training.") if typed.startswith(incomplete)]
+
+
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
 FirstRow = Annotated[
     Header | None,
@@ -69,7 +82,8 @@ FirstRow = Annotated[
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, max=sys.maxsize, help="Rows of the source to use.")]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.", autocompletion=option_names),
 ]
 SEED = typer.Option(min=0, max=2**32 - 1, help="Seeds weights, dropout and order (default: the recipe's, or 42).")
 Device = Annotated[

@@ -130,8 +130,8 @@ class BuildFolder:
             return {}
         return state if state.get("version") == _STATE_VERSION else {}
 
-    def remember(self, **known: Any) -> dict[str, Any]:
+    def remember(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Add to what is known, aside and renamed; give all of it."""
-        state: Mapping[str, Any] = {**self.state(), "version": _STATE_VERSION, **known}
+        state = {**self.state(), "version": _STATE_VERSION, **known}
         write_text(self.work / "state.json", json.dumps(state, indent=1, default=str) + "\n")
-        return dict(state)
+        return state

@@ -7,18 +7,20 @@ import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from sentence_transformers import SentenceTransformer
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.methods import METHODS
 from selfsent.methods.method import Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
+from selfsent.options import names_of
 from selfsent.runs.recipe import Recipe, find_recipe
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.settings import configure, split_settings
+from selfsent.runs.train_options import TrainOptions
 from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import check_arguments
 from selfsent.training.engine import train as train_as_planned
@@ -61,15 +63,17 @@ class Request(RunOptions):
             raise UserError(f"{options} must be a name or a path, got nothing; is a variable of the shell not set?")
 
 
-def train(method: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> SentenceTransformer:
+def train(
+    method: str, data: str | Path, output_dir: str | Path, **options: Unpack[TrainOptions]
+) -> SentenceTransformer:
     """Train a method on a source and leave a model folder with ``metrics.jsonl`` and ``run.json``.
 
     Args:
         method: A method's name (``self-strae``), a recipe's name, or the path of a recipe.
         data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         output_dir: Folder of the run and the model.
-        overrides: Fields of `Request` (``seed``, ``resume``, ``max_rows``, ...); everything else is an option of the
-            method (``temperature=0.5``), and ``training={...}`` holds arguments of the host's trainer.
+        **options: Fields of `selfsent.training.run.RunOptions` (``seed``, ``resume``, ``max_rows``, ...), options of
+            the method (``temperature=0.5``), and ``training={...}`` with arguments of the host's trainer.
 
     Returns:
         The trained model, as saved.
@@ -80,13 +84,22 @@ def train(method: str, data: str | Path, output_dir: str | Path, **overrides: An
     Example:
         >>> model = selfsent.train("self-strae", "notes.txt", "./model", temperature=0.5)  # doctest: +SKIP
     """
-    return execute(request_of(method, data, output_dir, overrides))
+    return execute(request_of(method, data, output_dir, options))
 
 
 def request_of(method: str, data: str | Path, output_dir: str | Path, overrides: Mapping[str, Any]) -> Request:
-    """Part overrides into fields of `Request`, options of the method, and ``training={...}``; see ``train``."""
+    """Part overrides into fields of `Request` and options of the method; see ``train``.
+
+    Raises:
+        UserError: Neither a run nor any method has such an option.
+    """
     known = {name: value for name, value in overrides.items() if name in Request.__dataclass_fields__}
     options = {name: value for name, value in overrides.items() if name not in known}
+    everything = {*names_of(RunOptions), *(name for one in METHODS.values() for name in names_of(one.config))}
+    for name in options:
+        if name not in everything:
+            hint = did_you_mean(name, sorted(everything)) or f"; see `selfsent methods {method}`"
+            raise UserError(f"{method} has no option {name!r}{hint}")
     settings = {**known.pop("settings", {}), **options}
     return Request(method=method, data=data, output=output_dir, settings=settings, **known)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
@@ -17,6 +17,7 @@ from selfsent.runs.recipe import EVALUATE_DEV, Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.runs.train import Request, data_hash, named_recipe, request_of, seed_of, settle, train_run
+from selfsent.runs.train_options import TrainOptions
 from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
 from selfsent.training.run import Run, differences
@@ -29,7 +30,7 @@ _NUM_SHOWN = 6
 logger = logging.getLogger(__name__)
 
 
-def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> RunTable:
+def train_table(recipe: str, data: str | Path, output_dir: str | Path, **options: Unpack[TrainOptions]) -> RunTable:
     """Train every run of a recipe that is not finished yet, and write ``table.md`` and ``table.json``.
 
     A call after a kill at any moment goes on where the earlier one stopped. Runs and seeds may be added to a recipe
@@ -40,7 +41,7 @@ def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrid
         recipe: The path of a recipe, or the name of one that `selfsent recipes` lists.
         data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         output_dir: Holds the table, and each run in a folder ``NAME-seedN`` of its own.
-        overrides: As for ``train``; they win over the recipe in every run.
+        **options: As for ``train``; they win over the recipe in every run.
 
     Returns:
         The table.
@@ -51,7 +52,7 @@ def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrid
     Example:
         >>> table = train_table("sweep.toml", "notes.txt", "./sweep")  # doctest: +SKIP
     """
-    return execute_table(request_of(recipe, data, output_dir, overrides))
+    return execute_table(request_of(recipe, data, output_dir, options))
 
 
 def execute_table(request: Request) -> RunTable:
