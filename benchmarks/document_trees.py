@@ -2,7 +2,7 @@
 
     SELFSENT_DATA=DATA python -m benchmarks.document_trees --seeds 1,2,3
 
-The table that `train search` learns is trained on with SimCSE's loss, a part of a document against the rest of it:
+The table that `train search` learns is trained on with `InfoNCELoss`, a part of a document against the rest of it:
 once as it is (a text is the sum of its tokens), once below the affine cells of a balanced tree, once below those of an
 induced one. Cells start at the sum, so all three start at the same vectors. Afterwards the sum of each table is scored
 as well, which tells what the cells add from what the table learned. Whole documents by real judgements, nDCG@10 x100.
@@ -17,9 +17,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
+import torch
 from benchmarks.document_search import (
     COLLECTIONS,
     Row,
@@ -30,33 +31,38 @@ from benchmarks.document_search import (
     open_task,
     score_cells,
 )
-from sentence_transformers import SentenceTransformer
+from datasets import Dataset
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
+from selfsent.documents.training_rows import DocumentRows
 from selfsent.evaluation.document_scores import CosineScores
+from selfsent.losses import InfoNCELoss
 from selfsent.modules.tree_encoder import TreeEncoder
 from selfsent.modules.tree_finder import Structure
 from selfsent.runs.train import train
+from selfsent.views.document_views import DocumentPair
 
 RESULTS = Path("results/document-trees.json")
 EPOCHS = 8  # what the label-free criterion chose for the recipe on every collection and seed
-STRUCTURES: tuple[Structure | Literal["none"], ...] = ("none", "balanced", "induced")
+STRUCTURES = ("none", "balanced", "induced")
 CHANNELS = 16  # of 16 values each: the affine cell shares its weights between them
 NUM_STEPS = 100
 BATCH_SIZE = 128
-MAX_TOKENS = 128
+TEMPERATURE = 0.1  # the recipe's
 LEARNING_RATE = 1e-3
 SYSTEMS = ("recipe", "roots", "sums")
 
 
-def bases(recipe: SentenceTransformer, folder: Path) -> dict[str, Path]:
-    """Save what each run starts from: the table alone, and trees over it whose cells start at the sum."""
-    found = {}
-    for structure in STRUCTURES:
-        model = table_alone(recipe) if structure == "none" else SentenceTransformer(modules=[tree(recipe, structure)])
-        found[structure] = folder / f"base-{structure}"
-        model.save(str(found[structure]))
-    return found
+def started_at(recipe: SentenceTransformer, structure: str) -> SentenceTransformer:
+    """Make what a run starts from: the table alone, or a tree over it whose cells start at the sum."""
+    if structure == "none":
+        return table_alone(recipe)
+    return SentenceTransformer(modules=[tree(recipe, cast("Structure", structure))], device="cpu")
 
 
 def tree(model: SentenceTransformer, structure: Structure) -> TreeEncoder:
@@ -88,31 +94,31 @@ def run(name: str, seed: int, data: Path) -> list[Row]:
         recipe = train("search", task.learned.path, Path(folder) / "recipe", training=training, **started)
         first = ndcg(task, recipe)
         rows = []
-        for structure, path in bases(recipe, Path(folder)).items():
+        for structure in STRUCTURES:
+            torch.manual_seed(seed)
+            model = started_at(recipe, structure)
             began = time.process_time()
-            model = train_on(path, task, Path(folder) / structure, seed)
+            train_on(model, task, Path(folder) / structure, seed)
             cpu = time.process_time() - began
             items = {"recipe": first, "roots": ndcg(task, model), "sums": ndcg(task, table_alone(model))}
             rows.append({"collection": name, "seed": seed, "base": structure, "cpu": cpu, "items": items})
         return rows
 
 
-def train_on(path: Path, task: Task, output: Path, seed: int) -> SentenceTransformer:
-    """Contrast parts of documents with the rest of them, some steps."""
-    training: dict[str, Any] = {
-        "max_steps": NUM_STEPS,
-        "per_device_train_batch_size": BATCH_SIZE,
-        "learning_rate": LEARNING_RATE,
-    }
-    options: dict[str, Any] = {
-        "view": "document",
-        "temperature": 0.1,
-        "head": "none",
-        "symmetric": True,
-        "max_seq_length": MAX_TOKENS,
-    }
-    started: dict[str, Any] = {"base": str(path), "seed": seed, "device": "cpu"}
-    return train("simcse", task.learned.path, output, training=training, **options, **started)
+def train_on(model: SentenceTransformer, task: Task, output: Path, seed: int) -> None:
+    """Contrast parts of documents with the rest of them, some steps, by the host's trainer."""
+    rows = DocumentRows(task.learned)
+    dataset = Dataset.from_list(list(rows))
+    dataset.set_transform(DocumentPair("document"))
+    arguments: dict[str, Any] = {"per_device_train_batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE}
+    arguments |= {"save_strategy": "no", "report_to": "none", "disable_tqdm": True, "use_cpu": True}
+    trainer = SentenceTransformerTrainer(
+        model,
+        SentenceTransformerTrainingArguments(str(output), max_steps=NUM_STEPS, seed=seed, **arguments),
+        train_dataset=dataset,
+        loss=InfoNCELoss(model, temperature=TEMPERATURE, symmetric=True, documents_as_labels=True),
+    )
+    trainer.train()
 
 
 def ndcg(task: Task, model: SentenceTransformer) -> list[float]:
