@@ -87,7 +87,6 @@ TESTED_THROUGH = {
         "kernels/triton_contrastive kernels/triton_induction kernels/triton_language kernels/triton_passes"
     ),
     "losses/test_node_relations": "kernels/node_relations modules/tree_finder",
-    "losses/test_part_contrast": "documents/token_corpus",
     "losses/test_tree_losses": "losses/node_contrastive losses/reconstruction losses/tree_pass modules/tree_decoder",
     "methods/test_baselines": (
         "methods/bi_lstm methods/fasttext methods/recursive_networks methods/strae methods/tree_model "
