@@ -36,9 +36,10 @@ from selfsent.command_options import (
 )
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
+from selfsent.export_commands import add_commands as add_export_commands
 from selfsent.listings import methods, recipes, suites, views
 from selfsent.printed_text import show, visible
-from selfsent.serving_commands import add_commands
+from selfsent.serving_commands import add_commands as add_serving_commands
 
 app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
@@ -429,7 +430,8 @@ for listing in (methods, views, suites, recipes):
     app.command(cls=Command)(listing)
 
 
-add_commands(app)
+add_export_commands(app)
+add_serving_commands(app)
 
 
 def main() -> None:

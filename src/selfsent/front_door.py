@@ -10,6 +10,7 @@ from selfsent.options import unknown_option
 if TYPE_CHECKING:
     from selfsent.data.bad_rows import OnBadRow
     from selfsent.documents import Unit
+    from selfsent.export.exporting import ExportReport, Format
     from selfsent.search.encoding import EncodingReport
     from selfsent.search.hits import Answers
     from selfsent.search.indexing import IndexReport
@@ -43,6 +44,18 @@ class IndexOptions(TypedDict, total=False):
     on_bad_row: "OnBadRow"
     max_rows: int | None
     batch_size: int
+
+
+class ExportOptions(TypedDict, total=False):
+    """Options of ``export_model``; `selfsent.export.exporting.ExportRequest` says what each one means."""
+
+    format: "Format | None"
+    dimensions: int | None
+    reduction: Literal["pca", "truncate"]
+    data: str | None
+    data_dir: Path | None
+    max_loss: float
+    overwrite: bool
 
 
 def build(source: str | Path, output: str | Path, **options: Unpack[BuildOptions]) -> dict[str, Any]:
@@ -176,6 +189,31 @@ def encode(
         batch_size=batch_size,
         overwrite=overwrite,
     )
+
+
+def export_model(model: str | Path, output: str | Path, **options: Unpack[ExportOptions]) -> "ExportReport":
+    """Make a model smaller or torch-free, and measure what that costs: the command ``export``.
+
+    Args:
+        model: Model folder or hub name.
+        output: Folder to write.
+        **options: See ``ExportOptions``.
+
+    Returns:
+        Size, speed and quality, before and after.
+
+    Raises:
+        UserError: An option is not known or cannot be met, or more than ``max_loss`` points are lost; then nothing is
+            written.
+
+    Example:
+        >>> selfsent.export_model("model", "small", format="int8").cost.num_bytes.after  # doctest: +SKIP
+    """
+    from selfsent.export.exporting import ExportRequest  # noqa: PLC0415
+    from selfsent.export.exporting import export_model as run  # noqa: PLC0415
+
+    _require_known("export_model", options, ExportOptions)
+    return run(ExportRequest(model=str(model), output=Path(output), **options))
 
 
 def _require_known(function: str, options: Any, known: Any) -> None:
