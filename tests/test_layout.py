@@ -12,7 +12,7 @@ PACKAGE = ROOT / "src" / "selfsent"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 KNOWN = frozenset(FILES)
 FLOORS = (
-    "__main__ cli export_commands serving_commands",
+    "__main__ cli export_commands serving_commands store_commands",
     "front_door",
     "command_options listings commands",
     "demo",
@@ -108,6 +108,8 @@ TESTED_THROUGH = {
     "runs/test_train_table": "runs/run_table",
     "search/test_encoding": "encoding",
     "search/test_hits": "search/hit_table search/shown_answers",
+    "search/test_indexing": "search/int8_recall",
+    "search/test_kept_versions": "store_commands",
     "search/test_store_writer": "search/lance_errors search/store search/store_schema search/stored_model",
     "test_cli": "__main__",
     "test_commands": "errors",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from selfsent.search.encoding import EncodingReport
     from selfsent.search.hits import Answers
     from selfsent.search.indexing import IndexReport
+    from selfsent.search.store_schema import VectorType
 
 # What a job needs is imported when the job is done: `encode` needs no store, and `query` no trainer.
 
@@ -44,6 +45,8 @@ class IndexOptions(TypedDict, total=False):
     on_bad_row: "OnBadRow"
     max_rows: int | None
     batch_size: int
+    vectors: "VectorType | None"
+    keep_version: bool
 
 
 class ExportOptions(TypedDict, total=False):
@@ -126,6 +129,7 @@ def query(
     mode: Literal["hybrid", "vector", "text"] = "hybrid",
     where: str | None = None,
     all: bool = False,  # noqa: A002 the name of the command's option
+    version: int | None = None,
 ) -> "Answers":
     """Find the documents of a store that answer a query.
 
@@ -138,6 +142,7 @@ def query(
         mode: Compare meanings (``vector``), words (``text``), or both, fused with the store's recorded weight.
         where: SQL condition that answers meet, such as ``"file LIKE 'guide/%'"``.
         all: Whether weak answers are given too.
+        version: A version that was kept (``index`` with ``keep_version``); default: the latest.
 
     Returns:
         The hits, best first, grouped by document, and how many weak ones are hidden.
@@ -147,7 +152,7 @@ def query(
     """
     from selfsent.search.semantic_search import SemanticSearch  # noqa: PLC0415
 
-    search = SemanticSearch(store, words_only=mode == "text")
+    search = SemanticSearch(store, words_only=mode == "text", version=version)
     return search.answers([text], k, mode, where=where, all=all)[0]
 
 
