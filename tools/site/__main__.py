@@ -1,5 +1,6 @@
 """Build the site into ``site/``: ``python -m tools.site`` (``make docs``). Needs the extra ``docs`` and no network."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from tools.site.links import problems_of
 from tools.site.pages import ROOT, assemble
 
 BUILT = ROOT / "site"
+_PLAIN = os.environ | {"NO_COLOR": "1"}
 
 
 def main(pages: Path = ROOT / "build" / "pages", built: Path = BUILT) -> int:
@@ -17,7 +19,7 @@ def main(pages: Path = ROOT / "build" / "pages", built: Path = BUILT) -> int:
     shutil.rmtree(built, ignore_errors=True)
     zensical = Path(sys.executable).with_name("zensical")
     done = subprocess.run(
-        [zensical, "build", "--strict", "--clean"], cwd=ROOT, check=False, capture_output=True, text=True
+        [zensical, "build", "--strict", "--clean"], cwd=ROOT, check=False, capture_output=True, text=True, env=_PLAIN
     )
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)

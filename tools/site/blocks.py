@@ -189,7 +189,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
 
 
 def _of_text_table(found: Any) -> str:
