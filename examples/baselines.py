@@ -10,7 +10,11 @@ texts = [f"the {who} sees a {colour} {thing} near the house" for who, colour, th
 Path("notes.txt").write_text("\n".join(texts), encoding="utf8")
 steps = {"max_steps": 3, "per_device_train_batch_size": 8}
 
-for name, options in {"tree-lstm": {"structure": "balanced"}, "iornn": {"structure": "balanced"}, "bi-lstm": {}}.items():
+for name, options in {
+    "tree-lstm": {"structure": "balanced"},
+    "iornn": {"structure": "balanced"},
+    "bi-lstm": {},
+}.items():
     model = selfsent.train(name, "notes.txt", name, dimension=16, training=steps, **options)
     weights = sum(weight.numel() for weight in model.parameters())
     print(f"{name}: {weights:,} weights, vectors of {model.encode('the cat').shape[0]} values")

@@ -17,5 +17,7 @@ for name, sentences in TOPICS.items():
         (folder / f"{name}-{number}.md").write_text(f"# {name} {number}\n\n{text}\n", encoding="utf8")
 
 model = selfsent.train("document-contrast", folder, "topics", width=32, training={"num_train_epochs": 3})
-near, far = model.similarity(model.encode("water the roses"), model.encode(["prune the apple tree", "oil the chain"]))[0]
+near, far = model.similarity(model.encode("water the roses"), model.encode(["prune the apple tree", "oil the chain"]))[
+    0
+]
 print(f"garden {near:.2f}, bicycle {far:.2f}")

@@ -18,6 +18,10 @@ for name, sentences in TOPICS.items():
 # The teacher is any SentenceTransformer, such as all-MiniLM-L6-v2. Here a table learned from topics stands in.
 selfsent.train("document-contrast", folder, "teacher", width=32, training={"num_train_epochs": 1})
 student = selfsent.train(
-    "document-distillation", folder, "student", teacher="teacher", training={"num_train_epochs": 2, "per_device_train_batch_size": 8}
+    "document-distillation",
+    folder,
+    "student",
+    teacher="teacher",
+    training={"num_train_epochs": 2, "per_device_train_batch_size": 8},
 )
 print(student)

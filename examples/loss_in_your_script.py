@@ -10,9 +10,9 @@ from selfsent.losses import CrossViewLoss
 things = ("door", "ball", "book", "car", "tree", "boat", "cup", "hat")
 active, passive = [f"the cat sees a {thing}" for thing in things], [f"a {thing} is seen by the cat" for thing in things]
 views = Dataset.from_dict({"one": active, "other": passive})
-tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+tokenizer = Tokenizer(models.WordLevel(unk_token="?"))
 tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-tokenizer.train_from_iterator(active + passive, trainers.WordLevelTrainer(special_tokens=["[UNK]"]))
+tokenizer.train_from_iterator(active + passive, trainers.WordLevelTrainer(special_tokens=["?"]))
 
 model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=32)])  # or any model of the hub
 loss = CrossViewLoss(model, queue_size=16, temperature=0.04)

@@ -16,7 +16,9 @@ for name, (header, *rows) in DATA.items():
 steps = {"max_steps": 3, "per_device_train_batch_size": 4}
 
 # With a network, leave this out and write base="bert-base-uncased", or leave base out.
-selfsent.train("mlm", "regression.csv", "small-bert", hidden_size=32, num_heads=2, max_seq_length=128, packed=False, training=steps)
+selfsent.train(
+    "mlm", "regression.csv", "small-bert", hidden_size=32, num_heads=2, max_seq_length=128, packed=False, training=steps
+)
 for name in DATA:
     model = selfsent.train(f"sbert-{name}", f"{name}.csv", f"sbert-{name}", base="small-bert", training=steps)
     print(name, model.encode("a man eats soup").shape)

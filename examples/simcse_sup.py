@@ -10,7 +10,9 @@ with Path("triplets.csv").open("w", encoding="utf8", newline="") as file:
     rows = csv.writer(file)
     rows.writerow(["anchor", "positive", "negative"])
     for who, thing in product(("cat", "dog", "child", "teacher", "baker", "nurse"), ("door", "ball", "book", "car")):
-        rows.writerow([f"the {who} sees a {thing}", f"a {thing} is seen by the {who}", f"the {who} never saw a {thing}"])
+        rows.writerow(
+            [f"the {who} sees a {thing}", f"a {thing} is seen by the {who}", f"the {who} never saw a {thing}"]
+        )
 
 # static: a table of word vectors from scratch; a transformer's folder or hub name works as well.
 model = selfsent.train(

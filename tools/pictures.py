@@ -5,7 +5,6 @@
 """
 
 import json
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ PICTURES = ROOT / "docs" / "pictures"
 CURVES = ROOT / "results" / "learning-curves"
 BLUE, ORANGE, GREEN = "#3f83c8", "#d17a22", "#3f9a5c"
 _STYLE = "<style>svg{color:#1f2328}@media(prefers-color-scheme:dark){svg{color:#e6e6e6}}</style>"
+_LINE = 16
+"""Height of a line of text."""
 _WORDS = ("the", "cat", "sees", "a", "red", "door")
 _MERGES = ((4, 5), (0, 1), (2, 3), (8, 6), (7, 9))
 """Red door, the cat, sees a, sees a red door, all: ids of the children; leaves are 0 to 5."""
@@ -90,12 +91,15 @@ def tree() -> str:
     (x1, y1), (x2, y2) = up[6], down[6]
     mid = (x1 + x2) / 2
     parts += [
-        f'<path d="M {x1 + 9:g} {y1:g} C {mid - 40:g} {y1 + 18:g} {mid + 20:g} {y2 + 18:g} {x2 - 9:g} {y2:g}" fill="none" '
-        f'stroke="{GREEN}" stroke-width="1.8" stroke-dasharray="5 4"/>',
+        _dashed(f"M {x1 + 9:g} {y1:g} C {mid - 40:g} {y1 + 18:g} {mid + 20:g} {y2 + 18:g} {x2 - 9:g} {y2:g}", GREEN),
         text(410, 378, "The loss: each node on the way up must be most like itself on the way down,", size=13),
         text(410, 396, "among all nodes of all sentences of the batch. Here: “red door”, dashed.", size=13),
     ]
     return document(820, 410, parts)
+
+
+def _dashed(path: str, colour: str) -> str:
+    return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-dasharray="5 4"/>'
 
 
 def _places(left: float, bottom: float) -> list[tuple[float, float]]:
@@ -201,7 +205,7 @@ def curves() -> str:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.4"/>')
         x, y = place(*points[-1])
-        while any(abs(y - other) < 16 for other in ends):
+        while any(abs(y - other) < _LINE for other in ends):
             y += 4
         ends.append(y)
         parts.append(text(x + 10, y + 4, label, anchor="start", extra=f'fill="{colour}"'))

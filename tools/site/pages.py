@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.site.blocks import included
@@ -43,7 +45,8 @@ def assemble(folder: Path) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         text = _INCLUDE.sub(lambda found: included(found[1]), path.read_text("utf8"))
-        text = _LINK.sub(lambda found, n=name, p=path: _link(found, n, p, pages, folder, problems), with_mathml(text))
+        links = _Links(name=name, path=path, pages=pages, folder=folder, problems=problems)
+        text = _LINK.sub(links.rewritten, with_mathml(text))
         target.write_text(text, encoding="utf8")
     for kind in ("assets", "pictures"):
         shutil.copytree(DOCS / kind, folder / kind, dirs_exist_ok=True)
@@ -51,29 +54,45 @@ def assemble(folder: Path) -> None:
         raise SystemExit("\n".join(problems))
 
 
-def _link(
-    found: re.Match[str], name: str, path: Path, pages: dict[str, Path], folder: Path, problems: list[str]
-) -> str:
-    """One link or picture, as the site needs it."""
-    address, mark, anchor = found[2].partition("#")
-    if not address or "://" in address or address.startswith("mailto:"):
+@dataclass(frozen=True, kw_only=True)
+class _Links:
+    """The links of one page.
+
+    Args:
+        name: The page's path in the site.
+        path: The file it is made of.
+        pages: All pages.
+        folder: Where pages and files are put.
+        problems: Receives the links that lead nowhere.
+    """
+
+    name: str
+    path: Path
+    pages: Mapping[str, Path]
+    folder: Path
+    problems: list[str]
+
+    def rewritten(self, found: re.Match[str]) -> str:
+        """One link or picture, as the site needs it."""
+        address, mark, anchor = found[2].partition("#")
+        if not address or "://" in address or address.startswith("mailto:"):
+            return found[0]
+        target = (self.path.parent / address).resolve()
+        if found[1].startswith("!") and target.suffix == ".svg" and target.is_file():
+            return drawn_in_page(target, found[1][2:-2])
+        by_file = {file: page for page, file in self.pages.items()} | {ROOT / "README.md": "index.md"}
+        up = "../" * self.name.count("/")
+        if target in by_file:
+            return f"{found[1]}{up}{by_file[target]}{mark}{anchor}{found[3]}"
+        if target.is_relative_to(DOCS) and target.is_file():
+            return f"{found[1]}{up}{target.relative_to(DOCS).as_posix()}{mark}{anchor}{found[3]}"
+        if target.is_relative_to(ROOT) and target.is_file():
+            copy = self.folder / "files" / target.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(target, copy)
+            return f"{found[1]}{up}files/{target.relative_to(ROOT).as_posix()}{found[3]}"
+        self.problems.append(f"{self.path.relative_to(ROOT)}: {found[2]} leads nowhere")
         return found[0]
-    target = (path.parent / address).resolve()
-    if found[1].startswith("!") and target.suffix == ".svg" and target.is_file():
-        return drawn_in_page(target, found[1][2:-2])
-    by_file = {file: page for page, file in pages.items()} | {ROOT / "README.md": "index.md"}
-    up = "../" * name.count("/")
-    if target in by_file:
-        return f"{found[1]}{up}{by_file[target]}{mark}{anchor}{found[3]}"
-    if target.is_relative_to(DOCS) and target.is_file():
-        return f"{found[1]}{up}{target.relative_to(DOCS).as_posix()}{found[3]}"
-    if target.is_relative_to(ROOT) and target.is_file():
-        copy = folder / "files" / target.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(target, copy)
-        return f"{found[1]}{up}files/{target.relative_to(ROOT).as_posix()}{found[3]}"
-    problems.append(f"{path.relative_to(ROOT)}: {found[2]} leads nowhere")
-    return found[0]
 
 
 def drawn_in_page(path: Path, description: str) -> str:

@@ -27,6 +27,7 @@ from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 from selfsent.training.run import RunPlan
 from selfsent.training.run import train as run
 from selfsent.training.run_folder import RunFolder
+from selfsent.training.trackers import require_trackers
 
 DEFAULT_SEED = 42
 _CORPUS_FOLDER = ".corpus"
@@ -188,6 +189,7 @@ def settle(recipe: Recipe, request: Request) -> Run:
     config = configure(method.config, {**recipe.options, **options}, method=method.name)
     training = {**method.training(config), **recipe.training, **arguments, **request.training}
     check_arguments(training)
+    require_trackers(training.get("report_to"))
     max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
     return Run(
         recipe=recipe, request=request, method=method, config=config, training=training, seed=seed, max_rows=max_rows
