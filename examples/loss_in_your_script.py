@@ -10,7 +10,7 @@ from selfsent.losses import CrossViewLoss
 things = ("door", "ball", "book", "car", "tree", "boat", "cup", "hat")
 active, passive = [f"the cat sees a {thing}" for thing in things], [f"a {thing} is seen by the cat" for thing in things]
 views = Dataset.from_dict({"one": active, "other": passive})
-tokenizer = Tokenizer(models.WordLevel(unk_token="?"))
+tokenizer = Tokenizer(models.WordLevel(unk_token="?"))  # noqa: S106 no password
 tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
 tokenizer.train_from_iterator(active + passive, trainers.WordLevelTrainer(special_tokens=["?"]))
 

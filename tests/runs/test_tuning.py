@@ -52,8 +52,15 @@ def test_a_lower_loss_and_a_higher_correlation_are_better():
     assert Tuned(trials=trials).best.folder == "b"
 
 
-def test_the_recipes_own_settings_are_in_the_space_that_is_searched_by_default(tmp_path: Path):
+def test_the_recipes_own_settings_are_in_the_space_that_is_searched_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("SELFSENT_DATA", raising=False)
     request = Request(method="tree-10m", data="notes.txt", output=tmp_path)
+    assert set(default_space(settle(named_recipe(request), request))) == {"training.learning_rate"}
+    (tmp_path / "sts" / "STSBenchmark").mkdir(parents=True)
+    (tmp_path / "sts" / "STSBenchmark" / "dev.jsonl").touch()
+    request = Request(method="tree-10m", data="notes.txt", output=tmp_path, data_dir=tmp_path)
     space = default_space(settle(named_recipe(request), request))
     assert space["training.learning_rate"] == Range(low=1e-4, high=1e-2)
     assert space["training.per_device_train_batch_size"] == Choice(values=[16, 32, 64])
@@ -66,7 +73,7 @@ def test_the_first_trial_is_the_recipe_and_the_best_one_is_a_recipe_that_trains(
     output = tmp_path / "tuned"
     arguments = (
         *("tune", "self-strae", "--data", notes, "--output", output, "--trials", 3, "--max-steps", 2, "--seed", 1),
-        *("--set", "training.per_device_train_batch_size=4", "--search", "temperature=0.1..2"),
+        *("--set", "training.per_device_train_batch_size=4", "--search", "leaf_dropout=0.1..0.5"),
         *("--search", "training.learning_rate=1e-5..1e-2"),
     )
     done = typed(*arguments)
@@ -74,12 +81,12 @@ def test_the_first_trial_is_the_recipe_and_the_best_one_is_a_recipe_that_trains(
     assert "best.toml" in done.out
     rows = json.loads((output / "trials.json").read_text("utf8"))["trials"]
     assert [row["folder"] for row in rows] == ["trial-000", "trial-001", "trial-002"]
-    assert rows[0]["settings"] == {"temperature": pytest.approx(0.8187, abs=1e-4), "training.learning_rate": 1e-4}
+    assert rows[0]["settings"] == {"leaf_dropout": 0.2, "training.learning_rate": 1e-4}
     assert all(row["metric"] == "heldout_loss" for row in rows)
     assert not (output / "trial-000" / "checkpoints").exists()
     best = min(rows, key=lambda row: row["value"])
     recipe = read_recipe(output / "best.toml")
-    assert recipe.options["temperature"] == best["settings"]["temperature"]
+    assert recipe.options["leaf_dropout"] == best["settings"]["leaf_dropout"]
     assert recipe.training["per_device_train_batch_size"] == 4
     assert tomllib.loads((output / "best.toml").read_text("utf8"))["method"] == "self-strae"
 
@@ -93,6 +100,16 @@ def test_the_first_trial_is_the_recipe_and_the_best_one_is_a_recipe_that_trains(
 real = tuning.train_run
 
 
+def test_what_changes_the_loss_that_judges_is_told(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.delenv("SELFSENT_DATA", raising=False)
+    request = Request(method="self-strae", data=notes, output=tmp_path / "tuned", training={"max_steps": 1})
+    with pytest.raises(UserError):  # of the batch, which is larger than the data
+        tune(request, num_trials=1, space={"temperature": Range(low=0.1, high=2)})
+    assert "temperature changes the loss on held-out rows" in caplog.text
+
+
 def test_an_option_that_is_not_there_is_refused_before_any_run(tmp_path: Path, notes: Path):
     request = Request(method="self-strae", data=notes, output=tmp_path / "tuned")
     with pytest.raises(UserError, match="self-strae has no option temprature"):
@@ -102,7 +119,7 @@ def test_an_option_that_is_not_there_is_refused_before_any_run(tmp_path: Path, n
 
 def test_what_is_searched_may_not_be_fixed_as_well(tmp_path: Path, notes: Path):
     request = Request(method="self-strae", data=notes, output=tmp_path / "tuned", training={"max_steps": 1})
-    with pytest.raises(UserError, match="training.max_steps is both fixed and searched"):
+    with pytest.raises(UserError, match=r"training\.max_steps is both fixed and searched"):
         tune(request, num_trials=1, space={"training.max_steps": Range(low=1, high=3, is_whole=True)})
 
 

@@ -19,8 +19,10 @@ from selfsent.errors import UserError
 from selfsent.evaluation.metrics import metric_named
 from selfsent.options import describe
 from selfsent.printed_text import TextTable
+from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.settings import parse_assignments, split_settings
 from selfsent.runs.train import Request, Run, named_recipe, settle, train_run
+from selfsent.training.arguments import BEST
 from selfsent.training.numbers import is_number, is_whole_number
 from selfsent.training.run_folder import RunFolder
 
@@ -31,6 +33,7 @@ _FACTOR_OF_TEMPERATURES = 4
 _LOG_FROM = 10
 """A range whose ends are so many times apart is searched on a logarithmic scale."""
 _WORST = float("-inf")
+_CHANGE_THE_LOSS = {"temperature", "objective", "training.per_device_train_batch_size", "symmetric", "margin"}
 
 logger = logging.getLogger(__name__)
 
@@ -152,19 +155,29 @@ def parse_space(assignments: Sequence[str]) -> dict[str, Range | Choice]:
 def default_space(run: Run) -> dict[str, Range | Choice]:
     """Give what is searched unless a person says otherwise: rate, rows a batch, and the temperature if there is one.
 
+    Where the loss on held-out rows judges, the rate alone: the others change that loss by themselves.
+
     Args:
         run: The recipe's own run.
     """
     rate = float(run.training.get("learning_rate", 5e-5))
     batch = int(run.training.get("per_device_train_batch_size", 8))
     space: dict[str, Range | Choice] = {
-        "training.learning_rate": Range(low=rate / _FACTOR_OF_RATES, high=rate * _FACTOR_OF_RATES),
-        "training.per_device_train_batch_size": Choice(values=[max(batch // 2, 2), max(batch, 2), 2 * max(batch, 1)]),
+        "training.learning_rate": Range(low=rate / _FACTOR_OF_RATES, high=rate * _FACTOR_OF_RATES)
     }
+    if is_judged_by_loss(run):
+        return space
+    space["training.per_device_train_batch_size"] = Choice(values=[max(batch // 2, 2), max(batch, 2), 2 * batch])
     if any(option.name == "temperature" for option in describe(type(run.config))):
         heat = float(run.config.temperature)
         space["temperature"] = Range(low=heat / _FACTOR_OF_TEMPERATURES, high=heat * _FACTOR_OF_TEMPERATURES)
     return space
+
+
+def is_judged_by_loss(run: Run) -> bool:
+    """Tell whether nothing but the loss on held-out rows judges a run."""
+    judge = run.training.get(BEST, "auto")
+    return judge == "auto" and not run.reads_documents and evaluation_data(run.request.data_dir) is None
 
 
 def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tuned:
@@ -179,7 +192,7 @@ def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tu
         The trials; ``trials.json`` and ``best.toml`` are in the output folder.
 
     Raises:
-        UserError: Optuna is not installed, the recipe has many runs, a setting is not known, or no trial came to an end.
+        UserError: Optuna is not installed, the recipe has many runs, a setting is not known, or no trial ended well.
     """
     optuna = _optuna()
     recipe = named_recipe(request)
@@ -188,6 +201,13 @@ def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tu
     own = settle(recipe, request)
     space = dict(space or default_space(own))
     _require_known(space, request)
+    misled = sorted(space.keys() & _CHANGE_THE_LOSS) if is_judged_by_loss(own) else []
+    if misled:
+        logger.warning(
+            "%s changes the loss on held-out rows that judges here, whatever the model is worth; name --data-dir for"
+            " STS-B dev, or leave it out",
+            ", ".join(misled),
+        )
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=own.seed))
     study.enqueue_trial(_inside(_own_settings(own, space), space))
     trials: list[Trial] = []
@@ -218,7 +238,7 @@ def _optuna() -> Any:
 
 
 def _require_known(space: Space, request: Request) -> None:
-    """Refuse a name that is no option, by settling a run with a value of each range, and one that is fixed as well."""
+    """Refuse a name that is no option (a run is settled with a value of each), and one that is fixed as well."""
     fixed = {*request.settings, *(f"training.{name}" for name in request.training)}
     twice = sorted(fixed & space.keys())
     if twice:
