@@ -5,9 +5,9 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 # The main job needs neither parsers nor the tools of developers.
 MAIN_EXTRAS := search,files
-ALL_EXTRAS := $(MAIN_EXTRAS),serve,onnx,eval,plots,parse,fasttext,dev
+ALL_EXTRAS := $(MAIN_EXTRAS),serve,onnx,eval,plots,parse,fasttext,tune,trackers,docs,dev
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test check docs format bench release artefacts clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,11 @@ check: setup
 	$(BIN)/basedpyright
 	$(BIN)/python -m tools.readme_tree --check
 	$(BIN)/python -m tools.option_types --check
+	$(BIN)/python -m tools.site
+
+# Writes site/ from docs/, the docstrings and results/; needs no network.
+docs: setup
+	$(BIN)/python -m tools.site
 
 format: setup
 	$(BIN)/ruff format .
@@ -48,5 +53,13 @@ format: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
+# Wheel and sdist in dist/, each installed in an empty environment and tried.
+release: setup
+	$(BIN)/python -m tools.release
+
+# The small models that come with a release: make artefacts DATA=sentences.txt TEACHER=MODEL
+artefacts: setup
+	$(BIN)/python -m tools.artefacts --data $(DATA) --teacher $(TEACHER) --output artefacts
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis selfsent-demo
+	rm -rf $(VENV) site build dist .pytest_cache .ruff_cache .hypothesis selfsent-demo

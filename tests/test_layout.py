@@ -12,7 +12,7 @@ PACKAGE = ROOT / "src" / "selfsent"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 KNOWN = frozenset(FILES)
 FLOORS = (
-    "__main__ cli export_commands serving_commands store_commands",
+    "__main__ cli export_commands serving_commands store_commands tuning_command",
     "front_door",
     "command_options listings commands",
     "demo",
@@ -105,6 +105,7 @@ TESTED_THROUGH = {
     "parsing/test_given_trees": "modules/neighbour_context parsing/tree_texts",
     "runs/test_train": "evaluation/bridges/own_documents_evaluator",
     "runs/test_train_table": "runs/run_table",
+    "runs/test_tuning": "tuning_command",
     "search/test_encoding": "encoding",
     "search/test_hits": "search/hit_table search/shown_answers",
     "search/test_indexing": "search/int8_recall",

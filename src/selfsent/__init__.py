@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from selfsent.runs.train import train
     from selfsent.search.semantic_search import SemanticSearch
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SemanticSearch",

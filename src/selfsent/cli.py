@@ -38,6 +38,7 @@ from selfsent.listings import methods, recipes, suites, views
 from selfsent.printed_text import show, visible
 from selfsent.serving_commands import add_commands as add_serving_commands
 from selfsent.store_commands import add_commands as add_store_commands
+from selfsent.tuning_command import tune
 
 app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
@@ -128,8 +129,11 @@ def train(
     on_bad_row: BadRows = "stop",
     data_dir: DataDir = None,
     device: Device = None,
+    report_to: Annotated[str | None, typer.Option(help="Follow the run with tensorboard, trackio or wandb.")] = None,
+    push: Annotated[str | None, typer.Option(help="Send the model to this repository of the hub, private.")] = None,
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
+    from selfsent.runs.publishing import publish, require_access
     from selfsent.runs.settings import parse_assignments
     from selfsent.runs.train import Request, execute, named_recipe
 
@@ -138,6 +142,7 @@ def train(
         "max_steps": max_steps,
         "per_device_train_batch_size": batch_size,
         "learning_rate": learning_rate,
+        "report_to": report_to,
     }
     request = Request(
         method=method,
@@ -160,10 +165,16 @@ def train(
     if named_recipe(request).has_many_runs:
         from selfsent.runs.train_table import execute_table
 
+        if push is not None:
+            raise UserError(f"--push {push} sends one model, and this recipe makes a table of many; leave it out")
         show(execute_table(request).render(), f"table written to {output}")
     else:
+        if push is not None:
+            require_access(push)
         execute(request)
         show(f"model written to {output}")
+        if push is not None:
+            show(f"model sent to {publish(output.expanduser(), push)}")
 
 
 @app.command(cls=Command)
@@ -368,7 +379,7 @@ def parse(
     show(*report.notes(on_bad_tree))
 
 
-for listing in (methods, views, suites, recipes):
+for listing in (tune, methods, views, suites, recipes):
     app.command(cls=Command)(listing)
 
 

@@ -13,8 +13,8 @@ from selfsent.evaluation.suites import SUITES
 
 OF_THE_HUB_OR_THIS_MACHINE = {"docs"}
 """Suites that need no folder of data."""
-SHARED = {"__init__", "asking_documents", "labelled_texts", "pairs", "similarity_bias", "store_search"}
-"""Files of ``tasks`` that are no suite: what several of them read or compute."""
+SHARED = {"__init__", "asking_documents", "labelled_texts", "mteb_task", "pairs", "similarity_bias", "store_search"}
+"""Files of ``tasks`` that are no suite of one name: what several of them read or compute, and ``mteb:NAME``."""
 FILES = sorted(path.stem for path in Path(tasks.__path__[0]).glob("*.py") if path.stem not in SHARED)
 
 

@@ -71,6 +71,11 @@ def _run(module: str, model: Encoder | Ranker, data_dir: Path | None, options: S
     return evaluate(model, data_dir, options)
 
 
+def _run_mteb(task: str, model: Encoder | Ranker, data_dir: Path | None, options: SuiteOptions) -> list[Score]:
+    module = import_module("selfsent.evaluation.tasks.mteb_task")
+    return module.evaluate_task(task, model, data_dir, options)
+
+
 SUITES: Mapping[str, Suite] = {
     "sts": partial(_run, "sts"),
     "sts-multilingual": partial(_run, "sts_multilingual"),
@@ -89,6 +94,18 @@ SUITES: Mapping[str, Suite] = {
 }
 """Every suite by its name on the command line."""
 
+_OF_MTEB = "mteb:"
+
+
+def is_of_mteb(name: str) -> bool:
+    """Tell whether a suite's name is that of a task of mteb, ``mteb:NAME``."""
+    return name.startswith(_OF_MTEB) and len(name) > len(_OF_MTEB)
+
+
+def suite_named(name: str) -> Suite:
+    """Give a suite by its name; ``mteb:NAME`` is a task of mteb."""
+    return partial(_run_mteb, name.removeprefix(_OF_MTEB)) if name.startswith(_OF_MTEB) else SUITES[name]
+
 
 def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
     """Read a choice of suites.
@@ -104,11 +121,11 @@ def suite_names(suites: str | Sequence[str]) -> tuple[str, ...]:
     """
     names = [name.strip() for name in (suites.split(",") if isinstance(suites, str) else suites)]
     chosen = tuple(dict.fromkeys(name for name in names if name))
-    unknown = [name for name in chosen if name not in SUITES]
+    unknown = [name for name in chosen if name not in SUITES and not is_of_mteb(name)]
     if unknown or not chosen:
         near = "".join(did_you_mean(name, SUITES) for name in unknown[:1])
         received = f"no suite named {', '.join(unknown)}{near}" if unknown else "no suite was named"
-        raise UserError(f"{received}; the suites are {', '.join(SUITES)}")
+        raise UserError(f"{received}; the suites are {', '.join(SUITES)}, and mteb:NAME for a task of mteb")
     return chosen
 
 
@@ -171,7 +188,7 @@ def evaluate(
         )
 
     def scorings(encoder: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
-        return {suite: partial(SUITES[suite], encoder, folder, options) for suite in chosen}
+        return {suite: partial(suite_named(suite), encoder, folder, options) for suite in chosen}
 
     return report_of(
         model, scorings, options=options, data="hub" if folder is None else "local", name=name, device=device

@@ -28,6 +28,7 @@ from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 from selfsent.training.run import Ingredients, Run, RunData, RunOptions, RunPlan
 from selfsent.training.run_folder import RunFolder
+from selfsent.training.trackers import require_trackers
 
 DEFAULT_SEED = 42
 _OUT_OF_MEMORY = (
@@ -139,6 +140,7 @@ def settle(recipe: Recipe, request: Request) -> Run[Any]:
     config = configure(method.config, {**recipe.options, **options}, method=method.name)
     training = {**method.training(config), **recipe.training, **arguments, **request.training}
     check_arguments(training)
+    require_trackers(training.get("report_to"))
     asked: dict[str, Any] = {one.name: getattr(request, one.name) for one in fields(RunOptions)}
     asked |= {"training": training, "seed": seed, "max_rows": request.max_rows or recipe.max_rows}
     reads_documents = method.reads_documents(config)

@@ -16,6 +16,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.score import Score
+from selfsent.evaluation.tasks.mteb_task import use_pairs
 from selfsent.evaluation.tasks.sts import read_pairs
 
 _PAIRS_OF_MTEB = {"SICK-R": 9927}
@@ -57,16 +58,12 @@ def score_with_mteb(
 
 def _local_task(mteb: Any, name: str, data_dir: Path) -> Any:
     """Give mteb's task with our pairs in place of those it would fetch."""
-    from datasets import Dataset, DatasetDict  # noqa: PLC0415 takes a second to import
-
-    pairs = read_pairs(data_dir, name)
+    read_pairs(data_dir, name)  # a missing file is named before an unknown task
     try:
         task = mteb.get_task(name)
     except KeyError as error:
         raise UserError(f"mteb has no task {name}; the STS tasks are {', '.join(STS7)}") from error
-    columns = {"sentence1": pairs.sentences1, "sentence2": pairs.sentences2, "score": pairs.gold.tolist()}
-    task.dataset = DatasetDict({"test": Dataset.from_dict(columns)})
-    task.data_loaded = True
+    use_pairs(task, data_dir, name)
     return task
 
 

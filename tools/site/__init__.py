@@ -1,0 +1,1 @@
+"""The documentation site: assembles the pages of docs/, builds them with Zensical, and checks every link."""
