@@ -133,8 +133,8 @@ def train(
     device: Device = None,
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
-    from selfsent.runs.settings import parse_assignments
     from selfsent.runs.train import Request, execute, named_recipe
+    from selfsent.settings import parse_assignments
 
     flags = {
         "num_train_epochs": epochs,
