@@ -109,6 +109,7 @@ class _Build:
         page = report | {"map": mapped.result(), "examples": state["learned"]["examples"]}
         write_text(self.folder.report_json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         write_page(page, self.folder.report_html)
+        self.folder.remember_reported()
         return page
 
     def _say(self, stage: str, what: str) -> None:

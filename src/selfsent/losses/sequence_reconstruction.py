@@ -9,15 +9,12 @@ from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from torch.utils.checkpoint import checkpoint
 
 from selfsent.errors import UserError
-from selfsent.losses.functional import leaf_cross_entropy
+from selfsent.kernels.token_cross_entropy import token_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION
 from selfsent.modules.token_embeddings import TokenEmbeddings
 from selfsent.options import Options, takes
-
-_TOKENS_A_TILE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +60,7 @@ class SequenceReconstructionLoss(nn.Module):
 
     Source: the cross-entropy objective of StrAE (Opper et al., EMNLP 2023) with a sequence in place of the tree: the
     decoder takes the shape of the encoder, and reads nothing but the embedding.
-    Logits are computed for some hundred tokens at a time and again in the backward pass.
+    Logits are computed for some hundred tokens at a time (`selfsent.kernels.token_cross_entropy`).
     Gradients reach the model, the decoder and the output weights. ``forward`` changes no state.
 
     Inputs: one column of texts or several; labels are not used.
@@ -95,14 +92,8 @@ class SequenceReconstructionLoss(nn.Module):
         """Return the mean cross-entropy over tokens, in nats; 0 where there are none."""
         parts = [self._states(dict(features)) for features in sentence_features]
         states, token_ids = (torch.cat(part) for part in zip(*parts, strict=True))
-        if not len(states):
-            return states.sum()
         weight, bias = (_table(self.model), None) if self.output is None else (self.output.weight, self.output.bias)
-        total = states.new_zeros(())
-        for part, ids in zip(states.split(_TOKENS_A_TILE), token_ids.split(_TOKENS_A_TILE), strict=True):
-            mean = checkpoint(leaf_cross_entropy, part, ids, weight, bias, use_reentrant=False)
-            total = total + mean * (len(ids) / len(token_ids))
-        return total
+        return token_cross_entropy(states, token_ids, weight, bias)
 
     def _states(self, features: dict[str, Any]) -> tuple[Float[Tensor, "L D"], Int[Tensor, " L"]]:
         """The decoder's states at all places of a column, and the tokens that stand there."""

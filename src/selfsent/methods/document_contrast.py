@@ -25,6 +25,7 @@ import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -190,9 +191,9 @@ class _Fit(LibraryFit):
     def __init__(self, config: DocumentContrastConfig, corpus: TokenCorpus, rows_of: Any, *, seed: int) -> None:
         super().__init__()
         self.config, self.corpus, self.rows_of, self.seed = config, corpus, rows_of, seed
-        counted = corpus.counts(rows_of)
-        self.row_weights = _row_weights(counted, config)
-        self.table = self._start(counted)
+        num_rows = int(rows_of.max()) + 1
+        self.row_weights = _row_weights(corpus.counts(rows_of), num_rows, config)
+        self.table = self._start(num_rows)
         self.batches = None if config.parts == "none" else self._batches()
 
     def _batches(self) -> PartBatches:
@@ -205,12 +206,11 @@ class _Fit(LibraryFit):
             seed=self.seed,
         )
 
-    def _start(self, counted: csr_array) -> Float[np.ndarray, "R D"]:
-        num_stretches, num_rows = cast("tuple[int, int]", counted.shape)
-        if self.config.topics and num_stretches > 1:  # a single stretch has no topics
-            step = -(-num_stretches // _MOST_COUNTED)
-            sampled = cast("csr_array", counted[::step])
-            return semantics_of_counts(sampled, dimension=self.config.width, seed=self.seed)
+    def _start(self, num_rows: int) -> Float[np.ndarray, "R D"]:
+        if self.config.topics and len(self.corpus) > 1:  # a single stretch has no topics
+            step = -(-len(self.corpus) // _MOST_COUNTED)
+            counted = partial(self.corpus.counts, self.rows_of, step=step)
+            return semantics_of_counts(counted, num_rows, dimension=self.config.width, seed=self.seed)
         random = np.random.default_rng(self.seed)
         table = random.normal(size=(num_rows, self.config.width)).astype(np.float32)
         return table / np.linalg.norm(table, axis=1, keepdims=True)
@@ -281,14 +281,18 @@ class _Fit(LibraryFit):
         )
 
 
-def _row_weights(counted: csr_array, config: DocumentContrastConfig) -> Float[np.ndarray, " R"]:
+def _row_weights(
+    counted: Iterable[csr_array], num_rows: int, config: DocumentContrastConfig
+) -> Float[np.ndarray, " R"]:
     """What the tokens of each row weigh, 1 at most."""
+    of_row, num_holding, num_stretches = np.zeros(num_rows), np.zeros(num_rows), 0
+    for block in counted:
+        of_row += np.asarray(block.sum(axis=0)).ravel()
+        num_holding += np.bincount(block.indices, minlength=num_rows)
+        num_stretches += len(block.indptr) - 1
     if config.token_weights == "frequency":  # noqa: S105 no secret
-        of_row = np.asarray(counted.sum(axis=0)).ravel()
         shares = of_row / max(float(of_row.sum()), 1.0)
         return (config.frequency_weight / (config.frequency_weight + shares)).astype(np.float32)
-    num_stretches, num_rows = cast("tuple[int, int]", counted.shape)
-    num_holding = np.bincount(counted.indices, minlength=num_rows)
     idf = np.log((1 + num_stretches) / (1 + num_holding)) + 1
     return (idf / idf.max()).astype(np.float32)
 
