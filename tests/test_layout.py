@@ -120,8 +120,7 @@ TESTED_THROUGH = {
     "trees/test_arrays": "trees/tree trees/heights",
     "trees/test_entangled": "modules/composition trees/pair_numbers",
     "trees/test_split_depths": "trees/depth_merges",
-    "views/test_delete": "views/draws",
-    "views/test_registry": "views/repeat views/view",
+    "views/test_registry": "views/view",
 }
 """Files that have no test of their own path, by the test that exercises them through what uses them."""
 MAX_LINES = 450
