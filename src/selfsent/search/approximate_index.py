@@ -62,7 +62,7 @@ def measured(store: Store, queries: Floats) -> StoredSearch:
     num_rows = len(store)
     most = max(1, round(math.sqrt(num_rows)))
     queries = queries[np.linalg.norm(queries, axis=1) > 0]
-    exact = [numbers.tolist() for numbers, _ in nearest_rows(store.vector_blocks(), queries, TOP)]
+    exact = [cosines for _, cosines in nearest_rows(store.vector_blocks(), queries, TOP)]
     probes, found = _FIRST_PROBES, 0.0
     while True:
         probes = min(probes, most)
@@ -72,7 +72,8 @@ def measured(store: Store, queries: Floats) -> StoredSearch:
         probes *= 2
 
 
-def _found(store: Store, query: Floats, probes: int) -> list[int]:
+def _found(store: Store, query: Floats, probes: int) -> Floats:
+    """The cosines of what the index finds."""
     search = store.table.search(query, query_type="vector", vector_column_name="vector").distance_type("cosine")
-    rows = search.nprobes(probes).limit(TOP).with_row_id(True).select(["id", "_distance"]).to_arrow()
-    return rows.column("_rowid").to_pylist()
+    rows = search.nprobes(probes).limit(TOP).select(["id", "_distance"]).to_arrow()
+    return 1 - rows.column("_distance").to_numpy()
