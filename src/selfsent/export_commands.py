@@ -1,11 +1,11 @@
 """The command ``export``: a smaller or torch-free model, with what it costs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from selfsent.command_options import DataDir, Overwrite, data_dir_of, one_of
+from selfsent.command_options import DataDir, Overwrite, data_dir_of
 from selfsent.commands import Command
 from selfsent.printed_text import show
 
@@ -14,12 +14,13 @@ def export(
     model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
     output: Annotated[Path, typer.Option(help="Folder of the exported model.")],
     format: Annotated[
-        str | None,
+        Literal["static", "int8", "onnx"] | None,
         typer.Option(help="static (a table of tokens), int8 (a table of 8-bit numbers), onnx (a transformer's graph)."),
     ] = None,
     dimensions: Annotated[int | None, typer.Option(help="Values of an embedding that are left.")] = None,
     reduction: Annotated[
-        str, typer.Option(help="How --dimensions are taken away: pca, or truncate (models trained for that).")
+        Literal["pca", "truncate"],
+        typer.Option(help="How --dimensions are taken away: pca, or truncate (models trained for that)."),
     ] = "pca",
     data: Annotated[
         str | None, typer.Option(help="Documents that pca is fitted on, and of the suite own-documents.")
@@ -34,9 +35,9 @@ def export(
     request = ExportRequest(
         model=model,
         output=output,
-        format=None if format is None else one_of("--format", format, "static", "int8", "onnx"),
+        format=format,
         dimensions=dimensions,
-        reduction=one_of("--reduction", reduction, "pca", "truncate"),
+        reduction=reduction,
         data=data,
         data_dir=data_dir_of(data_dir),
         max_loss=max_loss,

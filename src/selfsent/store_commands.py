@@ -1,6 +1,6 @@
 """The commands of a store: ``index``, ``search``, ``forget`` and ``versions``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,12 +13,10 @@ from selfsent.command_options import (
     Forget,
     Keep,
     MaxRows,
-    OnBadRow,
     SearchMode,
     TextUnit,
     Where,
     header_of,
-    one_of,
     picked,
 )
 from selfsent.commands import Command, note
@@ -31,13 +29,14 @@ def index(
     store: Annotated[str, typer.Option(help="Folder (or s3://... URI) of the store.")],
     columns: Columns = None,
     header: FirstRow = None,
-    on_bad_row: BadRows = OnBadRow.stop,
+    on_bad_row: BadRows = "stop",
     max_rows: MaxRows = None,
     unit: TextUnit = None,
     keep: Keep = None,
     forget: Forget = False,
     vectors: Annotated[
-        str | None, typer.Option(help="How a new store holds vectors: float32, or int8 (a quarter of the size).")
+        Literal["float32", "int8"] | None,
+        typer.Option(help="How a new store holds vectors: float32, or int8 (a quarter of the size)."),
     ] = None,
     keep_version: Annotated[
         bool, typer.Option("--keep-version", help="Keep this version of the store for `search --version`.")
@@ -51,15 +50,15 @@ def index(
 
     request = IndexRequest(
         source=input,
-        unit=None if unit is None else unit.value,
+        unit=unit,
         keep=tuple(map(str, picked(keep) or ())),
         forget=forget,
         columns=picked(columns),
         header=header_of(header),
-        on_bad_row=on_bad_row.value,
+        on_bad_row=on_bad_row,
         max_rows=max_rows,
         batch_size=batch_size,
-        vectors=None if vectors is None else one_of("--vectors", vectors, "float32", "int8"),
+        vectors=vectors,
         keep_version=keep_version,
     )
     report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
@@ -71,7 +70,7 @@ def search(
     store: Annotated[str, typer.Argument(help="Folder (or URI) of the store.")],
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", "--k", help="How many answers.")] = 5,
-    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = SearchMode.hybrid,
+    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = "hybrid",
     where: Where = None,
     all: Annotated[bool, typer.Option("--all", help="Show weak answers too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -83,8 +82,8 @@ def search(
     from selfsent.search.semantic_search import SemanticSearch
     from selfsent.search.shown_answers import show_answers
 
-    search = SemanticSearch(store, model, device=device, words_only=mode is SearchMode.text, version=version)
-    show_answers(search.answers([query], k, mode.value, where=where, all=all)[0], as_json=as_json)
+    search = SemanticSearch(store, model, device=device, words_only=mode == "text", version=version)
+    show_answers(search.answers([query], k, mode, where=where, all=all)[0], as_json=as_json)
 
 
 def forget(
