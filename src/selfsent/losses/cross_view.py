@@ -61,6 +61,9 @@ class CrossViewLoss(nn.Module):
 
     Inputs: two columns, the two views; or one column, whose views differ in dropout alone. Labels are not used.
 
+    The checkpoints of the host's trainer do not hold the head, the queues and the averaged weights: to resume a
+    run, or to train on several devices, use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: The SentenceTransformer to train.
         options: Settings by keyword; see `EncodingOptions` and `selfsent.losses.queue_comparison.QueueOptions`.
@@ -69,7 +72,18 @@ class CrossViewLoss(nn.Module):
         UserError: A setting is out of range; in ``forward``: more than two columns, or a queue smaller than the batch.
 
     Example:
-        >>> loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)  # doctest: +SKIP
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import CrossViewLoss
+
+        model = SentenceTransformer("bert-base-uncased")
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(CrossViewOptions)

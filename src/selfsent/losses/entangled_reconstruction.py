@@ -28,6 +28,9 @@ class EntangledReconstructionLoss(nn.Module):
 
     Inputs: one column of texts or several (one graph of them all); labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decomposition and the output weights: to resume a run, or
+    to train on several ranks, use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         tied: Whether the embedding table is the output weight; else a layer of its own (released code).
@@ -35,6 +38,23 @@ class EntangledReconstructionLoss(nn.Module):
 
     Raises:
         UserError: The model is not a tree model, or the dropout is outside its range.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import EntangledReconstructionLoss
+        from selfsent.modules import TreeEncoder
+
+        encoder = TreeEncoder(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"), cell="diagonal")
+        model = SentenceTransformer(modules=[encoder])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = EntangledReconstructionLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     def __init__(self, model: SentenceTransformer, *, tied: bool = False, decomposition_dropout: float = 0.1) -> None:

@@ -36,6 +36,9 @@ class InfoNCELoss(nn.Module):
     Labels are not used unless ``documents_as_labels``. The head belongs to the loss and is not saved with the model.
     ``forward`` changes only the count.
 
+    The checkpoints of the host's trainer do not hold the head and the count: to resume a run, or to train on
+    several ranks, use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: The SentenceTransformer to train.
         temperature: Divides the cosines (SimCSE: 0.05).
@@ -51,6 +54,20 @@ class InfoNCELoss(nn.Module):
 
     Raises:
         UserError: A number is out of range; in ``forward``: a batch without any negative.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import InfoNCELoss
+
+        model = SentenceTransformer("bert-base-uncased")
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = InfoNCELoss(model, temperature=0.05)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     num_false_negatives: Tensor
