@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from selfsent.errors import UserError, did_you_mean
+from selfsent.errors import UserError, not_one_of
 
 if TYPE_CHECKING:
     from selfsent.data.source import Source
@@ -160,8 +160,7 @@ def one_of(option: str, value: str, *allowed: str) -> Any:
         UserError: It has another.
     """
     if value not in allowed:
-        near = did_you_mean(value, allowed)
-        raise UserError(f"{option} {value!r} is not known{near}; it is one of {', '.join(allowed)}")
+        raise UserError(not_one_of(option, value, allowed))
     return value
 
 

@@ -119,7 +119,7 @@ def test_theta_outside_0_to_1_is_refused(floor: float):
 
 def test_an_unknown_weighting_and_an_empty_table_are_refused():
     unknown: Any = "tfidf"
-    with pytest.raises(UserError, match="weighting=tfidf is not known; it is one of linear, log, inverse, uniform"):
+    with pytest.raises(UserError, match="weighting must be one of linear, log, inverse, uniform, got 'tfidf'"):
         token_weights(COUNTS, weighting=unknown)
     with pytest.raises(UserError, match="in which none occurs"):
         token_weights(np.zeros(3, dtype=np.int64))

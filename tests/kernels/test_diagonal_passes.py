@@ -1,4 +1,4 @@
-"""The compiled passes for diagonal cells at their edge; values and gradients: ``tests/modules/test_cell_contract.py``."""
+"""The compiled passes for diagonal cells at their edge; their values: ``tests/modules/test_cell_contract.py``."""
 
 import numpy as np
 import torch

@@ -56,7 +56,7 @@ from selfsent.trees.builders import random_tree
 from selfsent.trees.entangled import EntangledTrees, entangle
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-EVERY_SHAPE = pytest.mark.parametrize("lengths", ([0, 5, 1, 0, 9, 3], [1], [30]), ids=str)
+EVERY_SHAPE = pytest.mark.parametrize("lengths", [[0, 5, 1, 0, 9, 3], [1], [30]], ids=str)
 EVERY_TYPE = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 """Compiled kernels serve float32, the plain passes float64."""
 

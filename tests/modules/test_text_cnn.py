@@ -198,11 +198,11 @@ def test_a_module_outside_a_model_asks_for_the_special_tokens(bert: Path):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"channels": 0}, "channels=0"),
-        ({"channels": 7, "init": "mean"}, "channels=7 .needs an even number"),
-        ({"kernel_sizes": []}, r"kernel_sizes=\[\]"),
-        ({"kernel_sizes": [3, 3]}, "needs different whole numbers"),
-        ({"kernel_sizes": [0]}, r"kernel_sizes=\[0\]"),
+        ({"channels": 0}, "channels must be 1 or more, got 0"),
+        ({"channels": 7, "init": "mean"}, "channels must be even where init=mean, got 7"),
+        ({"kernel_sizes": []}, r"kernel_sizes must be .*, got \[\]"),
+        ({"kernel_sizes": [3, 3]}, "must be different whole numbers"),
+        ({"kernel_sizes": [0]}, r"kernel_sizes must be .*, got \[0\]"),
     ],
 )
 def test_a_setting_out_of_range_is_named(settings: dict[str, Any], text: str):
@@ -218,8 +218,8 @@ except ValueError as error: print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == (
-        "a TextCNN cannot be built with embedding_dimension=0 (needs 1 or more);"
-        " pooling=cls (needs one of mean, max); init=zero (needs one of mean, uniform)"
+        "a TextCNN cannot be built: embedding_dimension must be 1 or more, got 0"
+        "; pooling must be one of mean, max, got 'cls'; init must be one of mean, uniform, got 'zero'"
     )
 
 
@@ -281,5 +281,5 @@ def test_a_text_longer_than_the_decoder_was_made_for_is_refused():
 
 
 def test_a_decoder_that_cannot_be_built_says_why():
-    with pytest.raises(UserError, match=r"max_tokens=0 .*; kernel_sizes=\[\]"):
+    with pytest.raises(UserError, match=r"max_tokens must be 1 or more, got 0; kernel_sizes must be .*, got \[\]"):
         TextCNNDecoder(embedding_dimension=5, max_tokens=0, channels=4, kernel_sizes=[])

@@ -174,7 +174,7 @@ def test_bad_queries_are_refused_in_one_line(search, mode, query, k, message):
 
 
 def test_an_unknown_mode_is_refused(search):
-    with pytest.raises(UserError, match="'fuzzy'; it is one of vector, text, hybrid"):
+    with pytest.raises(UserError, match="mode must be one of vector, text, hybrid, got 'fuzzy'"):
         search.search("cat", mode="fuzzy")
 
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.atomic import write_text
 from selfsent.data.source_files import expanded
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 
 Weighting = Literal["linear", "log", "inverse", "uniform"]
 """How a token's weight falls with its count f, before the floor: ``linear`` 1 - f / f_max, ``log``
@@ -173,7 +173,7 @@ def token_weights(
     if not 0 <= floor <= 1:
         raise UserError(f"theta={floor} must be in [0, 1], such as the paper's 0.1")
     if weighting not in get_args(Weighting):
-        raise UserError(f"weighting={weighting} is not known; it is one of {', '.join(get_args(Weighting))}")
+        raise UserError(not_one_of("weighting", weighting, get_args(Weighting)))
     if not counts.any():
         raise UserError("cannot weigh tokens by a table in which none occurs; count them over the training corpus")
     f = counts.astype(np.float64)

@@ -18,6 +18,7 @@ from selfsent.document_build.vocabulary_drift import pieces_per_word
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.errors import UserError
 from selfsent.evaluation.baselines import untrained
+from selfsent.evaluation.metrics_file import read_metrics
 from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.loading import load
 from selfsent.methods.document_contrast import START_FILE
@@ -26,7 +27,6 @@ from selfsent.runs.run_data import own_documents_evaluator
 from selfsent.runs.train import Request, execute
 from selfsent.search.fusion import DEFAULT_WEIGHT
 from selfsent.time_limit import TimeLimit
-from selfsent.training.metrics_log import read_metrics
 from selfsent.training.run_folder import RunFolder
 
 _MEASURED_SHARE = 0.45

@@ -14,7 +14,7 @@ from selfsent.documents.folder import Folder, SourceFile, shown
 from selfsent.documents.plain_text import UNITS, Unit
 from selfsent.documents.reading import Reading
 from selfsent.documents.skipped import Skipped
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 
 Read = Callable[[Reading], Iterator[Document]]
 
@@ -121,7 +121,7 @@ def open_documents(
             be read, or a bad row.
     """
     if unit not in UNITS:
-        raise UserError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
+        raise UserError(not_one_of("unit", unit, UNITS))
     if on_bad_row not in ("stop", "skip"):
         raise UserError(f"on_bad_row must be stop or skip, got {on_bad_row!r}")
     if max_rows is not None and max_rows < 1:

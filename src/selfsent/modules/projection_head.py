@@ -5,9 +5,6 @@ from torch import Tensor, nn
 
 from selfsent.errors import UserError
 
-ProjectionHead = nn.Module
-"""Any module that maps sentence embeddings ``(B, D)`` to ``(B, D)``."""
-
 
 class TanhHead(nn.Module):
     """One affine layer and a hyperbolic tangent, as BERT's own pooler has it, with fresh weights.

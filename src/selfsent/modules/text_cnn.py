@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 from selfsent.shapes import Embeddings, TokenEmbeddings
 
 CnnPooling = Literal["mean", "max"]
@@ -183,18 +183,14 @@ class TextCNN(Module):
 
     def _check_settings(self) -> None:
         sizes = {"embedding_dimension": self.embedding_dimension, "channels": self.channels}
-        problems = [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
+        problems = [f"{name} must be 1 or more, got {value}" for name, value in sizes.items() if value < 1]
         problems += check_kernel_sizes(self.kernel_sizes)
         choices = {"pooling": (self.pooling, get_args(CnnPooling)), "init": (self.init, get_args(CnnInit))}
-        problems += [
-            f"{name}={value} (needs one of {', '.join(known)})"
-            for name, (value, known) in choices.items()
-            if value not in known
-        ]
+        problems += [not_one_of(name, value, known) for name, (value, known) in choices.items() if value not in known]
         if self.init == "mean" and self.channels % 2:
-            problems.append(f"channels={self.channels} (needs an even number where init=mean)")
+            problems.append(f"channels must be even where init=mean, got {self.channels}")
         if problems:
-            raise UserError(f"a TextCNN cannot be built with {'; '.join(problems)}")
+            raise UserError(f"a TextCNN cannot be built: {'; '.join(problems)}")
 
     def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
         """Write configuration and weights (safetensors) into a folder."""
@@ -240,9 +236,9 @@ def text_token_mask(features: Mapping[str, Any], special_token_ids: Sequence[int
 
 
 def check_kernel_sizes(kernel_sizes: Sequence[int]) -> list[str]:
-    """Name what is wrong with the widths of kernels: needed is one at least, each of 1 token or more, none twice."""
+    """Say what is wrong with the widths of kernels: at least one is needed, each of 1 token or more, none twice."""
     is_usable = kernel_sizes and min(kernel_sizes) >= 1 and len(set(kernel_sizes)) == len(kernel_sizes)
-    return [] if is_usable else [f"kernel_sizes={list(kernel_sizes)} (needs different whole numbers, 1 or more)"]
+    return [] if is_usable else [f"kernel_sizes must be different whole numbers of 1 or more, got {list(kernel_sizes)}"]
 
 
 def _same_length(convolution: nn.Module, states: Tensor) -> Tensor:

@@ -103,10 +103,10 @@ class TextCNNDecoder(nn.Module):
             "max_tokens": self.max_tokens,
             "channels": self.channels,
         }
-        problems = [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
+        problems = [f"{name} must be 1 or more, got {value}" for name, value in sizes.items() if value < 1]
         problems += check_kernel_sizes(self.kernel_sizes)
         if problems:
-            raise UserError(f"a decoder of token states cannot be built with {'; '.join(problems)}")
+            raise UserError(f"a decoder of token states cannot be built: {'; '.join(problems)}")
 
 
 def _same_length(convolution: nn.Module, states: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from selfsent.atomic import write_text
 from selfsent.data.heldout import hash_of_text
 from selfsent.data.source import Source
 from selfsent.data.source_files import expanded
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 from selfsent.parsing.bad_tree import BadTree
 from selfsent.parsing.parse_file import SUFFIX, join_parses, write_parses
 from selfsent.parsing.parsed_text import ParsedText, uninformed
@@ -145,7 +145,7 @@ def import_parses(
             trees stop, the first of them.
     """
     if on_bad_tree not in get_args(OnBadTree):
-        raise UserError(f"--on-bad-tree {on_bad_tree!r} is not known; it is one of {', '.join(get_args(OnBadTree))}")
+        raise UserError(not_one_of("--on-bad-tree", on_bad_tree, get_args(OnBadTree)))
     report = ParsingReport(output=_checked(Path(output), overwrite=overwrite))
     folder = _folder_of_parts(report.output, "")
     parses = _imported(read_treebank(treebank), source, _BadTrees(report, on_bad_tree), report, lift=lift)

@@ -14,11 +14,11 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_file import METRICS_FILE
+from selfsent.evaluation.report import package_version
 from selfsent.one_writer import one_writer
 from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
-from selfsent.training.metrics_log import METRICS_FILE
 from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card
-from selfsent.training.provenance import package_version
 from selfsent.training.run_identity import differences
 
 RECORD_FILE = "run.json"

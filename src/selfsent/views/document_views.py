@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 from selfsent.views.draws import draw_position
 from selfsent.views.pair_transform import VIEW_A, VIEW_B
 
@@ -45,7 +45,7 @@ class DocumentPair:
 
     def __post_init__(self) -> None:
         if self.view not in DOCUMENT_VIEWS:
-            raise UserError(f"view must be one of {', '.join(DOCUMENT_VIEWS)}, got {self.view!r}")
+            raise UserError(not_one_of("view", self.view, DOCUMENT_VIEWS))
 
     def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Draw both views of each row."""

@@ -24,9 +24,8 @@ from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
-from selfsent.trees.tree import Tree
+from selfsent.trees.tree import IntArray, Tree
 
-IntArray = NDArray[np.int64]
 Spans = frozenset[tuple[int, int]]
 """Half-open word spans that are neither one word nor the whole sentence."""
 
