@@ -68,7 +68,7 @@ def run(output: Path, *, seed: int = 42, base: str = "tree") -> Demo:
 
 
 def _clear_former(folder: BuildFolder) -> None:
-    """Remove the output of a demo of an earlier version, which was no build."""
+    """Remove the output of a demo of an earlier version, which was not a build."""
     if folder.work.exists() or not (folder.model / "run.json").is_file():
         return
     try:

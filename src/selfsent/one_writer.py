@@ -70,6 +70,6 @@ def _holder(path: Path) -> str:
 
 
 def _sign(path: Path, text: str) -> None:
-    """Say in the file who holds it; a full disk or a folder that was moved meanwhile is no reason to stop."""
+    """Say in the file who holds it; a full disk or a folder that was moved meanwhile does not stop it."""
     with contextlib.suppress(OSError):
         path.write_text(text, "utf8")

@@ -29,7 +29,7 @@ def open_streams() -> None:
 
 
 def lost_output() -> str | None:
-    """Say why standard output could not be written, if it could not; a reader that has gone is no reason."""
+    """Say why standard output could not be written, if it could not; a reader that has gone does not count."""
     sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     error = raw.error if isinstance(raw, _LastingFile) else None

@@ -5,7 +5,7 @@ import time
 
 
 class TimeLimit:
-    """A point in time at which a run should be over; it is no part of what the run is, so a resumed run has its own.
+    """A point in time at which a run should be over; it is not part of a run's identity: a resumed run has its own.
 
     Args:
         minutes: From now on; ``None``: no limit.

@@ -64,7 +64,7 @@ class Place:
         if case.base is not None:
             given["base"] = str(self.folder / "bert") if case.base == "bert" else case.base
         if case.has_teacher:
-            given |= {"teacher": str(self.teacher), "teacher_cache": str(self.folder / "vectors")}
+            given |= {"teacher": str(self.teacher), "teacher_cache": str(self.folder / "vectors" / name)}
         return train(name, self.rows(name), output, **{**given, **overrides})
 
 

@@ -169,7 +169,7 @@ def test_a_heading_and_a_malformed_tree_are_left_out_and_told_where_bad_trees_do
     report = import_parses(treebank, output, source=open_source(texts), on_bad_tree=policy, overwrite=True)
     assert (report.num_texts, report.num_bad, report.num_outside) == (num_texts, 1, 1)
     assert list(open_source(output).texts()) == TEXTS.splitlines()[-num_texts:]
-    assert any(note.startswith("passed over 1 times what is no tree, the first: ") for note in report.notes(policy))
+    assert any(note.startswith("ignored 1 times text that is not a tree, the first: ") for note in report.notes(policy))
 
 
 def test_a_home_folder_is_found_for_trees_and_for_what_is_written(

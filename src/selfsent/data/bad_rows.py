@@ -31,7 +31,7 @@ class BadRows:
         """
         message = f"{place}: {reason}"
         if self.on_bad_row == "stop":
-            raise UserError(f"{message}; mend the row, or leave bad rows out with `--on-bad-row skip`")
+            raise UserError(f"{message}; correct the row, or leave bad rows out with `--on-bad-row skip`")
         self.num_bad_rows += 1
         self.num_bad_lines += num_lines
         self.first = self.first or message

@@ -22,7 +22,7 @@ class BadRecord:
     """A record that cannot be read.
 
     Args:
-        reason: What is wrong and how to mend it, without the place.
+        reason: What is wrong and how to correct it, without the place.
         num_lines: How many lines of the file are lost with it.
     """
 

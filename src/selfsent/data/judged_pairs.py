@@ -20,7 +20,7 @@ def label_number(label: object, labels: Sequence[str]) -> int | None:
         labels: Names in lower case, numbered from 0 in this order.
 
     Raises:
-        ValueError: It is none of them; the text says what is.
+        ValueError: It is not one of them; the text names those that are.
     """
     name = str(label).strip().lower()
     if name in labels:
@@ -29,9 +29,7 @@ def label_number(label: object, labels: Sequence[str]) -> int | None:
         return None
     if name.isdecimal() and int(name) < len(labels):
         return int(name)
-    raise ValueError(
-        f"the label is {label!r}; needed is one of {', '.join(labels)}, or its number from 0 in this order"
-    )
+    raise ValueError(f"the label must be one of {', '.join(labels)}, or its number from 0 in this order, got {label!r}")
 
 
 def refuse_row(source: Source, row: Row, problem: Exception) -> None:
@@ -131,6 +129,6 @@ class RatedPairs:
                 yield {"sentence1": row["sentence1"], "sentence2": row["sentence2"], "score": scaled}
             else:
                 problem = ValueError(
-                    f"the score is {score:g}; needed is {self.lowest:g} to {self.highest:g} (score_range changes it)"
+                    f"the score must be {self.lowest:g} to {self.highest:g}, got {score:g} (score_range changes it)"
                 )
                 refuse_row(self.source, row, problem)

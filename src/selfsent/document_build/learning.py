@@ -47,13 +47,13 @@ def open_base(request: BuildRequest, seq_length: int = 2) -> SentenceTransformer
         seq_length: Tokens that it has to read at least.
 
     Raises:
-        UserError: There is none, or it is none.
+        UserError: There is no such model, or it cannot be opened.
     """
     return open_transformer(request.made_of, pooling="mean", max_seq_length=seq_length, device=request.device)
 
 
 class Learning:
-    """What of a build learns, or measures a ready model.
+    """Learns the model of a build, or measures a ready one.
 
     Args:
         request: What a person asks.

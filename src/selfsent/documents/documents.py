@@ -66,7 +66,7 @@ class Documents:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should be told once, complete when the pass is."""
+        """What the user should be told once, complete at the end of the pass."""
         return self._reading.notes()
 
     def closing_notes(self) -> list[str]:
@@ -135,7 +135,7 @@ def open_documents(
 def holds_whole_documents(spec: str | Path) -> bool:
     """Tell whether a source is a file that is one document (``.md``, ``.pdf`` and so on), or a folder with such a file.
 
-    Tables and files of plain text are none: their rows and lines may be bare texts.
+    Tables and files of plain text do not count: their rows and lines may be bare texts.
     """
     if str(spec).startswith(("docs:", "hf:")):
         return False

@@ -172,5 +172,5 @@ class FastTextEncoder(TokenizedInput):
         return features
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 FastTextEncoder.__module__ = "selfsent.modules"

@@ -72,5 +72,5 @@ class RecursiveEncoder(ComposingEncoder):
         return decoder(self.options.dimension, dropout=dropout)
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 RecursiveEncoder.__module__ = "selfsent.modules"

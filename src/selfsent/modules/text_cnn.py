@@ -213,7 +213,7 @@ class TextCNN(Module):
         return module
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 TextCNN.__module__ = "selfsent.modules"
 
 

@@ -85,5 +85,5 @@ class TokenEmbeddings(TokenizedInput):
         return features
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 TokenEmbeddings.__module__ = "selfsent.modules"

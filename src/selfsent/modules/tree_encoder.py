@@ -417,7 +417,7 @@ class TreeEncoder(ComposingEncoder):
         return super().compose_entangled(token_ids, num_tokens, seeds, split_depths)
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 TreeEncoder.__module__ = "selfsent.modules"
 
 

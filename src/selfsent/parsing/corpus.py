@@ -76,7 +76,7 @@ class ParsingReport:
             what = "left out" if on_bad_tree == "skip" else f"given a {on_bad_tree} tree"
             notes.append(f"{self.num_bad:,} texts without a usable tree {what}, the first: {self.first_bad}")
         if self.num_outside:
-            notes.append(f"passed over {self.num_outside:,} times what is no tree, the first: {self.first_outside}")
+            notes.append(f"ignored {self.num_outside:,} times text that is not a tree, the first: {self.first_outside}")
         return notes
 
 
@@ -180,7 +180,7 @@ class _BadTrees:
         return None if leaves_out else uninformed(text, self.on_bad_tree, hash_of_text(text))
 
     def pass_over(self, bad: BadTree) -> None:
-        """Count what stands between trees and is none; a UserError where bad trees stop."""
+        """Count text between trees that is not a tree; a UserError where bad trees stop."""
         self._stop(bad.place, bad.reason)
         self.report.num_outside += 1
         self.report.first_outside = self.report.first_outside or str(bad)
@@ -188,7 +188,7 @@ class _BadTrees:
     def _stop(self, place: str, reason: str) -> None:
         if self.on_bad_tree == "stop":
             raise UserError(
-                f"{place}: {reason}; mend it, or go on with `--on-bad-tree skip` or a structure such as"
+                f"{place}: {reason}; correct it, or use `--on-bad-tree skip` or a structure such as"
                 " `--on-bad-tree balanced`"
             )
 

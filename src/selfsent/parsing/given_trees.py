@@ -40,7 +40,7 @@ class GivenTrees:
 
         Raises:
             UserError: The text has no tree and ``unparsed`` is ``stop``, it is a tree that is not well-formed, or there
-                is no parse file where one was named.
+                is not a parse file where one was named.
         """
         found = self.known(text)
         if found is not None:

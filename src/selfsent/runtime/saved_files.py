@@ -17,7 +17,7 @@ _READY_CLASSES = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 """Classes of transformers that take ``tokenizer.json`` as it is; the others may build a tokenizer of their own."""
 
 
-class NeedsTorch(Exception):  # noqa: N818 it is no error: the host opens such a model
+class NeedsTorch(Exception):  # noqa: N818 it is not an error: the host opens such a model
     """A model, or a module of it, can be opened by the host only; the text says why."""
 
 

@@ -1,4 +1,4 @@
-"""Which way a source goes into a store: as bare texts, one a row, or as documents that are cut into passages."""
+"""How a source goes into a store: as bare texts, one a row, or as documents that are cut into passages."""
 
 import itertools
 from collections.abc import Sequence

@@ -53,7 +53,7 @@ def _check_values(overrides: Mapping[str, Any]) -> None:
     for name, value in overrides.items():
         needed = _needed(name, value, hints[name]) or _needed_choice(value, hints[name])
         if needed:
-            raise UserError(f"training.{name} is {shortened(value)}; needed is {needed}")
+            raise UserError(f"training.{name} must be {needed}, got {shortened(value)}")
 
 
 def _needed_choice(value: Any, hint: Any) -> str:
@@ -188,14 +188,14 @@ def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -
 
     Raises:
         UserError: A pattern is not a regular expression, or matches no name of a weight of model or loss; or a rate is
-            no finite number of 0 or more.
+            not a finite number of 0 or more.
     """
     names = [name for name, _ in loss.named_parameters()]
     for pattern, rate in mapping.items():
         if not (is_number(rate) and 0 <= rate < math.inf):
             raise UserError(
-                f"training.learning_rate_mapping: the rate of {pattern!r} is {shortened(rate)}; needed is a finite"
-                " number of 0 or more"
+                f"training.learning_rate_mapping: the rate of {pattern!r} must be a finite number of 0 or more, got"
+                f" {shortened(rate)}"
             )
         try:
             is_met = any(re.search(pattern, name) for name in names)

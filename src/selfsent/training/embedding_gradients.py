@@ -13,7 +13,7 @@ class _KeptGradient:
     """One dense gradient for all steps, set to zero before it is used again.
 
     To set memory to zero costs far less than to be given new memory each step. All of it is, not the rows of the last
-    use alone: clipping by a norm that is no number, momentum or noise added in place may have changed any row.
+    use alone: clipping by a norm that is NaN, momentum or noise added in place may have changed any row.
 
     Args:
         table: The module whose gradient it is.

@@ -116,7 +116,7 @@ def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingA
 
 
 def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> Dataset | IterableDataset:
-    """The data, known to fill a batch; a stream is repeated for ever, so that a step has one place in it."""
+    """The data, known to fill a batch; a stream is repeated without end, so that a step has one place in it."""
     num_needed = arguments.train_batch_size * arguments.world_size
     dataset = plan.train_dataset
     if isinstance(dataset, Dataset):

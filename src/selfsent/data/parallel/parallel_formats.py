@@ -36,7 +36,7 @@ def read_po(path: Path) -> AlignedRecords:
         path: A ``.po`` file.
 
     Raises:
-        UserError: While iterating: the header is missing or names no language, or a line is none of a catalogue.
+        UserError: While iterating: the header is missing or names no language, or a line is not of a catalogue.
     """
     language = ""
     for line, entry in _po_entries(path):
@@ -114,7 +114,7 @@ class _PoEntry:
         return any(key.startswith("msgstr") for key in self.texts)
 
     def take(self, line: str, match: re.Match[str] | None, number: int) -> bool:
-        """Take one line; false where it is none of a catalogue."""
+        """Take one line; false where it is not of a catalogue."""
         if match:
             self._keyword = match[1]
             self.line = number if match[1] == "msgid" else self.line
@@ -244,7 +244,7 @@ def _num_lines(path: Path) -> int:
 
 
 UNITS: Mapping[str, Callable[[Path], AlignedRecords]] = {".tmx": read_tmx, ".po": read_po}
-"""The readers of files that hold several languages and are no tables, by the ending of their names."""
+"""The readers of files that hold several languages and are not tables, by the ending of their names."""
 
 
 def is_parallel(spec: str | Path) -> bool:

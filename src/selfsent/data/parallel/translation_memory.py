@@ -109,7 +109,7 @@ class _TmxUnits:
         try:
             self._parser.Parse(text.encode("utf8"), is_last)
         except expat.ExpatError as error:
-            raise UserError(f"{self._path} is not well-formed TMX: {error}; mend it, or export it again") from error
+            raise UserError(f"{self._path} is not well-formed TMX: {error}; correct it, or export it again") from error
         if is_last and not self._is_tmx:
             raise UserError(f"{self._path} is XML and no TMX: its root is not <tmx>")
         done, self._done = self._done, []

@@ -180,7 +180,7 @@ class _Filtered:
             yield dict(zip(_COLUMNS, values, strict=True))
         if not num_kept:
             found = ", ".join(f"{count:,} {reason}" for reason, count in self.num_dropped.items())
-            raise UserError(f"no pair of translations is left to train on; left out: {found or 'none, there is none'}")
+            raise UserError(f"no pair of translations is left to train on; left out: {found or 'none: it is empty'}")
 
     def _reason(self, pair: Pair) -> str | None:
         key = hash((pair.source, pair.target, pair.source_language, pair.target_language))
