@@ -1,4 +1,4 @@
-"""What every command of the command line has in common: how typed values are read, and how a command ends."""
+"""What all commands share: how typed values are read, and how a command ends."""
 
 import logging
 import os

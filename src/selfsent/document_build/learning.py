@@ -30,7 +30,7 @@ from selfsent.time_limit import TimeLimit
 from selfsent.training.run_folder import RunFolder
 
 _MEASURED_SHARE = 0.45
-"""Of the minutes, what the measured run may take; the final run learns as long, and measuring needs some."""
+"""Share of the minutes that the measured run may take; the final run learns as long, and measuring needs some."""
 _LEAST_FINAL_SHARE = 0.25
 _NEARLY = 1.05
 _LONGEST_TEXT = 128
@@ -98,7 +98,7 @@ class Learning:
         return self._record(found, str(self.folder.model), weight, measured)
 
     def _better_of_start(self, model: SentenceTransformer, learned: CorpusFile) -> tuple[SentenceTransformer, int]:
-        """Tell how long learning was worth it; a transformer that it made no better is taken as it was."""
+        """Find out when learning stopped helping; a transformer that did not improve is taken as it was."""
         best = RunFolder(self.folder.measured_model).record().get("best", {})
         length = int(best.get("step", 0))
         if not self.request.starts_from_transformer:
@@ -109,14 +109,14 @@ class Learning:
         if before < best["value"]:
             return model, length
         self._notes.append(
-            f"learning from these documents made {self.request.made_of} no better ({100 * best['value']:.1f} against"
+            f"learning from these documents did not improve {self.request.made_of} ({100 * best['value']:.1f} against"
             f" {100 * before:.1f} nDCG@10 on parts of documents): the search uses it as it is"
         )
         logger.info(self._notes[-1])
         return base, 0
 
     def _train_final(self, found: Read, num_learned: int, length: int) -> None:
-        """Train the model of the store on all documents, as long as was worth it, while there is time."""
+        """Train the model of the store on all documents, as long as it helped, while there is time."""
         plan, output = self.request.plan, self.folder.final_model
         if not length:
             self._take_base(output)
@@ -169,7 +169,7 @@ class Learning:
     def _train(
         self, corpus: CorpusFile, output: Path, settings: Mapping[str, Any], minutes: float
     ) -> SentenceTransformer:
-        """Train the recipe, or go on with it, or open what is finished."""
+        """Train the recipe, or continue it, or open the finished model."""
         record = RunFolder(output).record() if output.is_dir() else {}
         if record.get("status") == "finished":
             return load(output, device=self.request.device)
@@ -204,12 +204,12 @@ class Learning:
     def _announce_measuring(self, model: SentenceTransformer, found: Read) -> None:
         num_encoded = _SYSTEMS * num_passages(found.corpus, found.num_words)
         logger.info(
-            "measuring: hybrid search, the model, and what they have to beat, on held-out documents; %s",
+            "measuring: hybrid search, the model, and the baselines, on held-out documents; %s",
             about(num_encoded * seconds_a_passage(model, found.corpus)),
         )
 
     def _measured(self, model: SentenceTransformer, found: Read, weight: float) -> Measured | None:
-        """Measure; nothing where there are too few documents, which the report then says."""
+        """Measure; ``None`` where there are too few documents, as the report then says."""
         start = self.folder.measured_model / "checkpoints" / "checkpoint-0" / START_FILE
         topics = with_table(model, load_file(start)["table"]) if self._has_topics and start.is_file() else None
         try:

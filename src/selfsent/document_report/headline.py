@@ -1,4 +1,4 @@
-"""What a build found out, in a few sentences that follow from its figures."""
+"""The result of a build in a few sentences that follow from its figures."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -73,7 +73,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def read_wrapped_tokenizer(folder: Path) -> Tokenizer:
-    """Open a tokenizer that transformers wraps, where the wrapper changes nothing of it.
+    """Open a tokenizer that transformers wraps, where the wrapper does not change it.
 
     Raises:
         NeedsTorch: The wrapper is of a class of its own, cuts at the left, or adds tokens to the tokenizer.

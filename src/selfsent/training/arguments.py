@@ -25,7 +25,7 @@ _POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
 _NOT_NEGATIVE = ("weight_decay", "adam_epsilon", "warmup_steps", "warmup_ratio")
 _BELOW_ONE = ("adam_beta1", "adam_beta2")
 BEST = "best"
-"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.runs.run_data`."""
+"""An argument of ours beside the host's: how the best checkpoint is found, see `selfsent.runs.run_data`."""
 
 _DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
 
@@ -184,7 +184,7 @@ def training_arguments(
 
 
 def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -> None:
-    """Refuse a rate of its own for weights that are not there; the host would stop with its first step.
+    """Refuse a learning rate for weights that the model does not have; the host would stop at its first step.
 
     Raises:
         UserError: A pattern is not a regular expression, or matches no name of a weight of model or loss; or a rate is

@@ -1,4 +1,4 @@
-"""The collapse alarm: looks during training whether embeddings, or trees, are all becoming alike, and says so."""
+"""The collapse alarm: warns during training when embeddings, or trees, are all becoming alike."""
 
 import logging
 import math
@@ -43,7 +43,7 @@ class AlarmSettings:
 
     Args:
         every_steps: Optimizer steps between measurements; default: where the run is evaluated, else ten times a run.
-        num_texts: Training texts embedded at each measurement (chosen: seconds at most, and steady to two digits).
+        num_texts: Training texts embedded at each measurement (chosen: takes seconds, repeats to two digits).
         stop: End the run at the first alarm instead of warning only.
     """
 

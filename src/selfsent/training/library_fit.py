@@ -83,9 +83,9 @@ def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path 
     """Train and measure; return what ``run.json`` says of it."""
     unused = sorted(plan.arguments.keys() - fit.arguments - {"use_cpu", BEST})
     if unused:
-        logger.info("of the trainer's arguments %s are not used here", ", ".join(unused))
+        logger.info("these arguments of the trainer are not used by this method: %s", ", ".join(unused))
     if not isinstance(plan.train_dataset, Dataset):
-        raise UserError("this method reads its data several times and takes no stream")
+        raise UserError("this method reads its data several times; save the stream to a file first")
     fitting = Fitting(
         model=plan.model,
         arguments=plan.arguments,

@@ -1,4 +1,4 @@
-"""Numbers that a setting can be: no NaN, and none too large for the libraries that take them."""
+"""Checks of numbers in settings: NaN and numbers too large for the libraries are refused."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ _SHOWN_CHARACTERS = 80
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number that a float can hold; infinity is one, NaN is none."""
+    """Whether a value is a number that a float can hold; infinity is one, NaN is not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return not math.isnan(value) if isinstance(value, float) else abs(value) < _LARGEST_FLOAT
@@ -31,7 +31,7 @@ def is_seed(value: Any) -> bool:
 
 
 def shortened(value: Any) -> str:
-    """Write a value for an error text, without what is too long of a number or a text."""
+    """Write a value for an error text, a long number or text shortened."""
     if isinstance(value, int) and abs(value) >= 10**_SHOWN_DIGITS:  # thousands of digits cannot be written at all
         return f"a number of over {_SHOWN_DIGITS} digits"
     if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:

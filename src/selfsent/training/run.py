@@ -1,4 +1,4 @@
-"""The engine behind ``selfsent train``: one plan in, one trustworthy model folder out. It knows no method."""
+"""What runs behind ``selfsent train``: a plan in, a model folder with its record out. It knows no method."""
 
 import datetime as dt
 import logging
@@ -116,7 +116,7 @@ def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingA
 
 
 def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> Dataset | IterableDataset:
-    """The data, known to fill a batch; a stream is repeated without end, so that a step has one place in it."""
+    """The data, which must fill a batch; a stream is repeated without end, so that a step has one place in it."""
     num_needed = arguments.train_batch_size * arguments.world_size
     dataset = plan.train_dataset
     if isinstance(dataset, Dataset):
@@ -133,11 +133,11 @@ def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArgume
 
 
 class _Session:
-    """One process's share of a run: keeps ``run.json`` up to date from start to end.
+    """One process of a run: keeps ``run.json`` up to date from start to end.
 
     Args:
         plan: What is run.
-        folder: Where.
+        folder: Folder of the run.
         identity: What must be equal for the run to be continued.
         before: What ``run.json`` said at the checkpoint resumed from; empty for a fresh run.
     """
