@@ -53,7 +53,7 @@ def test_a_tokenizer_is_the_same_after_saving_and_whatever_it_is_set_to(
 def test_a_table_of_another_tokenizer_is_refused(sentences: list[str], tiny_tokenizer: PreTrainedTokenizerFast):
     other = train_tokenizer(sentences[:6], vocab_size=150)
     count_tokens(sentences, tiny_tokenizer).check_tokenizer(tiny_tokenizer)
-    with pytest.raises(UserError, match=r"another tokenizer .*; count them anew with the model's own"):
+    with pytest.raises(UserError, match=r"another tokenizer .*; count them again with the model's own"):
         count_tokens(sentences, other).check_tokenizer(tiny_tokenizer)
 
 

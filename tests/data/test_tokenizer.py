@@ -123,7 +123,7 @@ def test_it_is_the_same_after_saving(world: PreTrainedTokenizerFast, tmp_path: P
     [
         ([], {}, "the source holds no text"),
         (["", "  "], {}, "the source holds no text"),
-        (WORLD, {"vocab_size": 30}, r"got vocab_size 30; this corpus needs at least \d+"),
+        (WORLD, {"vocab_size": 30}, r"vocab_size must be at least \d+, got 30"),
         (WORLD, {"min_frequency": 0}, "min_frequency 0"),
     ],
 )

@@ -128,7 +128,7 @@ def test_a_sentence_without_its_parse_stops_is_left_out_or_gets_another_tree(
 def test_more_parses_than_sentences_stop_whatever_the_policy(files: tuple[Path, Path, Path]):
     treebank, texts, output = files
     texts.write_text("the cat sat\n", "utf8")
-    with pytest.raises(UserError, match="line 2: a parse too many"):
+    with pytest.raises(UserError, match="line 2: there are more parses than sentences"):
         import_parses(treebank, output, source=open_source(texts), on_bad_tree="skip")
 
 

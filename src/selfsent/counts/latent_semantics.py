@@ -1,4 +1,4 @@
-"""What tokens are about, from the passages of a corpus that they share."""
+"""Topic vectors of tokens, from the passages of a corpus that they share."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -20,7 +20,7 @@ _ITERATIONS = 3
 def latent_semantics(
     texts: Iterable[str], tokenizer: Tokenizer, *, dimension: int, texts_a_passage: int = 1, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Give each token the direction of the passages it stands in.
+    """Give each token the direction of the passages that contain it.
 
     Time and memory grow with the tokens of the corpus, not with the pairs of tokens that stand in one passage.
 
@@ -42,7 +42,7 @@ def latent_semantics(
 
 
 def semantics_of_counts(counts: csr_array, *, dimension: int, seed: int = 0) -> NDArray[np.float32]:
-    """Give each token the direction of the passages it stands in, from counts that are made already.
+    """Give each token the direction of the passages that contain it, from ready counts.
 
     Args:
         counts: How often each token stands in each passage, ``(passages, V)``.

@@ -1,4 +1,4 @@
-"""What one pass over a source leaves out: rows that cannot be used, and rows without a text."""
+"""Count what one pass over a source leaves out: rows that cannot be used, and rows without a text."""
 
 from typing import Literal
 

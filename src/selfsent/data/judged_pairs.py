@@ -33,7 +33,7 @@ def label_number(label: object, labels: Sequence[str]) -> int | None:
 
 
 def refuse_row(source: Source, row: Row, problem: Exception) -> None:
-    """Treat a row whose content cannot be used as the source treats its bad rows: stop there, or count it.
+    """Treat a row whose content cannot be used as the source treats bad rows: stop there, or count it.
 
     Raises:
         UserError: The source stops at bad rows; names file and line.
@@ -43,7 +43,7 @@ def refuse_row(source: Source, row: Row, problem: Exception) -> None:
 
 
 def require_columns(source: Source, columns: Sequence[str], *, method: str) -> None:
-    """See to it that a source has the columns a method learns from.
+    """Require that a source has the columns a method learns from.
 
     Raises:
         UserError: It has others.
@@ -118,7 +118,7 @@ class RatedPairs:
 
     def __init__(self, source: Source, *, lowest: float = 0.0, highest: float = 5.0) -> None:
         if not lowest < highest:
-            raise UserError(f"got scores from {lowest} to {highest}; the first is to be the lower one")
+            raise UserError(f"the first number of the range must be the lower one, got {lowest} and {highest}")
         self.source, self.lowest, self.highest = source, lowest, highest
 
     def __iter__(self) -> Iterator[Row]:

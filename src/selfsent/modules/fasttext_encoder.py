@@ -43,7 +43,7 @@ def ngram_buckets(word: str, *, min_n: int, max_n: int, num_buckets: int) -> lis
         word: The word.
         min_n: Characters of the shortest n-gram.
         max_n: Characters of the longest.
-        num_buckets: What hashes are taken modulo.
+        num_buckets: Number of buckets; hashes are taken modulo it.
     """
     marked = f"<{word}>"
     ngrams = (
@@ -63,7 +63,7 @@ def _fnv(content: bytes) -> int:
 
 
 class FastTextEncoder(TokenizedInput):
-    """Average the vectors of a text's words; a word that is not known has the mean vector of its n-grams.
+    """Average the vectors of a text's words; an unknown word has the mean vector of its n-grams.
 
     A text without a word has the zero vector, and a word of which no n-gram is long enough counts for nothing.
 
@@ -99,7 +99,7 @@ class FastTextEncoder(TokenizedInput):
             f"{name}={value}" for name, value in (("dimension", dimension), ("buckets", num_buckets)) if value < 1
         ]
         if problems:
-            raise UserError(f"fastText cannot be built with {', '.join(problems)}; give 1 or more")
+            raise UserError(f"fastText needs sizes of 1 or more, got {', '.join(problems)}")
         if not 1 <= min_n <= max_n:
             raise UserError(
                 f"min_n={min_n} and max_n={max_n} hold no n-gram; give 1 <= min_n <= max_n, such as 3 and 6"
@@ -110,7 +110,7 @@ class FastTextEncoder(TokenizedInput):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew as fastText does, uniform in [-1/D, 1/D]; the rows of ``[PAD]`` and ``[UNK]`` are zero."""
+        """Draw the weights again, uniform in [-1/D, 1/D] as fastText does; ``[PAD]`` and ``[UNK]`` are zero."""
         nn.init.uniform_(self.embedding.weight, -1 / self.dimension, 1 / self.dimension)
         with torch.no_grad():
             self.embedding.weight[:2] = 0
@@ -118,7 +118,7 @@ class FastTextEncoder(TokenizedInput):
     def take(
         self, tokenizer: PreTrainedTokenizerBase, words: Float[Tensor, "V D"], ngrams: Float[Tensor, "M D"]
     ) -> None:
-        """Put trained vectors in place of what the module holds.
+        """Replace the vectors of the module by trained ones.
 
         Args:
             tokenizer: Tokenizer of the known words.

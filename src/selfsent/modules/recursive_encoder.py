@@ -27,7 +27,7 @@ class _Arguments(RecursiveEncoderOptions):
 
 
 class RecursiveEncoder(ComposingEncoder):
-    """Compose a sentence along a binary tree with the cell of a recursive network, which sees all of an embedding.
+    """Compose a sentence along a binary tree with the cell of a recursive network, which reads whole embeddings.
 
     An induced tree merges the neighbours whose embeddings are most alike, compared without composition dropout.
 

@@ -56,7 +56,7 @@ class TokenEmbeddings(TokenizedInput):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew, uniform in [-r, r]."""
+        """Draw the weights again, uniform in [-r, r]."""
         nn.init.uniform_(self.embedding.weight, -self.init_range, self.init_range)
 
     def get_embedding_dimension(self) -> int:

@@ -66,7 +66,7 @@ class ParsingReport:
     first_outside: str | None = None
 
     def notes(self, on_bad_tree: str) -> list[str]:
-        """Say what was written and what was not as it should be."""
+        """Say what was written and which trees had problems."""
         notes = [f"{self.num_texts:,} texts with their parses written to {self.output}"]
         if self.num_found:
             notes.append(f"{self.num_found:,} of them were there from an interrupted run")
@@ -85,7 +85,7 @@ def parse_texts(
 ) -> ParsingReport:
     """Parse every text of a source and write a parse file.
 
-    Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill goes on behind the
+    Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill continues after the
     last whole part; parts of another parser or source are deleted.
 
     Args:
@@ -204,7 +204,7 @@ def _imported(
     """Pair parses with sentences, each checked; what cannot be used goes to ``bad_trees``."""
     for parse, text, place in _paired(_of_sentences(parses, bad_trees), source):
         if parse is None:
-            found = bad_trees.replacement(place, "the sentence has no parse: the file of parses has ended", text)
+            found = bad_trees.replacement(place, "the sentence has no parse: the file has too few", text)
         elif isinstance(parse, BadTree):
             found = bad_trees.replacement(place, parse.reason, text)
         else:
@@ -238,7 +238,7 @@ def _paired(
         yield parse, text, f"{source.spec}, text {number}" + (f" ({parse.place})" if parse else "")
     left_over = next(parses, None)
     if left_over is not None:
-        raise UserError(f"{left_over.place}: a parse too many, {source.spec} has no sentence for it; give equally many")
+        raise UserError(f"{left_over.place}: there are more parses than sentences in {source.spec}; give equally many")
 
 
 def _words_of(parse: GivenParse) -> str:

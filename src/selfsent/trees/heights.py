@@ -1,4 +1,4 @@
-"""Merges grouped by the height of the node they make: what a pass over trees may compute side by side."""
+"""Group merges by the height of the node they make: a pass over trees can compute a group at once."""
 
 import numpy as np
 

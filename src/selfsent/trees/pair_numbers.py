@@ -1,4 +1,4 @@
-"""Numbering merges by the pair of nodes they join: equal pairs get one number, through a hash table."""
+"""Number merges by the pair of nodes they join: equal pairs get one number, through a hash table."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Views of documents: what stands in one document belongs together, and no label is needed to know it."""
+"""Views of documents: two parts of one document are a positive pair, without labels."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ class DocumentPair:
     """Maps rows of documents to two views of each: a transform for ``Dataset.set_transform``.
 
     A row has a ``title`` (perhaps empty), a ``text`` whose sentences are separated by ``SENTENCE_END``, and a
-    ``label``, the number of its document, which is handed on.
+    ``label``, the number of its document, which is kept.
 
     Args:
         view: ``document``: half of the time the first sentence and else one drawn at random, against title and the

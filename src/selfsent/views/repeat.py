@@ -1,4 +1,4 @@
-"""The view that leaves the text as it is, so that the model's dropout is the only difference between two views."""
+"""A view that leaves the text as it is, so that the model's dropout is the only difference between two views."""
 
 from dataclasses import dataclass
 
@@ -11,5 +11,5 @@ class Repeat:
     """
 
     def __call__(self, texts: list[str]) -> list[str]:
-        """Give the texts back."""
+        """Return the texts."""
         return list(texts)

@@ -1,4 +1,4 @@
-"""What a view is: another version of each text, that means the same."""
+"""The type of a view: it gives another version of each text with the same meaning."""
 
 from collections.abc import Callable
 

@@ -29,7 +29,7 @@ PO_SOURCE_LANGUAGE = "en"
 def read_po(path: Path) -> AlignedRecords:
     """Yield the translated messages of a gettext catalogue, from English to the language its header names.
 
-    Untranslated, obsolete and fuzzy messages are passed over. Of a message with a plural the singular counts, and the
+    Untranslated, obsolete and fuzzy messages are left out. Of a message with a plural the singular counts, and the
     plural too where the language has two forms.
 
     Args:
@@ -224,10 +224,10 @@ def _texts_by_line(path: Path) -> Iterator[tuple[int, tuple[str, ...] | BadRecor
 
 
 def check_equal_lengths(files: Mapping[str, Path]) -> None:
-    """See to it that aligned files have as many lines, or rows, as each other.
+    """Require that aligned files have as many lines, or rows, as each other.
 
     Raises:
-        UserError: They have not; all counts are named.
+        UserError: Their numbers differ; all are named.
     """
     counts = {path: _num_lines(path) for path in files.values()}
     if len(set(counts.values())) > 1:
