@@ -166,8 +166,8 @@ def test_a_source_of_bad_rows_alone_says_what_is_wrong_with_them(tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"max_rows": 0}, "max_rows 0"),
-        ({"on_bad_row": "ignore"}, "`stop` or `skip`"),
+        ({"max_rows": 0}, "max_rows must be at least 1, got 0"),
+        ({"on_bad_row": "ignore"}, "must be stop or skip, got .ignore."),
         ({"columns": []}, "columns must name at least one"),
         ({"columns": ["body"]}, "there is no column body; the columns are text"),
         ({"columns": [2]}, "there is no column 2; the columns are text"),

@@ -14,6 +14,7 @@ from selfsent.evaluation import (
     render_differences,
     render_side_by_side,
 )
+from selfsent.evaluation.report import package_version
 from selfsent.evaluation.statistics import Spearman, paired_bootstrap
 
 
