@@ -155,7 +155,7 @@ def test_texts_that_only_join_to_the_same_are_other_texts(teacher, tmp_path):
     [
         (lambda folder: (folder / "record.json").write_text("{"), "record.json is damaged"),
         (lambda folder: (folder / "record.json").write_text(json.dumps({"teacher": "x"})), "record.json is damaged"),
-        (lambda folder: (folder / "record.json").unlink(), "no record.json"),
+        (lambda folder: (folder / "record.json").unlink(), "without their record record.json"),
         (lambda folder: (folder / "vectors.npy").unlink(), "cannot read"),
         (lambda folder: (folder / "vectors.npy").write_bytes(b"x"), "cannot read"),
         (lambda folder: np.save(folder / "vectors.npy", np.zeros((3, 4), np.float32)), "no vectors of 12 texts"),

@@ -149,7 +149,7 @@ def test_a_file_without_a_usable_parse_is_refused(files: tuple[Path, Path, Path]
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are(files: tuple[Path, Path, Path]):
-    with pytest.raises(UserError, match=r"forest.*stop, skip, balanced"):
+    with pytest.raises(UserError, match=r"stop, skip, balanced.*got 'forest'"):
         import_parses(files[0], files[2], on_bad_tree="forest")
 
 
