@@ -37,11 +37,13 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/python -m tools.readme_tree --check
+	$(BIN)/python -m tools.option_types --check
 
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tools.readme_tree
+	$(BIN)/python -m tools.option_types
 
 bench: setup
 	$(BIN)/python -m benchmarks

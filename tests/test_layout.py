@@ -84,7 +84,6 @@ TESTED_THROUGH = {
         "kernels/triton_contrastive kernels/triton_induction kernels/triton_language kernels/triton_passes"
     ),
     "losses/test_node_relations": "kernels/node_relations",
-    "losses/test_part_contrast": "documents/token_corpus",
     "losses/test_tree_losses": "losses/node_contrastive losses/reconstruction losses/tree_pass modules/tree_decoder",
     "methods/test_baselines": (
         "methods/bi_lstm methods/fasttext methods/recursive_networks methods/strae methods/tree_model "
@@ -112,7 +111,7 @@ TESTED_THROUGH = {
     "test_cli": "__main__",
     "test_commands": "errors",
     "training/test_arguments": "training/numbers",
-    "training/test_run": "training/run_folder training/run_identity",
+    "training/test_run": "training/engine training/run_folder",
     "training/test_seeded_views": "training/random_state",
     "training/test_trainer": "training/heldout_loss training/loss_state",
     "trees/test_arrays": "trees/tree trees/heights",
