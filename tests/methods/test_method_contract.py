@@ -150,6 +150,8 @@ def test_its_card_names_recipe_data_and_how_it_opens_and_no_text_of_the_data(nam
     is_ours = '"selfsent.' in (output / "modules.json").read_text("utf8")
     assert ("opens it, without selfsent" in card) == (not is_ours)
     assert ("selfsent.load(folder)" in card) == is_ours
+    measured = {key: value for key, value in record["metrics"].items() if isinstance(value, int | float)}
+    assert [key for key, value in measured.items() if f"| {key} | {value:.6g} |" not in card] == []
     texts = [str(value) for row in CASES[name].rows for value in row.values()]
     assert [text for text in texts if len(text) > SHORTEST_SENTENCE and text in card] == []
 
