@@ -17,18 +17,13 @@ from selfsent.command_options import (
     DataDir,
     Device,
     FirstRow,
-    Forget,
-    Keep,
     MaxRows,
     OnBadTree,
     Overwrite,
-    SearchMode,
     Split,
     StoreMode,
-    TextUnit,
     TreeFormat,
     Unit,
-    Where,
     data_dir_of,
     header_of,
     languages_of,
@@ -38,9 +33,11 @@ from selfsent.command_options import (
 )
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
+from selfsent.export_commands import add_commands as add_export_commands
 from selfsent.listings import methods, recipes, suites, views
 from selfsent.printed_text import show, visible
-from selfsent.serving_commands import add_commands
+from selfsent.serving_commands import add_commands as add_serving_commands
+from selfsent.store_commands import add_commands as add_store_commands
 
 app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
@@ -299,61 +296,6 @@ def encode(
 
 
 @app.command(cls=Command)
-def index(
-    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
-    input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
-    store: Annotated[str, typer.Option(help="Folder (or s3://... URI) of the store.")],
-    columns: Columns = None,
-    header: FirstRow = None,
-    on_bad_row: BadRows = "stop",
-    max_rows: MaxRows = None,
-    unit: TextUnit = None,
-    keep: Keep = None,
-    forget: Forget = False,
-    batch_size: BatchSize = 64,
-    device: Device = None,
-) -> None:
-    """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.loading import open_to_encode
-    from selfsent.search.index_source import IndexRequest, index_source
-
-    request = IndexRequest(
-        source=input,
-        unit=unit,
-        keep=tuple(map(str, picked(keep) or ())),
-        forget=forget,
-        columns=picked(columns),
-        header=header_of(header),
-        on_bad_row=on_bad_row,
-        max_rows=max_rows,
-        batch_size=batch_size,
-    )
-    report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
-    note(*notes)
-    show(*report.lines(store))
-
-
-@app.command(cls=Command)
-def search(
-    store: Annotated[str, typer.Argument(help="Folder (or URI) of the store.")],
-    query: Annotated[str, typer.Argument(help="What to look for.")],
-    k: Annotated[int, typer.Option("-k", "--k", help="How many answers.")] = 5,
-    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = "hybrid",
-    where: Where = None,
-    all: Annotated[bool, typer.Option("--all", help="Show weak answers too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    model: Annotated[str | None, typer.Option(help="Where the store's model is, if it was moved.")] = None,
-    device: Device = None,
-) -> None:
-    """Find the documents of a store that answer a query; one line each where the output is not a terminal."""
-    from selfsent.search.semantic_search import SemanticSearch
-    from selfsent.search.shown_answers import show_answers
-
-    search = SemanticSearch(store, model, device=device, words_only=mode == "text")
-    show_answers(search.answers([query], k, mode, where=where, all=all)[0], as_json=as_json)
-
-
-@app.command(cls=Command)
 def tree(
     model: Annotated[str, typer.Argument(help="Folder or hub name of a tree model.")],
     sentence: Annotated[str, typer.Argument(help="A sentence.")],
@@ -430,7 +372,9 @@ for listing in (methods, views, suites, recipes):
     app.command(cls=Command)(listing)
 
 
-add_commands(app)
+add_store_commands(app)
+add_export_commands(app)
+add_serving_commands(app)
 
 
 def main() -> None:
