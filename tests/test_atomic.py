@@ -3,64 +3,84 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from selfsent.atomic import atomic_path, write_text
+from selfsent.atomic import atomic_directory, atomic_path, write_text
 from selfsent.errors import UserError
+
+Writer = Callable[[Path], AbstractContextManager[Path]]
+BOTH = pytest.mark.parametrize("aside_of", [atomic_path, atomic_directory], ids=["file", "folder"])
+
+
+def fill(aside: Path, text: str):
+    (aside / "content" if aside.is_dir() else aside).write_text(text)
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_it_is_there_when_the_block_ends_and_not_before(tmp_path: Path):
+def content(path: Path) -> str:
+    return (path / "content" if path.is_dir() else path).read_text()
+
+
+@BOTH
+def test_it_is_there_when_the_block_ends_and_not_before(aside_of: Writer, tmp_path: Path):
     path = tmp_path / "deep" / "down" / "thing"
-    with atomic_path(path) as aside:
-        aside.write_text("new")
+    with aside_of(path) as aside:
+        fill(aside, "new")
         assert not path.exists()
-    assert path.read_text() == "new"
+    assert content(path) == "new"
     assert names(path.parent) == ["thing"]
 
 
-def test_what_stood_there_is_replaced_as_a_whole(tmp_path: Path):
+@BOTH
+def test_what_stood_there_is_replaced_as_a_whole(aside_of: Writer, tmp_path: Path):
     path = tmp_path / "thing"
     for text in ("old", "new"):
-        with atomic_path(path) as aside:
-            aside.write_text(text)
-    assert path.read_text() == "new"
+        with aside_of(path) as aside:
+            fill(aside, text)
+    assert content(path) == "new"
     assert names(tmp_path) == ["thing"]
 
 
+@BOTH
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_an_exception_leaves_what_was_there_and_nothing_else(error: type[BaseException], tmp_path: Path):
+def test_an_exception_leaves_what_was_there_and_nothing_else(
+    aside_of: Writer, error: type[BaseException], tmp_path: Path
+):
     path = tmp_path / "thing"
-    with atomic_path(path) as aside:
-        aside.write_text("old")
-    with pytest.raises(error), atomic_path(path) as aside:  # noqa: PT012 the block is what is tested
-        aside.write_text("half")
+    with aside_of(path) as aside:
+        fill(aside, "old")
+    with pytest.raises(error), aside_of(path) as aside:  # noqa: PT012 the block is what is tested
+        fill(aside, "half")
         raise error
-    assert path.read_text() == "old"
+    assert content(path) == "old"
     assert names(tmp_path) == ["thing"]
 
 
-def test_a_full_disk_is_a_users_matter_and_loses_nothing(tmp_path: Path):
+@BOTH
+def test_a_full_disk_is_a_users_matter_and_loses_nothing(aside_of: Writer, tmp_path: Path):
     path = tmp_path / "thing"
-    with atomic_path(path) as aside:
-        aside.write_text("old")
-    with pytest.raises(UserError, match="No space left"), atomic_path(path) as aside:  # noqa: PT012 the block is what is tested
-        aside.write_text("half")
+    with aside_of(path) as aside:
+        fill(aside, "old")
+    with pytest.raises(UserError, match="No space left"), aside_of(path) as aside:  # noqa: PT012 the block is what is tested
+        fill(aside, "half")
         raise OSError(28, "No space left on device")
-    assert path.read_text() == "old"
+    assert content(path) == "old"
     assert names(tmp_path) == ["thing"]
 
 
-def test_a_parent_that_is_a_file_is_refused(tmp_path: Path):
+@BOTH
+def test_a_parent_that_is_a_file_is_refused(aside_of: Writer, tmp_path: Path):
     in_the_way = tmp_path / "file"
     in_the_way.touch()
-    with pytest.raises(UserError, match="cannot write"), atomic_path(in_the_way / "thing") as aside:
-        aside.write_text("new")
+    with pytest.raises(UserError, match="cannot write"), aside_of(in_the_way / "thing") as aside:
+        fill(aside, "new")
     assert names(tmp_path) == ["file"]
 
 
@@ -72,23 +92,50 @@ def test_a_file_does_not_replace_a_folder(tmp_path: Path):
     assert (tmp_path / "thing").is_dir()
 
 
+def test_a_folder_does_not_replace_a_file(tmp_path: Path):
+    (tmp_path / "thing").write_text("precious")
+    with pytest.raises(UserError, match="is a file"), atomic_directory(tmp_path / "thing") as aside:
+        fill(aside, "new")
+    assert names(tmp_path) == ["thing"]
+    assert (tmp_path / "thing").read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_installed_leaves_the_former_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "thing"
+    with atomic_directory(path) as aside:
+        fill(aside, "old")
+    replace = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.name.endswith(".part"):
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(UserError, match="Input/output error"), atomic_directory(path) as aside:
+        fill(aside, "new")
+    assert content(path) == "old"
+    assert names(tmp_path) == ["thing"]
+
+
 _KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
 from selfsent import atomic
-with atomic.atomic_path(Path(sys.argv[1])) as aside:
-    aside.write_text("half")
+with getattr(atomic, sys.argv[1])(Path(sys.argv[2])) as aside:
+    (aside / "content" if aside.is_dir() else aside).write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_kill_leaves_what_was_there(tmp_path: Path):
+@BOTH
+def test_a_kill_leaves_what_was_there(aside_of: Writer, tmp_path: Path):
     path = tmp_path / "thing"
-    with atomic_path(path) as aside:
-        aside.write_text("old")
-    program = [sys.executable, "-c", _KILLED_WHILE_WRITING, str(path)]
+    with aside_of(path) as aside:
+        fill(aside, "old")
+    program = [sys.executable, "-c", _KILLED_WHILE_WRITING, aside_of.__name__, str(path)]
     assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
-    assert path.read_text() == "old"
+    assert content(path) == "old"
 
 
 def test_text_is_written_as_utf8(tmp_path: Path):

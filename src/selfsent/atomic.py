@@ -1,7 +1,8 @@
-"""Writing aside and renaming, so that a killed process never leaves a half-written file."""
+"""Writing aside and renaming, so that a killed process never leaves a half-written file or folder."""
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -59,6 +60,40 @@ def require_file_place(path: Path) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         reason = "cannot be written to" if folder.is_dir() else "is a file"
         raise UserError(f"cannot write {path}: {folder} {reason}; name another place")
+
+
+@contextlib.contextmanager
+def atomic_directory(path: Path) -> Generator[Path]:
+    """Yield a temporary folder beside ``path``, renamed to it when the block ends; what stood there before is replaced.
+
+    The former folder is moved aside first and removed last, so that at every moment a whole folder, old or new, exists.
+
+    Args:
+        path: The folder to write. Missing parent folders are made.
+
+    Raises:
+        UserError: The place is a file, cannot be written to, or the disk is full.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    former = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if path.is_file():
+        raise UserError(f"cannot write the folder {path}: it is a file; name another place")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        yield aside
+        if path.exists():
+            path.replace(former)
+        aside.replace(path)
+    except OSError as error:
+        if former.exists() and not path.exists():
+            former.replace(path)
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; name another place or free some space"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

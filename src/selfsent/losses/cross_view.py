@@ -43,21 +43,20 @@ class CrossViewOptions(EncodingOptions, QueueOptions):
 
 
 class CrossViewLoss(nn.Module):
-    """Place one view of a sentence among earlier sentences as the other view is placed there.
+    """Train one view of a sentence to have the other view's similarities to earlier sentences.
 
     Each of two views is embedded twice: with gradient and through a head (online), and without either (reference). The
-    reference vectors of view 2 say how sentence i lies in the queue of view 2; the online vector of view 1 must lie
-    there likewise, and the reverse. Unlike a contrastive loss this tells a small model how like two sentences are, not
-    only that they differ.
+    reference vectors of view 2 give the similarities of sentence i to the queue of view 2; the online vector of view 1
+    is trained to give the same ones, and the reverse. Unlike a contrastive loss this tells a small model how like two
+    sentences are, not only that they differ.
 
     Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3; every ablation of its Section 5 is a setting.
     Differs from the released code where the code differs from the paper: ``reduction="sum"`` and ``enqueue="after"``
     are the code's. Reference passes have dropout of their own, as there.
 
     Gradients reach the model and the head through the online vectors. ``forward`` moves the queues on (and the averaged
-    weights of ``reference="ema"``), but only where gradients are on; both are saved in checkpoints, and head and queues
-    are no part of the saved model. The queues hold the model's width, so the loss cannot be wrapped in the host's
-    ``MatryoshkaLoss``.
+    weights of ``reference="ema"``), but only where gradients are on. Head and queues are not part of the saved model.
+    The queues hold the model's width, so the loss cannot be wrapped in the host's ``MatryoshkaLoss``.
 
     Inputs: two columns, the two views; or one column, whose views differ in dropout alone. Labels are not used.
 

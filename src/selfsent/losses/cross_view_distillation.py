@@ -55,7 +55,7 @@ class CrossViewDistillationOptions(DistillationOptions, CrossViewOptions):
 
 
 class CrossViewDistillationLoss(nn.Module):
-    """Place a student's view of a sentence among the teacher's vectors as the teacher places the other view.
+    """Train a student's view of a sentence to have the teacher's similarities between the other view and its vectors.
 
     The teacher's vectors are the references of the cross-view comparison and fill its queues, so a student needs no
     space of its own to agree with: it need not copy vectors, only likenesses. ``joint`` adds the self-supervised
@@ -68,7 +68,7 @@ class CrossViewDistillationLoss(nn.Module):
     ``share_queues``, where both use the teacher's.
 
     Gradients reach the student and the head alone; the teacher is not run. ``forward`` moves the queues on where
-    gradients are on. Head and queues are saved in checkpoints and no part of the saved model.
+    gradients are on. Head and queues are not part of the saved model.
 
     Inputs: one or two columns as for `selfsent.losses.cross_view.CrossViewLoss`, and labels ``(B, 1)`` or ``(B, 2)``:
     for each view the row of ``teacher_vectors`` that belongs to its text.

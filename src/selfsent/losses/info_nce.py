@@ -169,7 +169,7 @@ class InfoNCELoss(nn.Module):
         everywhere = [_gathered(column) for column in embeddings[1:]]
         num_rows = len(everywhere[0])
         if num_rows == 1 and len(everywhere) == 1:
-            raise UserError("a batch of one sentence has no negatives; needed are 2 or more: set --batch-size")
+            raise UserError("a batch of one sentence has no negatives; give 2 or more with --batch-size")
         target = (_rank() or 0) * len(anchors) + torch.arange(len(anchors), device=anchors.device)
         log_weight = self._log_weight(views, target, num_rows, anchors, documents)
         if log_weight is not None and torch.is_grad_enabled():

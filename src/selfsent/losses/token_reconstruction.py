@@ -269,7 +269,7 @@ def _transformer_of(model: SentenceTransformer) -> Transformer:
     first = model[0]
     if not isinstance(first, Transformer):
         raise UserError(
-            f"token states are a transformer's, and the first module here is {type(first).__name__}; start from a"
+            f"this objective needs a transformer, and the first module here is {type(first).__name__}; start from a"
             " transformer, such as bert-base-uncased"
         )
     return first
