@@ -20,6 +20,7 @@ letter  axis
 ``K``   texts that have a vector
 ``Q``   rows of an instance queue (the papers' K)
 ``V``   vocabulary
+``W``   directions of a random basis
 ======  =======================================================================================
 
 Annotations are jaxtyping's; the tests execute them (``tests/conftest.py``).

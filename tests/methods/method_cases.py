@@ -85,7 +85,7 @@ CASES: dict[str, Case] = {
             ({"passage_words": 0}, "passage_words.*0"),
         ),
     ),
-    "simcse": Case(base="bert", mistakes=(NO_TEMPERATURE, NO_TEACHER, ({"view": "x"}, "view.*repeat.*x"))),
+    "simcse": Case(base="bert", mistakes=(NO_TEMPERATURE, NO_TEACHER, ({"view": "x"}, "view=.x.*repeat"))),
     "simcse-sup": Case(
         base="bert", rows=ENTAILED, mistakes=(({"hard_negative_weight": 0.0}, r"hard_negative_weight=0\.0"), NO_TEACHER)
     ),

@@ -281,5 +281,5 @@ def test_a_text_longer_than_the_decoder_was_made_for_is_refused():
 
 
 def test_a_decoder_that_cannot_be_built_says_why():
-    with pytest.raises(UserError, match=r"max_tokens must be 1 or more, got 0; kernel_sizes must be .*, got \[\]"):
+    with pytest.raises(UserError, match=r"max_tokens=0 .*; kernel_sizes=\[\]"):
         TextCNNDecoder(embedding_dimension=5, max_tokens=0, channels=4, kernel_sizes=[])
