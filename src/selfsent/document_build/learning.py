@@ -36,21 +36,22 @@ _LEAST_FINAL_SHARE = 0.25
 _NEARLY = 1.05
 _LONGEST_TEXT = 128
 _SYSTEMS = 4
+_LEAST_TOKENS = 2
+"""Tokens that a base has to read at least."""
 
 logger = logging.getLogger(__name__)
 
 
-def open_base(request: BuildRequest, seq_length: int = 2) -> SentenceTransformer:
+def open_base(request: BuildRequest) -> SentenceTransformer:
     """Open the transformer that a build starts from, with mean pooling.
 
     Args:
         request: Names it.
-        seq_length: Tokens that it has to read at least.
 
     Raises:
         UserError: There is no such model, or it cannot be opened.
     """
-    return open_transformer(request.made_of, pooling="mean", max_seq_length=seq_length, device=request.device)
+    return open_transformer(request.made_of, pooling="mean", max_seq_length=_LEAST_TOKENS, device=request.device)
 
 
 class Learning:

@@ -97,22 +97,17 @@ def check_arguments(overrides: Mapping[str, Any]) -> None:
     _check_values(overrides)
 
 
-def num_training_steps(overrides: Mapping[str, Any], num_rows: int | None, num_ranks: int = 1) -> int | None:
+def num_training_steps(overrides: Mapping[str, Any], num_rows: int, num_ranks: int = 1) -> int:
     """Count the optimizer steps a run will take.
 
     Args:
         overrides: Fields of the host's training arguments.
-        num_rows: Rows of the training data; ``None`` for a stream.
+        num_rows: Rows of the training data.
         num_ranks: Processes that train together.
-
-    Returns:
-        The number of steps, or ``None`` for a stream without ``max_steps``.
     """
     max_steps = int(overrides.get("max_steps", -1))
     if max_steps > 0:
         return max_steps
-    if num_rows is None:
-        return None
     rows_per_batch = int(overrides.get("per_device_train_batch_size", 8)) * num_ranks
     is_last_dropped = bool(overrides.get("dataloader_drop_last", num_ranks > 1))
     num_batches = num_rows // rows_per_batch if is_last_dropped else math.ceil(num_rows / rows_per_batch)
@@ -130,8 +125,6 @@ def _defaults(num_steps: int, *, has_evaluator: bool) -> dict[str, Any]:
         "logging_strategy": "steps",
         "logging_steps": max(1, min(interval, num_steps // _NUM_LOGS_PER_RUN)),
         "dataloader_pin_memory": torch.accelerator.is_available(),
-        # A rank reads its own rows of a stream: handing out slices of a batch would cut features that are not (B, ...).
-        "accelerator_config": {"dispatch_batches": False},
         "disable_tqdm": not sys.stderr.isatty(),
     }
     if has_evaluator:

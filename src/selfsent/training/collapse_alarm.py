@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
-from datasets import Dataset, IterableDataset
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
@@ -70,8 +70,8 @@ def _text_columns(rows: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]]:
     return [column for column in columns if isinstance(column[0], str | Mapping)]
 
 
-def draw_probe(dataset: Dataset | IterableDataset, *, num_texts: int, seed: int) -> Probe:
-    """Draw the probe from the training rows: at random from a data set, the first rows of a stream.
+def draw_probe(dataset: Dataset, *, num_texts: int, seed: int) -> Probe:
+    """Draw the probe from the training rows at random.
 
     Args:
         dataset: The training rows. The first two columns of text count as a text and its positive.
@@ -79,11 +79,7 @@ def draw_probe(dataset: Dataset | IterableDataset, *, num_texts: int, seed: int)
         seed: Seeds the draw and any transform of the rows.
     """
     with preserved_random_state(seed):
-        if isinstance(dataset, Dataset):
-            rows = dataset[random.sample(range(len(dataset)), min(num_texts, len(dataset)))]
-        else:
-            taken = list(dataset.take(num_texts))
-            rows = {name: [row[name] for row in taken] for name in (taken[0] if taken else {})}
+        rows = dataset[random.sample(range(len(dataset)), min(num_texts, len(dataset)))]
     columns = _text_columns(cast("Mapping[str, Sequence[Any]]", rows))
     if not columns:
         return Probe(texts=[])

@@ -82,8 +82,6 @@ def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path 
     unused = sorted(plan.run.arguments.keys() - fit.arguments - {"use_cpu", BEST})
     if unused:
         logger.info("these arguments of the trainer are not used by this method: %s", ", ".join(unused))
-    if not isinstance(plan.built.dataset, Dataset):
-        raise UserError("this method reads its data several times; save the stream to a file first")
     fitting = Fitting(
         model=plan.built.model,
         arguments=plan.run.arguments,
