@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -79,6 +80,15 @@ def tiny_static_model(tiny_tokenizer: PreTrainedTokenizerFast) -> SentenceTransf
     return SentenceTransformer(
         modules=[StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=16)], device="cpu"
     )
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: where tensors are tiny, waiting for a second one takes most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def _shared(variable: str) -> Path:

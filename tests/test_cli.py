@@ -298,7 +298,7 @@ def test_a_store_is_not_used_with_another_model(
 
 
 def test_a_query_that_cannot_be_answered_is_refused(selfsent: Run, home: Path, store: Path, tmp_path: Path) -> None:
-    refused(selfsent("search", store, "  "), "empty query")
+    refused(selfsent("search", store, "  "), "query must not be empty")
     refused(selfsent("search", store, "a dog", "-k", "0"), "at least 1")
     refused(selfsent("search", tmp_path / "none", "a dog"), "no store", "selfsent index")
     refused(selfsent("search", home / "notes.txt", "a dog"), "file")

@@ -56,22 +56,20 @@ TESTED_THROUGH = {
     "search/test_mapped_store": "search/snapshot_place search/store_snapshot",
     "runtime/test_runtime_model": "runtime/later_modules runtime/saved_files runtime/token_table runtime/tree_texts",
     "kernels/test_induction": "kernels/greedy_merges",
-    "document_build/test_learning": "methods/document_distillation",
     "data/parallel/test_parallel_formats": "data/parallel/translation_memory",
     "data/parallel/test_translation_pool": "data/parallel/parallel_filters",
     "data/test_sources": "data/source data/tables",
     "document_build/test_build": (
         "document_build/build_request document_build/build_folder document_build/building "
-        "document_build/measuring document_build/reading "
-        "methods/document_contrast"
+        "document_build/measuring document_build/reading"
     ),
     "document_report/test_page": (
         "document_report/examples_section document_report/figures document_report/map_section "
         "document_report/plain_text document_report/quality"
     ),
     "documents/test_documents": (
-        "data/stem_rows documents/blocks documents/file_formats documents/file_reader documents/hub_rows "
-        "documents/reading documents/skipped"
+        "documents/blocks documents/file_formats documents/file_reader documents/hub_rows documents/reading "
+        "documents/skipped"
     ),
     "documents/test_docx": "documents/xml_tree",
     "export/test_exporting": "export_commands export/cost export/model_folder_files",
@@ -81,29 +79,34 @@ TESTED_THROUGH = {
     "evaluation/test_fusion_weight": "search/fusion",
     "evaluation/test_metrics": "evaluation/score",
     "kernels/test_contrastive": "kernels/contrastive_tiles",
-    "kernels/test_diagonal_passes": "kernels/entangled_passes",
     "kernels/test_extreme_batches": "kernels/induction_reference",
     "kernels/test_induction_search": "kernels/beam_induction kernels/chart_induction kernels/sentence_threads",
     "kernels/test_small_products": "kernels/register_products",
     "kernels/test_triton_kernels": (
-        "kernels/affine_passes kernels/triton_cells kernels/triton_check kernels/triton_choice "
+        "kernels/triton_cells kernels/triton_check kernels/triton_choice "
         "kernels/triton_contrastive kernels/triton_induction kernels/triton_language kernels/triton_passes"
     ),
-    "losses/test_node_relations": "kernels/node_relations modules/tree_finder",
+    "losses/test_node_relations": "kernels/node_relations",
     "losses/test_tree_losses": "losses/node_contrastive losses/reconstruction losses/tree_pass modules/tree_decoder",
     "methods/test_baselines": (
         "methods/bi_lstm methods/fasttext methods/recursive_networks methods/strae methods/tree_model "
         "training/library_fit"
     ),
-    "methods/test_document_views": "documents/training_corpus documents/training_rows",
+    "methods/test_document_views": (
+        "documents/training_corpus documents/training_rows evaluation/bridges/own_documents_evaluator"
+    ),
     "methods/test_sct": "data/numbered_views",
-    "methods/test_tables": "methods/method",
-    "modules/test_recursive_encoder": "modules/inside_outside modules/tree_lstm",
+    "methods/test_method_contract": "methods/document_contrast methods/document_distillation methods/method",
+    "modules/test_cell_contract": (
+        "kernels/affine_passes kernels/entangled_passes modules/composition modules/inside_outside modules/tree_lstm"
+    ),
     "modules/test_text_cnn": "modules/text_cnn_decoder",
-    "modules/test_tree_encoder": ("modules/tokenized_input modules/tree_options modules/tree_states trees/branching"),
+    "modules/test_tree_encoder": (
+        "modules/tokenized_input modules/tree_finder modules/tree_options modules/tree_states trees/branching"
+    ),
     "parsing/test_dependencies": "parsing/bad_tree",
-    "parsing/test_given_trees": "modules/neighbour_context parsing/tree_texts",
-    "runs/test_train": "evaluation/bridges/own_documents_evaluator",
+    "parsing/test_command_line": "parsing/tree_texts",
+    "parsing/test_given_trees": "modules/neighbour_context",
     "runs/test_train_table": "runs/run_table",
     "runs/test_tuning": "tuning_command",
     "search/test_encoding": "encoding",
@@ -113,13 +116,11 @@ TESTED_THROUGH = {
     "search/test_store_writer": "search/lance_errors search/store search/store_schema search/stored_model",
     "test_cli": "__main__",
     "test_commands": "errors",
-    "test_layout": "shapes",
-    "test_loading": "device",
     "training/test_run": "training/engine training/run_folder",
     "training/test_seeded_views": "training/random_state",
     "training/test_trainer": "training/heldout_loss training/loss_state",
     "trees/test_arrays": "trees/tree trees/heights",
-    "trees/test_entangled": "modules/composition trees/pair_numbers",
+    "trees/test_entangled": "trees/pair_numbers",
     "trees/test_split_depths": "trees/depth_merges",
     "views/test_registry": "views/view",
 }

@@ -1,4 +1,4 @@
-"""What every command of the command line has in common: how typed values are read, and how a command ends."""
+"""What all commands share: how typed values are read, and how a command ends."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ _TEXTS = frozenset({"query", "sentence", "columns", "set", "documents"})
 """Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
 
 
-class Interrupted(Exception):  # noqa: N818 it is no error
+class Interrupted(Exception):  # noqa: N818 it is not an error
     """A person pressed Ctrl-C; the text says how to go on, which typer would drop."""
 
 
@@ -64,7 +64,7 @@ def _settled(value: Any, parameter: Any) -> Any:
         return type(value)(_settled(one, parameter) for one in value)
     if not isinstance(value, str):
         return value
-    if parameter.name in _TEXTS:  # Python reads arguments by the locale, in which a text of UTF-8 may be no text
+    if parameter.name in _TEXTS:  # Python reads arguments by the locale, in which UTF-8 may not be valid
         return value.encode("utf8", "surrogateescape").decode("utf8", "replace")
     if not value:
         option = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar or parameter.name.upper()

@@ -64,7 +64,7 @@ def compiled(*, parallel: bool = False) -> Callable[[Function], Function]:
 @functools.cache
 def _say_that_nothing_is_kept() -> None:
     logging.getLogger(__name__).warning(
-        "compiled kernels cannot be kept, as no cache folder can be written: each process compiles them anew, which"
+        "compiled kernels cannot be kept, as no cache folder can be written: each process compiles them again, which"
         " takes up to a minute; set NUMBA_CACHE_DIR to a folder that can be written"
     )
 

@@ -1,4 +1,4 @@
-"""Counting the texts that are longer than what a model reads, so that nothing is cut without a word."""
+"""Count the texts that are longer than what a model reads, so that every cut is reported."""
 
 import sys
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _NUM_ADDED = 8  # tokens that no letter stands for: those at the beginning and t
 
 
 def token_limit(model: Any) -> int | None:
-    """How many tokens of a text a model reads; None if it reads all, or is neither of ours nor of the host."""
+    """How many tokens of a text a model reads; None if it reads all, or is neither ours nor the host's."""
     if isinstance(model, RuntimeModel):
         return model.max_tokens
-    if not _is_hosts(model):  # whatever encodes may be a teacher
+    if not _is_hosts(model):  # anything with an ``encode`` may be a teacher
         return None
     tokenizer: Any = getattr(model[0], "tokenizer", None)
     if isinstance(tokenizer, Tokenizer):
@@ -141,7 +141,7 @@ class CutTexts:
             self.num_cut += count_cut(self._model, texts, prompt=default_prompt(self._model))
 
     def notes(self) -> list[str]:
-        """Say how many texts were cut; nothing where none was."""
+        """Say how many texts were cut; empty where none was cut."""
         if self._model is None or not self.num_cut:
             return []
         return [cut_note(self._model, self.num_cut, self.num_texts)]

@@ -1,4 +1,4 @@
-"""The main job on the embedded corpus: ``build`` on the docstrings of the installed packages, with a few queries."""
+"""The demo: ``build`` on the docstrings of the installed packages, with a few queries."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Demo:
     Args:
         report: What ``report.json`` holds.
         answers: The demo's queries and their answers.
-        tree: The tree of one sentence, as text; nothing where the model has none.
+        tree: The tree of one sentence, as text; empty where the model has none.
     """
 
     report: Mapping[str, Any]
@@ -48,7 +48,7 @@ def run(output: Path, *, seed: int = 42, base: str = "tree") -> Demo:
     """Build a search over the docstrings of the installed packages, and ask it a few queries.
 
     Args:
-        output: Folder of the build. An earlier demo there is replaced, nothing else; one that was killed goes on.
+        output: Folder of the build. An earlier demo there is replaced, nothing else; one that was killed is continued.
         seed: Random seed.
         base: What the model is made of, ``tree`` or ``static``.
 
@@ -56,7 +56,7 @@ def run(output: Path, *, seed: int = 42, base: str = "tree") -> Demo:
         Report, answers and a tree.
 
     Raises:
-        UserError: The folder holds something that no demo wrote, or there are no docstrings to learn from.
+        UserError: The folder holds something that a demo did not write, or there are no docstrings to learn from.
     """
     folder = BuildFolder(output.expanduser().absolute())
     _clear_former(folder)
@@ -68,7 +68,7 @@ def run(output: Path, *, seed: int = 42, base: str = "tree") -> Demo:
 
 
 def _clear_former(folder: BuildFolder) -> None:
-    """Remove the output of a demo of an earlier version, which was no build."""
+    """Remove the output of a demo of an earlier version, which was not a build."""
     if folder.work.exists() or not (folder.model / "run.json").is_file():
         return
     try:

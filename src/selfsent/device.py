@@ -6,7 +6,7 @@ from selfsent.errors import UserError
 
 
 def checked_device(name: str | None) -> str | None:
-    """Give a device's name back if something can be put there.
+    """Return a device's name if it can be used.
 
     Args:
         name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``None`` leaves the choice to the host.

@@ -33,7 +33,7 @@ def encode_texts(encode_batch: Callable[..., Any], texts: Sequence[str], *, batc
     if not finite_mask.all():
         text = texts[int(np.argmin(finite_mask))]
         raise UserError(
-            f"the model gives {text[:60]!r} a vector with NaN or infinity; check its training, or use another"
+            f"the model gives {text[:60]!r} a vector with NaN or infinity; check its training, or use another model"
         )
     return vectors
 

@@ -1,4 +1,4 @@
-"""The main jobs as functions: what the commands of the same names do, with values instead of text."""
+"""The main commands as functions that take and return values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,7 +75,7 @@ def build(source: str | Path, output: str | Path, **options: Unpack[BuildOptions
         The report, as ``report.json`` holds it, with the map and the examples of the page beside it.
 
     Raises:
-        UserError: An option is not known, the folder is somebody else's or being written, or no document can be read.
+        UserError: An option is not known, the folder holds something else or is in use, or no document can be read.
 
     Example:
         >>> import selfsent

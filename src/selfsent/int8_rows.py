@@ -15,7 +15,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 
 def quantised(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round each row to whole numbers from -127 to 127, of which its largest value is one.
+    """Round each row to whole numbers, scaled so that its largest absolute value becomes 127.
 
     Args:
         rows: ``(N, D)``, finite.
@@ -42,7 +42,7 @@ def quantised(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
 
 @dataclass(frozen=True)
 class Int8Rows:
-    """A table whose rows are made float32 when they are taken.
+    """A table held in int8; rows become float32 when they are read.
 
     Args:
         values: Whole numbers, ``(V, D)``.

@@ -1,4 +1,4 @@
-"""The commands that list what there is to choose from, each thing described by what declares it."""
+"""The commands that list methods, views, suites and recipes; descriptions come from the code that declares them."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""Opening a saved model by path or hub name, and naming its content by a hash."""
+"""Open a saved model by path or hub name, and hash its content."""
 
 import importlib
 import json
@@ -32,7 +32,7 @@ def _file_path(name: str, file: str, subfolder: str = "") -> str | None:
 
 
 def _own_classes(name: str) -> dict[str, type]:
-    """The module classes of this package that a saved model names, imported from the package and from nowhere else."""
+    """The module classes of this package that a saved model names, imported from this package only."""
     modules_path = _file_path(name, "modules.json")
     if modules_path is None:
         return {}
@@ -92,10 +92,10 @@ def _module_folders(name: str) -> list[str]:
 
 
 def require_tokenizer(tokenizer: Any, name: str) -> None:
-    """Refuse a tokenizer that knows special tokens only: transformers makes such a one where a folder holds none.
+    """Refuse a tokenizer that knows special tokens only: transformers makes one where a folder has no tokenizer.
 
     Raises:
-        UserError: It is such a one.
+        UserError: It knows special tokens only.
     """
     special_ids = getattr(tokenizer, "all_special_ids", None)
     if special_ids is not None and len(tokenizer) - len(set(special_ids)) < _FEWEST_PIECES:

@@ -1,4 +1,4 @@
-"""Naming a saved model by its content: which files of a folder the model is loaded from, and the hash of them."""
+"""Hash the content of a saved model: the files of its folder that it is loaded from."""
 
 import hashlib
 import json
@@ -175,7 +175,7 @@ def _modules(folder: Path) -> list[dict[str, str]]:
         return [{"path": "", "type": "sentence_transformers.Transformer"}]
     modules = _read_json(path)
     if not isinstance(modules, list) or not all(_is_module(module) for module in modules):
-        raise UserError(f"cannot read {path}: it must be a list of modules with a type and a path; save the model anew")
+        raise UserError(f"cannot read {path}: must be a list of modules with a type and a path; save the model again")
     return modules
 
 
@@ -216,7 +216,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}; save the model anew") from error
+        raise UserError(f"cannot read {path}: {error}; save the model again") from error
 
 
 def _required_folder(path: str | Path) -> Path:

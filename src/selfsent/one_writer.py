@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 def one_writer(folder: str | Path, what: str, *, shown: str | Path | None = None) -> Generator[None]:
     """Hold a folder for writing while the block runs; refuse it if another process (or this one) holds it already.
 
-    The operating system lets go of the lock when its process ends, also by SIGKILL, so there is nothing to clean up.
+    The operating system lets go of the lock when its process ends, also by SIGKILL, so nothing has to be cleaned up.
     Object storage has no such lock: call this for local folders only.
 
     Args:
@@ -51,7 +51,7 @@ def one_writer(folder: str | Path, what: str, *, shown: str | Path | None = None
             reason = error.strerror or error
             raise UserError(f"cannot write {named}: {reason}; name another place") from error
         _LOG.warning(
-            "the disk of %s knows no locks: nothing keeps a second process from writing there", shown or folder
+            "the disk of %s knows no locks: a second process can write there at the same time", shown or folder
         )
     try:
         _sign(path, f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
@@ -70,6 +70,6 @@ def _holder(path: Path) -> str:
 
 
 def _sign(path: Path, text: str) -> None:
-    """Say in the file who holds it; a full disk or a folder that was moved meanwhile is no reason to stop."""
+    """Say in the file who holds it; a full disk or a folder that was moved meanwhile does not stop it."""
     with contextlib.suppress(OSError):
         path.write_text(text, "utf8")

@@ -1,4 +1,4 @@
-"""The one place where a text becomes something to print: it is shown as it is, never read as markup or as a command.
+"""Print texts as they are: never as markup, never as a command to the terminal.
 
 Names, paths, notes and texts are data. What rich would take for a style (``m[red]v2``), for an emoji (``a:key:b``) or
 for a link stays what it is, and a control character is shown as its escape instead of reaching the terminal.
@@ -22,7 +22,7 @@ _PIPE_WIDTH = 120
 
 
 def visible(text: object, *, lines: bool = False) -> str:
-    r"""Write control characters as escapes (``\x1b``), so that a text cannot command a terminal or forge a line.
+    r"""Write control characters as escapes (``\x1b``), so that a text cannot control a terminal or fake a line.
 
     Args:
         text: What to print.

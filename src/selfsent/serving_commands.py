@@ -1,4 +1,4 @@
-"""The commands ``serve`` and ``mcp``: what can be refused is refused before anything heavy is imported."""
+"""The commands ``serve`` and ``mcp``: mistakes are found before anything heavy is imported."""
 
 import importlib.util
 from pathlib import Path
@@ -95,7 +95,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def require_place(place: str, *, is_store: bool = False) -> None:
-    """Refuse a place where there is nothing, before what would take seconds to find out.
+    """Refuse a place that does not exist, before torch is imported to find that out.
 
     Args:
         place: What the user named.

@@ -111,7 +111,7 @@ def _coerced(value: Any, hint: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number that a float can hold; infinity is one, NaN is none."""
+    """Whether a value is a number that a float can hold; infinity is one, NaN is not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return not math.isnan(value) if isinstance(value, float) else abs(value) < _LARGEST_FLOAT
@@ -128,7 +128,7 @@ def is_seed(value: Any) -> bool:
 
 
 def shortened(value: Any) -> str:
-    """Write a value for an error text, without what is too long of a number or a text."""
+    """Write a value for an error text, a long number or text shortened."""
     if isinstance(value, int) and abs(value) >= 10**_SHOWN_DIGITS:  # thousands of digits cannot be written at all
         return f"a number of over {_SHOWN_DIGITS} digits"
     if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:

@@ -1,4 +1,4 @@
-"""Standard output and error that never stop a command: closed, broken, full, or of an encoding that lacks a character.
+"""Standard output and error that never stop a command, be they closed, broken, full, or unable to encode a character.
 
 A command's work must not be lost because nobody reads what it prints. What cannot be written is dropped; whether
 something was lost for another reason than a reader that has gone (``... | head``) is known at the end.
@@ -29,7 +29,7 @@ def open_streams() -> None:
 
 
 def lost_output() -> str | None:
-    """Say why standard output could not be written, if it could not; a reader that has gone is no reason."""
+    """Say why standard output could not be written, if it could not; a reader that has gone does not count."""
     sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     error = raw.error if isinstance(raw, _LastingFile) else None

@@ -78,7 +78,7 @@ def search(
     model: Annotated[str | None, typer.Option(help="Where the store's model is, if it was moved.")] = None,
     device: Device = None,
 ) -> None:
-    """Find the documents of a store that answer a query; one line each where the output is no terminal."""
+    """Find the documents of a store that answer a query; one line each where the output is not a terminal."""
     from selfsent.search.semantic_search import SemanticSearch
     from selfsent.search.shown_answers import show_answers
 

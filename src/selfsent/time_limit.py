@@ -1,11 +1,11 @@
-"""How long something may take: what a loop asks before its next round."""
+"""Time limits: a loop asks before its next round whether there is time."""
 
 import math
 import time
 
 
 class TimeLimit:
-    """A point in time at which a run should be over; it is no part of what the run is, so a resumed run has its own.
+    """A point in time at which a run should be over; it is not part of a run's identity: a resumed run has its own.
 
     Args:
         minutes: From now on; ``None``: no limit.
@@ -17,9 +17,9 @@ class TimeLimit:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the end, 0 behind it."""
+        """Seconds until the end, 0 after it."""
         return max(0.0, self._end - time.monotonic())
 
     def allows(self, seconds: float) -> bool:
-        """Tell whether something that takes so long would end in time."""
+        """Tell whether something that takes so many seconds would end in time."""
         return seconds < self.seconds_left

@@ -53,7 +53,7 @@ def test_a_tokenizer_is_the_same_after_saving_and_whatever_it_is_set_to(
 def test_a_table_of_another_tokenizer_is_refused(sentences: list[str], tiny_tokenizer: PreTrainedTokenizerFast):
     other = train_tokenizer(sentences[:6], vocab_size=150)
     count_tokens(sentences, tiny_tokenizer).check_tokenizer(tiny_tokenizer)
-    with pytest.raises(UserError, match=r"another tokenizer .*; count them anew with the model's own"):
+    with pytest.raises(UserError, match=r"another tokenizer .*; count them again with the model's own"):
         count_tokens(sentences, other).check_tokenizer(tiny_tokenizer)
 
 
@@ -119,7 +119,7 @@ def test_theta_outside_0_to_1_is_refused(floor: float):
 
 def test_an_unknown_weighting_and_an_empty_table_are_refused():
     unknown: Any = "tfidf"
-    with pytest.raises(UserError, match="weighting=tfidf is not known; it is one of linear, log, inverse, uniform"):
+    with pytest.raises(UserError, match="weighting must be one of linear, log, inverse, uniform, got 'tfidf'"):
         token_weights(COUNTS, weighting=unknown)
     with pytest.raises(UserError, match="in which none occurs"):
         token_weights(np.zeros(3, dtype=np.int64))

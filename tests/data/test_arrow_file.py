@@ -34,8 +34,8 @@ def test_the_file_is_mapped_and_not_loaded(tmp_path: Path) -> None:
     ("rows", "text"),
     [
         ([], "holds no rows"),
-        ([{"label": "neutral"}, {"label": 2}], "label changes its type at row 2: 2 is no str"),
-        ([{"label": 2}] * 1500 + [{"label": "neutral"}], "at row 1501: 'neutral' is no int"),
+        ([{"label": "neutral"}, {"label": 2}], "label changes its type at row 2: got 2, and the rows before hold str"),
+        ([{"label": 2}] * 1500 + [{"label": "neutral"}], "at row 1501: got 'neutral', and the rows before hold int"),
         ([{"a": "x"}, {"b": "x"}], "row 2 has no column 'a'"),
     ],
 )

@@ -5,7 +5,7 @@ from selfsent.errors import UserError
 
 
 def test_the_first_bad_row_stops_a_pass_and_says_how_to_go_on() -> None:
-    with pytest.raises(UserError, match=r"^a\.csv, line 7: no text; mend the row, or .*--on-bad-row skip`$"):
+    with pytest.raises(UserError, match=r"^a\.csv, line 7: no text; correct the row, or .*--on-bad-row skip`$"):
         BadRows(on_bad_row="stop").report("a.csv, line 7", "no text")
 
 

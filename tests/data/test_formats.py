@@ -184,7 +184,7 @@ def test_a_quote_that_is_never_closed_says_how_many_lines_it_swallowed(tmp_path:
     assert [line for line, _ in records] == [1, 2, 3, 4, 5, 6, 7]
     bad = records[-1][1]
     assert isinstance(bad, BadRecord)
-    assert bad.reason.startswith("a quote opened in line 7 is never closed; it swallowed lines 7 to 301;")
+    assert bad.reason.startswith("a quote opened in line 7 is never closed; it covers lines 7 to 301;")
     assert bad.num_lines == 295
 
 
@@ -193,7 +193,7 @@ def test_a_quote_that_is_closed_in_the_wrong_place_says_how_many_lines_it_swallo
     assert [line for line, _ in records] == [1, 2, 5]
     bad = records[1][1]
     assert isinstance(bad, BadRecord)
-    assert "it swallowed lines 2 to 4" in bad.reason
+    assert "it covers lines 2 to 4" in bad.reason
     assert bad.num_lines == 3
 
 

@@ -61,9 +61,9 @@ def test_every_column_counts() -> None:
     [
         ({}, "not both"),
         ({"fraction": 0.1, "num_rows": 3}, "not both"),
-        ({"fraction": 0.0}, "fraction of 0.0"),
-        ({"fraction": 1.0}, "fraction of 1.0"),
-        ({"num_rows": 0}, "0 held-out rows"),
+        ({"fraction": 0.0}, "above 0 and below 1, got 0.0"),
+        ({"fraction": 1.0}, "above 0 and below 1, got 1.0"),
+        ({"num_rows": 0}, "held-out rows must be at least 1, got 0"),
         ({"num_rows": 10}, "a part would be empty"),
         ({"fraction": 1e-12}, "a part would be empty"),
     ],

@@ -27,7 +27,7 @@ def test_a_name_is_taken_apart(spec: str, parts: tuple[str, str | None, str]) ->
 
 @pytest.mark.parametrize("spec", ["hf:", "hf::train", "hf:a:b:c:d"])
 def test_a_malformed_name_is_explained(spec: str) -> None:
-    with pytest.raises(UserError, match="is named hf:NAME"):
+    with pytest.raises(UserError, match="must be hf:NAME"):
         parse_hub_spec(spec)
 
 

@@ -70,7 +70,7 @@ def test_names_and_numbers_may_be_mixed(tmp_path: Path):
 
 def test_an_unknown_label_names_file_and_line(tmp_path: Path):
     with pytest.raises(
-        UserError, match=r"pairs\.jsonl, line 2: the label is 'maybe'; needed is one of entailment"
+        UserError, match=r"pairs\.jsonl, line 2: the label must be one of entailment.*got 'maybe'"
     ) as one:
         list(ClassifiedPairs(source_of(tmp_path, nli("neutral", "maybe", 0))))
     assert "\n" not in str(one.value)
@@ -102,7 +102,7 @@ def test_scores_are_mapped_to_zero_and_one(tmp_path: Path):
 
 @pytest.mark.parametrize("score", [-0.1, 5.01])
 def test_a_score_outside_the_range_names_file_and_line_or_is_counted(tmp_path: Path, score: float):
-    with pytest.raises(UserError, match=r"pairs\.jsonl, line 2: the score is .*needed is 0 to 5"):
+    with pytest.raises(UserError, match=r"pairs\.jsonl, line 2: the score must be 0 to 5"):
         list(RatedPairs(source_of(tmp_path, scored(1, score))))
     source = source_of(tmp_path, scored(1, score), on_bad_row="skip")
     assert len(list(RatedPairs(source))) == 1

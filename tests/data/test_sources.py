@@ -166,9 +166,9 @@ def test_a_source_of_bad_rows_alone_says_what_is_wrong_with_them(tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"max_rows": 0}, "max_rows 0"),
-        ({"on_bad_row": "ignore"}, "`stop` or `skip`"),
-        ({"columns": []}, "empty list of columns"),
+        ({"max_rows": 0}, "max_rows must be at least 1, got 0"),
+        ({"on_bad_row": "ignore"}, "must be stop or skip, got .ignore."),
+        ({"columns": []}, "columns must name at least one"),
         ({"columns": ["body"]}, "there is no column body; the columns are text"),
         ({"columns": [2]}, "there is no column 2; the columns are text"),
     ],
@@ -241,7 +241,7 @@ def test_one_stray_quote_stops_at_its_line_or_is_told_with_all_it_swallowed(tmp_
     rows = ["left,right"] * 301
     rows[6] = 'left,"right'
     path = write(tmp_path / "a.csv", "\n".join(rows) + "\n")
-    with pytest.raises(UserError, match=r"a\.csv, line 7: a quote opened in line 7 .* swallowed lines 7 to 301"):
+    with pytest.raises(UserError, match=r"a\.csv, line 7: a quote opened in line 7 .* covers lines 7 to 301"):
         texts_of(path)
     source = open_source(path, on_bad_row="skip")
     assert len(list(source)) == 6

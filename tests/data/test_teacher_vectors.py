@@ -155,7 +155,7 @@ def test_texts_that_only_join_to_the_same_are_other_texts(teacher, tmp_path):
     [
         (lambda folder: (folder / "record.json").write_text("{"), "record.json is damaged"),
         (lambda folder: (folder / "record.json").write_text(json.dumps({"teacher": "x"})), "record.json is damaged"),
-        (lambda folder: (folder / "record.json").unlink(), "no record.json"),
+        (lambda folder: (folder / "record.json").unlink(), "without their record record.json"),
         (lambda folder: (folder / "vectors.npy").unlink(), "cannot read"),
         (lambda folder: (folder / "vectors.npy").write_bytes(b"x"), "cannot read"),
         (lambda folder: np.save(folder / "vectors.npy", np.zeros((3, 4), np.float32)), "no vectors of 12 texts"),
@@ -179,7 +179,7 @@ def test_a_damaged_cache_of_the_users_is_computed_anew_and_that_is_said(teacher,
     again = vectors_of(sentences, None, teacher)
     np.testing.assert_array_equal(again.vectors, expected)
     assert again.num_encoded == len(sentences)
-    assert "they are computed anew now" in caplog.text
+    assert "they are computed again" in caplog.text
 
 
 def test_a_disk_too_small_is_said_before_anything_is_written(teacher, sentences, tmp_path, monkeypatch):

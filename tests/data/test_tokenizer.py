@@ -123,8 +123,8 @@ def test_it_is_the_same_after_saving(world: PreTrainedTokenizerFast, tmp_path: P
     [
         ([], {}, "the source holds no text"),
         (["", "  "], {}, "the source holds no text"),
-        (WORLD, {"vocab_size": 30}, r"got vocab_size 30; this corpus needs at least \d+"),
-        (WORLD, {"min_frequency": 0}, "min_frequency 0"),
+        (WORLD, {"vocab_size": 30}, r"vocab_size must be at least \d+, got 30"),
+        (WORLD, {"min_frequency": 0}, "min_frequency must be at least 1, got 0"),
     ],
 )
 def test_what_cannot_be_trained_is_explained(texts: list[str], options: dict[str, int], text: str) -> None:

@@ -45,7 +45,7 @@ def test_worse_by_more_than_chance_is_called_worse():
 def test_an_interval_that_holds_zero_is_no_difference_beyond_chance(value: float):
     _, verdict = headline(built(first(0.5 + value), first(0.5), value, [-0.03, 0.04]))
     assert verdict == (
-        f"This is no difference beyond chance ({100 * value:+.1f} points of nDCG@10, 95% interval -3.0 to +4.0)."
+        f"This difference is not beyond chance ({100 * value:+.1f} points of nDCG@10, 95% interval -3.0 to +4.0)."
     )
 
 

@@ -72,7 +72,7 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert names_of(folder) == []
     assert [(one.file, one.reason, one.detail) for one in folder.skipped] == [
-        ("pipe.txt", "unknown format", "it is no regular file")
+        ("pipe.txt", "unknown format", "it is not a regular file")
     ]
 
 

@@ -158,8 +158,8 @@ def test_thousands_of_words_are_drawn_without_recursion(build):
 @pytest.mark.parametrize(
     ("words", "left", "right", "message"),
     [
-        ([], [], [], "a tree of no words"),
-        (["a", "b"], [], [], "2 words need 1 merges, but 0 left and 0 right"),
+        ([], [], [], "a tree needs at least one word"),
+        (["a", "b"], [], [], "2 words need 1 merges, got 0 left and 0 right"),
         (["a", "b"], [0], [], "1 left and 0 right"),
         (["a", "b"], [1], [0], "merge 0 joins nodes 1 and 0"),
         (["a", "b", "c"], [0, 3], [2, 1], "merge 0 joins nodes 0 and 2"),

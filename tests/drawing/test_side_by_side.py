@@ -98,7 +98,7 @@ def test_a_model_stands_beside_a_bracketed_tree_over_its_words(saved: Path):
     assert pair.shared == {(0, 2)}
     with pytest.raises(UserError, match="word 1 of the parse is 'the' where the sentence goes on with 'a cat'"):
         tree_pair(saved, "a cat", brackets)
-    with pytest.raises(UserError, match="holds 2 bracketed trees"):
+    with pytest.raises(UserError, match="one bracketed tree, got 2"):
         tree_pair(saved, SENTENCE, brackets * 2)
 
 

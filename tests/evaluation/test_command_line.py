@@ -218,7 +218,7 @@ def test_languages_and_teachers_that_cannot_be_used_are_refused(
     refused(refusal("sts-crosslingual", "--languages", "en-qq"), "en-qq")
     refused(refusal("sts-crosslingual", "--languages", ","), "names none")
     refused(refusal("sts-crosslingual", "--languages", "fr"), "fr-test.jsonl")
-    refused(refusal("sts-crosslingual", "--languages", "en"), "beside other languages")
+    refused(refusal("sts-crosslingual", "--languages", "en"), "with other languages")
     refused(refusal("language-bias", "--languages", "en-de"), "en-de names none")
     refused(refusal("sts", "--languages", "de"), "--languages", "language-bias")
     refused(refusal("sts", "--teacher", runs.wide), "--teacher", "teacher-error")

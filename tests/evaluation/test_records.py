@@ -12,7 +12,7 @@ from selfsent.evaluation.records import Record, read_records
     "value", [10**400, pytest.param(10**5000, id="int"), "1" * 5000, math.nan, "inf", None, "²", [1]]
 )
 def test_what_is_no_finite_number_is_named_in_one_short_line(value):
-    with pytest.raises(UserError, match=r"^qrels, line 2: score is .*; needed is a number$") as error:
+    with pytest.raises(UserError, match=r"^qrels, line 2: score is .*; give a number$") as error:
         Record(values={"score": value}, place="qrels, line 2").number("score")
     assert len(str(error.value)) < 200
 

@@ -14,6 +14,7 @@ from selfsent.evaluation import (
     render_differences,
     render_side_by_side,
 )
+from selfsent.evaluation.report import package_version
 from selfsent.evaluation.statistics import Spearman, paired_bootstrap
 
 
@@ -71,3 +72,7 @@ def test_a_file_that_is_no_report_is_named(tmp_path, content):
 def test_a_report_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read the report .*none\.json"):
         load_report(tmp_path / "none.json")
+
+
+def test_a_package_that_is_not_installed_has_an_unknown_version() -> None:
+    assert package_version("surely-not-installed-xyz") == "unknown"

@@ -19,5 +19,5 @@ def test_an_unknown_suite_lists_the_known_ones(tmp_path, suites, message):
 
 
 def test_a_data_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"no folder .*nowhere"):
+    with pytest.raises(UserError, match=r"--data-dir must be a folder .*nowhere"):
         evaluate(Table(), "sts", tmp_path / "nowhere")

@@ -126,7 +126,7 @@ def test_a_broken_graph_is_one_line(folder: Path, tmp_path: Path) -> None:
         selfsent.load(tmp_path / "broken")
     assert "\n" not in str(caught.value)
     (tmp_path / "broken" / "config.json").write_text(json.dumps({"inputs": 3}))
-    with pytest.raises(UserError, match="no graph of ONNX"):
+    with pytest.raises(UserError, match="no ONNX graph"):
         selfsent.load(tmp_path / "broken")
 
 
@@ -137,5 +137,5 @@ def test_what_cannot_be_traced_is_one_line(
         raise RuntimeError("data-dependent\ncontrol flow")
 
     monkeypatch.setattr(onnx_model.torch.onnx, "export", fails)
-    with pytest.raises(UserError, match="cannot be written as a graph of ONNX: data-dependent control flow"):
+    with pytest.raises(UserError, match="cannot be written as an ONNX graph: data-dependent control flow"):
         write_onnx(model, tmp_path)

@@ -2,12 +2,12 @@
 
 import ast
 import copy
+import functools
 import inspect
 import json
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling, StaticEmbedding
 from tests.conftest import SENTENCES
+from tests.losses.loss_cases import CASES, TEACHER, Made, Refusal, Settings
 from tests.modules.transformer_models import open_bert, write_bert
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,213 +26,11 @@ from transformers import PreTrainedTokenizerFast
 
 from selfsent import losses
 from selfsent.errors import UserError
-from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.methods.bi_lstm import BiLstmConfig, new_model
 from selfsent.modules import RecursiveEncoder, TextCNN, TreeEncoder
 
-Settings = Mapping[str, Any]
+pytestmark = pytest.mark.usefixtures("one_thread")
 Columns = list[dict[str, Any]]
-TEACHER = np.random.default_rng(0).normal(size=(12, 16)).astype(np.float32)
-SMALL_QUEUE = {"queue_size": 32, "temperature": 0.2, "reference_temperature": 0.1}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """A setting that is made for the model: a head, a masked language model."""
-
-    of: Callable[[SentenceTransformer], Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A mistake and the error that answers it.
-
-    Args:
-        settings: What the loss is made with.
-        match: What the error says.
-        model: The model it is made for.
-        columns: Columns of texts that are put in; ``None`` where the loss cannot even be made.
-        labels: Labels that are put in.
-    """
-
-    match: str
-    settings: Settings = field(default_factory=dict[str, Any])
-    model: str | None = None
-    columns: int | None = None
-    num_rows: int = 6
-    labels: Tensor | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """What the contract must know of one loss.
-
-    Args:
-        model: The model it trains, by its name in ``prototypes``.
-        variants: Settings that change what ``forward`` computes.
-        refusals: Every error of the loss.
-        settings: Settings of all variants.
-        columns: Columns of texts.
-        labels: Labels of six rows, where it takes some.
-        moves: Beginnings of the names of state that a training step changes.
-    """
-
-    model: str
-    variants: tuple[Settings, ...] = ({},)
-    refusals: tuple[Refusal, ...]
-    settings: Settings = field(default_factory=dict[str, Any])
-    columns: int = 1
-    labels: Tensor | None = None
-    moves: tuple[str, ...] = ()
-
-
-NO_TREE = Refusal(match=r"needs a tree model.*StaticEmbedding", model="static")
-NO_DIVISOR = Refusal(settings={"temperature": 0.0}, match=r"temperature=0\.0")
-NO_DECAY = Refusal(settings={"distance_decay": 1.0}, match=r"distance_decay.*1\.0")
-NO_REPEATS = Refusal(settings={"repeats": "x"}, match=r"repeats.*'x'")
-MASKING: Settings = {"masked_language_model": Made(of=MaskedLanguageModel)}
-HEAD: Settings = {"head": Made(of=lambda _: nn.Linear(16, 16))}
-TREE_CONTRASTS: tuple[Settings, ...] = (
-    {},
-    {"temperature": 0.05},
-    {"repeats": "masked"},
-    {"repeats": "positive", "distance_decay": 0.5},
-)
-NETWORK_OBJECTIVES: tuple[Settings, ...] = (
-    {"objective": "contrastive"},
-    {"objective": "cross-entropy", "tied": False},
-    {"objective": "contrastive-cross-entropy"},
-)
-
-CASES: dict[str, Case] = {
-    "ContrastiveReconstructionLoss": Case(
-        model="tree",
-        variants=({}, {"tied": False}, {"repeats": "positive", "distance_decay": 0.5}),
-        refusals=(NO_TREE, NO_DIVISOR, NO_DECAY, NO_REPEATS),
-    ),
-    "CrossViewDistillationLoss": Case(
-        model="bert",
-        settings={"teacher_vectors": TEACHER, **SMALL_QUEUE},
-        variants=({}, {"objective": "alone"}, {"share_queues": True}, {"reference": "ema"}),
-        columns=2,
-        labels=torch.arange(12).view(6, 2),
-        moves=("distillation.queues", "cross_view.queues", "average"),
-        refusals=(
-            Refusal(settings={"objective": "x"}, match=r"objective.*'x'"),
-            Refusal(settings={"teacher_vectors": TEACHER[:, :8]}, match="16 values and the teacher's 8.*bridge=auto"),
-            Refusal(
-                settings={"share_queues": True, "comparison": "contrastive"}, match="share_queues.*comparison=contrast"
-            ),
-            Refusal(columns=2, match="needs labels.*got none"),
-            Refusal(columns=2, labels=torch.arange(6), match=r"needs labels.*shape \(6,\)"),
-            Refusal(columns=2, labels=torch.arange(12).view(6, 2) + 1, match="not all rows of the 12 vectors"),
-        ),
-    ),
-    "CrossViewLoss": Case(
-        model="bert",
-        settings=SMALL_QUEUE,
-        variants=(
-            {},
-            {"head": "none"},
-            {"reference": "ema"},
-            {"reference": "online"},
-            {"comparison": "contrastive"},
-            {"queues": "none", "queue_size": 1},
-        ),
-        columns=2,
-        moves=("comparison.queues", "average"),
-        refusals=(
-            Refusal(settings={"head": "x"}, match=r"head.*'x'"),
-            Refusal(settings={"reference": "x"}, match=r"reference.*'x'"),
-            Refusal(settings={"temperature": 0.0, "queues": "x"}, match=r"(?s)(?=.*queues.*'x').*temperature=0\.0"),
-            Refusal(columns=3, num_rows=4, match="3 columns of texts"),
-            Refusal(settings={"queue_size": 4}, columns=2, match="queue of 4 rows is smaller than the 6"),
-        ),
-    ),
-    "EntangledReconstructionLoss": Case(
-        model="diagonal tree",
-        variants=({}, {"tied": True}),
-        refusals=(NO_TREE, Refusal(settings={"decomposition_dropout": 1.0}, match=r"decomposition_dropout=1\.0")),
-    ),
-    "InfoNCELoss": Case(
-        model="bert",
-        variants=({}, {"symmetric": True, "margin": 0.3}, HEAD, MASKING),
-        columns=2,
-        moves=("num_false_negatives",),
-        refusals=(
-            NO_DIVISOR,
-            Refusal(settings={"margin": 2.0}, match=r"margin=2\.0"),
-            Refusal(settings={"hard_negative_weight": 0.0}, match=r"hard_negative_weight=0\.0"),
-            Refusal(settings={"masked_weight": -1.0}, match=r"masked_weight=-1\.0"),
-            Refusal(columns=2, num_rows=1, match="batch of one sentence.*--batch-size"),
-        ),
-    ),
-    "MaskedLanguageModelingLoss": Case(
-        model="bert",
-        refusals=(
-            Refusal(settings={"masked_share": 0.0}, match=r"0\.0.*above 0 and below 1"),
-            Refusal(model="static", match="needs a transformer.*StaticEmbedding.*--base"),
-            Refusal(model="bert without mask", match="no mask token"),
-            Refusal(settings={"base": "no/such-model"}, match="no masked LM for no/such-model"),
-        ),
-    ),
-    "NodeContrastiveLoss": Case(
-        model="tree", variants=TREE_CONTRASTS, refusals=(NO_TREE, NO_DIVISOR, NO_DECAY, NO_REPEATS)
-    ),
-    "ReconstructionLoss": Case(model="tree", variants=({}, {"tied": False}), refusals=(NO_TREE,)),
-    "RecursiveNetworkLoss": Case(
-        model="tree-lstm",
-        variants=NETWORK_OBJECTIVES,
-        refusals=(
-            NO_DIVISOR,
-            Refusal(settings={"objective": "x"}, match=r"objective.*'x'"),
-            Refusal(model="static", match="recursive network.*StaticEmbedding"),
-        ),
-    ),
-    "SequenceReconstructionLoss": Case(
-        model="bi-lstm",
-        variants=({}, {"tied": False}),
-        refusals=(
-            Refusal(model="static", match="token embeddings.*StaticEmbedding"),
-            Refusal(model="bi-lstm of another width", match="must be equal"),
-        ),
-    ),
-    "TeacherMatchingLoss": Case(
-        model="bert",
-        settings={"teacher_vectors": TEACHER},
-        variants=({}, {"objective": "cosine"}, {"projection": TEACHER.T @ TEACHER}),
-        columns=2,
-        labels=torch.tensor([3, 1, 4, 1, 5, 9]),
-        refusals=(
-            Refusal(settings={"objective": "x"}, match=r"objective.*'x'"),
-            Refusal(settings={"teacher_vectors": TEACHER[:, :8]}, match="16 values and the teacher's 8.*bridge=auto"),
-            Refusal(columns=2, match="needs labels.*got none"),
-            Refusal(columns=2, labels=torch.tensor([0, 1, 2, 3, 4, 12]), match="labels from 0 to 12.*12 vectors"),
-        ),
-    ),
-    "TokenReconstructionLoss": Case(
-        model="bert and cnn",
-        variants=({}, {"detach_target": True, "reduction": "mean"}, {"components": False, "beta": 0.0}),
-        moves=("contrast.num_false_negatives",),
-        refusals=(
-            Refusal(settings={"beta": -1.0, "reduction": "x"}, match=r"beta=-1\.0 .*reduction.*x"),
-            Refusal(model="bert that cuts no text", match="max_seq_length is .*; set it"),
-            Refusal(model="bert of another width", match="width 16 cannot be rebuilt from embeddings of width 8"),
-            Refusal(model="static", match="first module here is StaticEmbedding"),
-        ),
-    ),
-    "TranslationRankingLoss": Case(
-        model="bert",
-        variants=({}, {"mini_batch_size": 4}, {"mlm_weight": 1.0, "tlm_weight": 1.0}),
-        columns=2,
-        moves=("ranking.num_false_negatives", "ranking.contrast.num_false_negatives"),
-        refusals=(
-            Refusal(settings={"mini_batch_size": 0}, match="mini_batch_size=0"),
-            Refusal(settings={"ranking_weight": 0.0}, match="leave nothing to learn from"),
-            Refusal(model="static", settings={"mini_batch_size": 4}, columns=2, match="StaticEmbedding has none"),
-        ),
-    ),
-}
 NOT_RAISED_HERE = {
     "masked_language_modelling.py": 1,  # a head of several modules: none of the installed transformers has one
     "part_contrast.py": 3,  # a table learner, not a loss of the host; tests/losses/test_part_contrast.py
@@ -239,13 +38,12 @@ NOT_RAISED_HERE = {
 """How many ``raise UserError`` of a file no refusal of the table reaches, and why."""
 
 
-def _shown(settings: Settings) -> str:
-    return ", ".join(f"{k}={v if isinstance(v, str | int | float) else '...'}" for k, v in settings.items())
+def _name_of(loss: str, settings: Settings) -> str:
+    shown = (f"{k}={v if isinstance(v, str | int | float) else '...'}" for k, v in settings.items())
+    return f"{loss}({', '.join(shown)})"
 
 
-VARIANTS = [
-    pytest.param(name, one, id=f"{name}({_shown(one)})") for name, case in CASES.items() for one in case.variants
-]
+VARIANTS = [pytest.param(name, one, id=_name_of(name, one)) for name, case in CASES.items() for one in case.variants]
 EVERY_VARIANT = pytest.mark.parametrize(("name", "variant"), VARIANTS)
 WITHOUT_MASKS = pytest.mark.parametrize(
     ("name", "variant"),
@@ -268,7 +66,7 @@ def prototypes(
     tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
 ) -> dict[str, Callable[[], SentenceTransformer]]:
     """A maker of each model of the table; each call gives weights of its own, always the same."""
-    folder = write_bert(tmp_path_factory.mktemp("bert"), SENTENCES)
+    folder = write_bert(tmp_path_factory.mktemp("bert"), SENTENCES, num_layers=1)
     bert = open_bert(folder)
 
     def of(*modules: nn.Module) -> SentenceTransformer:
@@ -294,10 +92,17 @@ def prototypes(
         "tree": of(TreeEncoder(**tree, channel_size=4)),
         "tree-lstm": of(RecursiveEncoder(tokenizer=tiny_tokenizer, network="tree-lstm", dimension=6, init_range=1.0)),
     }
-    return {name: lambda model=model: copy.deepcopy(model) for name, model in models.items()}
+    return {name: lambda model=model: _copy(model) for name, model in models.items()}
+
+
+def _copy(model: SentenceTransformer) -> SentenceTransformer:
+    """Copy a model but its tokenizer, which nobody changes and which takes longer to copy than all the weights."""
+    return copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})
 
 
 Prototypes = dict[str, Callable[[], SentenceTransformer]]
+PlainValue = Callable[[str, Settings], Tensor]
+Refuse = Callable[[str, Refusal], traceback.FrameSummary]
 
 
 def make(name: str, variant: Settings, model: SentenceTransformer, *, seed: int = 3) -> nn.Module:
@@ -382,38 +187,58 @@ def test_a_step_changes_only_the_state_it_names_and_an_evaluation_none(
 
 
 @WITHOUT_MASKS
-def test_extra_padding_changes_nothing(name: str, variant: Settings, prototypes: Prototypes) -> None:
+def test_extra_padding_changes_nothing(
+    name: str, variant: Settings, prototypes: Prototypes, plain_value: PlainValue
+) -> None:
     if CASES[name].model == "bi-lstm":
         pytest.skip("the host's Pooling misreads a mask wider than its LSTM's states; TokenEmbeddings never gives one")
 
     def wider(column: dict[str, Any]) -> dict[str, Any]:
         return {key: functional.pad(entry, (0, 5)) if _is_rows(entry) else entry for key, entry in column.items()}
 
-    assert_same_value(name, variant, prototypes, wider, CASES[name].labels)
+    labels, expected = CASES[name].labels, plain_value(name, variant)
+    assert_same_value(name, variant, prototypes, change=wider, labels=labels, expected=expected)
 
 
 @WITHOUT_MASKS
-def test_the_order_of_a_batch_changes_nothing(name: str, variant: Settings, prototypes: Prototypes) -> None:
+def test_the_order_of_a_batch_changes_nothing(
+    name: str, variant: Settings, prototypes: Prototypes, plain_value: PlainValue
+) -> None:
     labels, order = CASES[name].labels, torch.randperm(12 // CASES[name].columns, generator=torch.manual_seed(0))
 
     def shuffled(column: dict[str, Any]) -> dict[str, Any]:
         return {key: entry[order] if isinstance(entry, Tensor) else entry for key, entry in column.items()}
 
-    assert_same_value(name, variant, prototypes, shuffled, None if labels is None else labels[order])
+    labels, expected = None if labels is None else labels[order], plain_value(name, variant)
+    assert_same_value(name, variant, prototypes, change=shuffled, labels=labels, expected=expected)
+
+
+@pytest.fixture(scope="module")
+def plain_value(prototypes: Prototypes) -> PlainValue:
+    """The value of a new loss for its batch as it is, computed once for all that compare with it."""
+
+    @functools.cache
+    def computed(variant: str) -> Tensor:
+        name, settings = next(one.values for one in VARIANTS if one.id == variant)
+        loss = make(name, settings, prototypes[CASES[name].model]()).eval()
+        return value(loss, features(name, loss.model), CASES[name].labels).detach()
+
+    return lambda name, settings: computed(_name_of(name, settings))
 
 
 def assert_same_value(
     name: str,
     variant: Settings,
     prototypes: Prototypes,
+    *,
     change: Callable[[dict[str, Any]], dict[str, Any]],
     labels: Tensor | None,
+    expected: Tensor,
 ) -> None:
     """Compare the values of equal losses, one of a batch and one of the changed batch."""
-    one, other = (make(name, variant, prototypes[CASES[name].model]()).eval() for _ in range(2))
-    columns = features(name, one.model)
-    found = value(other, [change(column) for column in columns], labels)
-    torch.testing.assert_close(found, value(one, columns, CASES[name].labels), atol=1e-5, rtol=1e-5)
+    loss = make(name, variant, prototypes[CASES[name].model]()).eval()
+    found = value(loss, [change(column) for column in features(name, loss.model)], labels)
+    torch.testing.assert_close(found.detach(), expected, atol=1e-5, rtol=1e-5)
 
 
 def _is_rows(entry: Any) -> bool:
@@ -421,15 +246,16 @@ def _is_rows(entry: Any) -> bool:
 
 
 @EVERY_VARIANT
-def test_bfloat16_is_finite_and_near_float32(name: str, variant: Settings, prototypes: Prototypes) -> None:
-    one, other = (make(name, variant, prototypes[CASES[name].model]()).eval() for _ in range(2))
-    columns, labels = features(name, one.model), CASES[name].labels
+def test_bfloat16_is_finite_and_near_float32(
+    name: str, variant: Settings, prototypes: Prototypes, plain_value: PlainValue
+) -> None:
+    loss = make(name, variant, prototypes[CASES[name].model]()).eval()
     with torch.autocast("cpu", torch.bfloat16):
-        found = value(other, columns, labels)
+        found = value(loss, features(name, loss.model), CASES[name].labels)
     found.backward()
-    assert all(weight.grad.isfinite().all() for weight in other.parameters() if weight.grad is not None)
+    assert all(weight.grad.isfinite().all() for weight in loss.parameters() if weight.grad is not None)
     # Eight bits of mantissa: half a per cent a rounding; near ties may build another tree.
-    torch.testing.assert_close(found.float(), value(one, columns, labels), atol=0.05, rtol=0.1)
+    torch.testing.assert_close(found.detach().float(), plain_value(name, variant), atol=0.05, rtol=0.1)
 
 
 @EVERY_VARIANT
@@ -440,9 +266,10 @@ def test_its_state_makes_the_same_loss(name: str, variant: Settings, prototypes:
     for parameter in other.parameters():
         nn.init.uniform_(parameter)
     with torch.no_grad():
-        assert not torch.equal(value(one, columns, case.labels), value(other, columns, case.labels))
+        given = value(one, columns, case.labels)
+        assert not torch.equal(given, value(other, columns, case.labels))
         other.load_state_dict(one.state_dict())
-        assert torch.equal(value(one, columns, case.labels), value(other, columns, case.labels))
+        assert torch.equal(given, value(other, columns, case.labels))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -453,7 +280,21 @@ def test_it_says_for_the_model_card_what_it_is(name: str, prototypes: Prototypes
     assert getattr(loss, "citation", "@").strip().startswith("@")
 
 
-def refuse(name: str, refusal: Refusal, prototypes: Prototypes) -> traceback.FrameSummary:
+@pytest.fixture(scope="module")
+def refuse(prototypes: Prototypes) -> Refuse:
+    """Makes a mistake, the first time it is asked to; gives the place of the error."""
+    places: dict[tuple[str, int], traceback.FrameSummary] = {}
+
+    def known(name: str, refusal: Refusal) -> traceback.FrameSummary:
+        key = name, id(refusal)
+        if key not in places:
+            places[key] = mistaken(name, refusal, prototypes)
+        return places[key]
+
+    return known
+
+
+def mistaken(name: str, refusal: Refusal, prototypes: Prototypes) -> traceback.FrameSummary:
     """Make the mistake; give the place of the error."""
     model = prototypes[refusal.model or CASES[name].model]()
 
@@ -469,11 +310,11 @@ def refuse(name: str, refusal: Refusal, prototypes: Prototypes) -> traceback.Fra
 
 
 @EVERY_REFUSAL
-def test_a_mistake_is_answered_in_one_line(name: str, refusal: Refusal, prototypes: Prototypes) -> None:
-    refuse(name, refusal, prototypes)
+def test_a_mistake_is_answered_in_one_line(name: str, refusal: Refusal, refuse: Refuse) -> None:
+    refuse(name, refusal)
 
 
-def test_every_error_of_the_losses_is_in_the_table(prototypes: Prototypes) -> None:
+def test_every_error_of_the_losses_is_in_the_table(refuse: Refuse) -> None:
     folder = Path(losses.__file__).parent
     written = {
         (path.name, node.lineno)
@@ -481,6 +322,6 @@ def test_every_error_of_the_losses_is_in_the_table(prototypes: Prototypes) -> No
         for node in ast.walk(ast.parse(path.read_text("utf8")))
         if isinstance(node, ast.Raise) and "UserError" in ast.unparse(node)
     }
-    places = [refuse(name, one, prototypes) for name, case in CASES.items() for one in case.refusals]
+    places = [refuse(name, one) for name, case in CASES.items() for one in case.refusals]
     raised = {(Path(place.filename).name, place.lineno or 0) for place in places}
     assert Counter(file for file, _ in written - raised) == NOT_RAISED_HERE

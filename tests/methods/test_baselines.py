@@ -1,6 +1,5 @@
 """StrAE's baselines by the command line: a few steps, a folder that opens, bad settings in one line."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from selfsent.methods.strae import StraeConfig
 from selfsent.methods.strae import training as training_of_strae
 
 BY_THE_HOST = ("tree-lstm", "iornn", "bi-lstm")
-EVERY_METHOD = pytest.mark.parametrize("method", [*BY_THE_HOST, "fasttext"])
 SMALL = ("--device", "cpu", "--set", "dimension=8")
 
 
@@ -32,22 +30,6 @@ def train(method: str, texts: Path, output: Path, *settings: str) -> Outcome:
     if method == "fasttext":
         pytest.importorskip("gensim")
     return typed("train", method, "--data", texts, "--output", output, *SMALL, *budget, *options)
-
-
-@EVERY_METHOD
-def test_one_command_leaves_a_model_that_opens_and_encodes(method: str, texts: Path, tmp_path: Path):
-    outcome = train(method, texts, tmp_path / "model", *(["min_count=1", "buckets=50"] if method == "fasttext" else []))
-    assert outcome.code == 0, outcome
-    model = selfsent.load(tmp_path / "model", device="cpu")
-    found = model.encode([*SENTENCES, "a", ""])
-    assert found.shape == (14, 8)
-    assert (found[:12].std(axis=0) > 0).all()
-    record = json.loads((tmp_path / "model" / "run.json").read_text("utf8"))
-    assert (record["status"], record["recipe"]["method"]) == ("finished", method)
-    assert record["num_tokens_seen"] > 0
-    assert "selfsent" in (tmp_path / "model" / "README.md").read_text("utf8")
-    again = typed("train", method, "--data", texts, "--output", tmp_path / "model", *SMALL)
-    refused(again, "already holds a model", "--overwrite")
 
 
 @pytest.mark.parametrize("method", ["tree-lstm", "iornn"])
@@ -93,13 +75,6 @@ def test_a_bad_setting_is_one_line(method: str, setting: str, words: str, texts:
     outcome = typed("train", method, "--data", texts, "--output", tmp_path / "m", "--device", "cpu", "--set", setting)
     if method != "fasttext" or "gensim" not in outcome.err:
         refused(outcome, words)
-
-
-@EVERY_METHOD
-def test_a_base_is_refused(method: str, texts: Path, tmp_path: Path):
-    outcome = typed("train", method, "--data", texts, "--output", tmp_path / "m", "--base", "some-model")
-    if method != "fasttext" or "gensim" not in outcome.err:
-        refused(outcome, "--base")
 
 
 def test_without_gensim_one_line_says_how_to_install_it(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -70,7 +70,7 @@ def test_a_saved_queue_goes_on_where_it_stood(tmp_path):
 
 @pytest.mark.parametrize(("num_rows", "width"), [(0, 4), (4, 0), (-1, 4)])
 def test_a_queue_that_holds_nothing_is_refused(num_rows: int, width: int):
-    with pytest.raises(UserError, match=f"queue of {num_rows} rows of width {width}"):
+    with pytest.raises(UserError, match=f"num_rows and width must be at least 1, got {num_rows} and {width}"):
         InstanceQueue(num_rows, width)
 
 

@@ -33,7 +33,10 @@ def test_static_vectors_are_as_long_as_those_they_are_to_match(tiny_tokenizer, t
 
 def test_sizes_that_make_no_model_are_one_line(tiny_tokenizer, tmp_path):
     for sizes, message in (
-        (EncoderSizes(width=0, num_layers=0, num_heads=2, max_seq_length=8), "width=0, num_layers=0 makes no model"),
+        (
+            EncoderSizes(width=0, num_layers=0, num_heads=2, max_seq_length=8),
+            "whole numbers above 0, got width=0, num_layers=0",
+        ),
         (EncoderSizes(width=10, num_layers=1, num_heads=3, max_seq_length=8), "num_heads=3 does not divide"),
     ):
         with pytest.raises(UserError, match=message):

@@ -128,7 +128,7 @@ def test_a_sentence_without_its_parse_stops_is_left_out_or_gets_another_tree(
 def test_more_parses_than_sentences_stop_whatever_the_policy(files: tuple[Path, Path, Path]):
     treebank, texts, output = files
     texts.write_text("the cat sat\n", "utf8")
-    with pytest.raises(UserError, match="line 2: a parse too many"):
+    with pytest.raises(UserError, match="line 2: there are more parses than sentences"):
         import_parses(treebank, output, source=open_source(texts), on_bad_tree="skip")
 
 
@@ -149,7 +149,7 @@ def test_a_file_without_a_usable_parse_is_refused(files: tuple[Path, Path, Path]
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are(files: tuple[Path, Path, Path]):
-    with pytest.raises(UserError, match=r"forest.*stop, skip, balanced"):
+    with pytest.raises(UserError, match=r"stop, skip, balanced.*got 'forest'"):
         import_parses(files[0], files[2], on_bad_tree="forest")
 
 
@@ -169,7 +169,7 @@ def test_a_heading_and_a_malformed_tree_are_left_out_and_told_where_bad_trees_do
     report = import_parses(treebank, output, source=open_source(texts), on_bad_tree=policy, overwrite=True)
     assert (report.num_texts, report.num_bad, report.num_outside) == (num_texts, 1, 1)
     assert list(open_source(output).texts()) == TEXTS.splitlines()[-num_texts:]
-    assert any(note.startswith("passed over 1 times what is no tree, the first: ") for note in report.notes(policy))
+    assert any(note.startswith("ignored 1 times text that is not a tree, the first: ") for note in report.notes(policy))
 
 
 def test_a_home_folder_is_found_for_trees_and_for_what_is_written(

@@ -123,7 +123,7 @@ def test_brackets_in_a_plain_text_are_no_tree_unless_they_nest_like_one(make):
 
 
 def test_a_prompt_is_refused(make):
-    with pytest.raises(UserError, match="prompt 'find: '"):
+    with pytest.raises(UserError, match="takes no prompt, got 'find: '"):
         make().encode(TREE, prompt="find: ")
 
 

@@ -165,7 +165,12 @@ def test_a_model_that_was_retrained_in_place_is_refused(folder, tiny_static_mode
 @pytest.mark.parametrize("mode", ["vector", "text", "hybrid"])
 @pytest.mark.parametrize(
     ("query", "k", "message"),
-    [("", 5, "empty query"), (" \t\n\u3000", 5, "empty query"), ("cat", 0, "got k = 0"), ("cat", -3, "got k = -3")],
+    [
+        ("", 5, "query must not be empty"),
+        (" \t\n\u3000", 5, "query must not be empty"),
+        ("cat", 0, "k must be at least 1, got 0"),
+        ("cat", -3, "k must be at least 1, got -3"),
+    ],
 )
 def test_bad_queries_are_refused_in_one_line(search, mode, query, k, message):
     with pytest.raises(UserError, match=message) as caught:
@@ -174,7 +179,7 @@ def test_bad_queries_are_refused_in_one_line(search, mode, query, k, message):
 
 
 def test_an_unknown_mode_is_refused(search):
-    with pytest.raises(UserError, match="'fuzzy'; it is one of vector, text, hybrid"):
+    with pytest.raises(UserError, match="mode must be one of vector, text, hybrid, got 'fuzzy'"):
         search.search("cat", mode="fuzzy")
 
 

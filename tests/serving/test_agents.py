@@ -48,7 +48,7 @@ async def conversation(client):
     for name, arguments, words in (
         ("read_document", {"document": "nothing"}, "the store holds no document 'nothing'"),
         ("search", {"query": "cat", "where": "pages = 1"}, "did you mean 'page'"),
-        ("search", {"query": "   "}, "empty query"),
+        ("search", {"query": "   "}, "query must not be empty"),
         ("search", {"query": ""}, "query"),
         ("search", {"query": "cat", "k": 0}, "k"),
     ):

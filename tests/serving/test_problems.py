@@ -26,7 +26,7 @@ def post(address, content, path="/search", headers=JSON):
         (b"{}", 422, "query is missing"),
         (b'{"query": 3}', 422, "query must be a valid string, got 3"),
         (b'{"query": ""}', 422, "at least 1 character"),
-        (b'{"query": "   "}', 422, "empty query"),
+        (b'{"query": "   "}', 422, "query must not be empty"),
         (b'{"query": "' + b"a" * 10_001 + b'"}', 422, "at most 10000 characters, got 10,001 characters"),
         (b'{"query": "\\ud83d"}', 422, "surrogate"),
         (b'{"query": "a", "k": "3"}', 422, "k must be a valid integer, got '3'"),
@@ -36,7 +36,7 @@ def post(address, content, path="/search", headers=JSON):
         (b'{"query": "a", "k": 100000}', 422, "less than or equal to 1000, got 100000"),
         (b'{"query": "a", "k": -1, "offset": -1}', 422, "offset must be"),
         (b'{"query": "a", "mode": "both"}', 422, "'hybrid', 'vector' or 'text', got 'both'"),
-        (b'{"query": "a", "limit": 3, "where": 5}', 422, "limit is no part of this request"),
+        (b'{"query": "a", "limit": 3, "where": 5}', 422, "limit is not a field of this request"),
         (b'{"query": "a", "a\\u001b[31m\\n": 3}', 422, "no part of this request"),
     ],
 )

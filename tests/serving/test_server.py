@@ -46,9 +46,9 @@ def test_a_port_in_use_and_a_host_of_elsewhere_are_refused():
         with pytest.raises(UserError, match=f"port {port} is in use"):
             bound_socket("127.0.0.1", port)
     bound_socket("127.0.0.1", port).close()
-    with pytest.raises(UserError, match=r"192\.0\.2\.1 is no address of this machine"):
+    with pytest.raises(UserError, match=r"192\.0\.2\.1 is not an address of this machine"):
         bound_socket("192.0.2.1", 0)
-    with pytest.raises(UserError, match="no name or address"):
+    with pytest.raises(UserError, match="not a name or an address"):
         bound_socket("nowhere.invalid", 0)
 
 
@@ -66,7 +66,7 @@ def test_a_body_that_never_ends_is_ended(address):
         client.sendall((HEAD + "Content-Length: 99999999999\r\n\r\n").encode())
         status, received = answer_of(client)
         assert status == 413
-        assert b"the body may have 200,000 bytes, got more" in received
+        assert b"the body must have at most 200,000 bytes, got more" in received
 
 
 def test_a_slow_body_is_told_so_after_its_time(address):
@@ -74,7 +74,7 @@ def test_a_slow_body_is_told_so_after_its_time(address):
         client.sendall((HEAD + 'Content-Length: 90\r\n\r\n{"query"').encode())
         status, received = answer_of(client)
         assert status == 408
-        assert b"did not come within 1 s" in received
+        assert b"must arrive within 1 s" in received
 
 
 def test_a_head_that_does_not_come_is_hung_up_on(address):

@@ -104,7 +104,7 @@ def test_a_document_is_whole_and_its_passages_stand_where_answers_say(address, n
 def test_a_document_that_is_not_there_is_said_so(address):
     assert told(httpx.get(f"{address}/documents/nothing%2Fhere")) == (
         404,
-        "the store holds no document 'nothing/here'; take the `document` of an answer",
+        "the store holds no document 'nothing/here'; use the `document` of an answer",
     )
     assert httpx.get(f"{address}/documents/").status_code == 404
 

@@ -100,4 +100,4 @@ def test_a_checkpoint_is_not_whole_where_the_best_one_that_it_goes_back_to_is_cu
     (last / "trainer_state.json").write_text(json.dumps(state), encoding="utf8")
     assert damage(last) is None
     halved(best / "model.safetensors")
-    assert damage(last) == "it goes back to checkpoint-5, where model.safetensors is cut or damaged"
+    assert damage(last) == "it refers to checkpoint-5, where model.safetensors is cut or damaged"

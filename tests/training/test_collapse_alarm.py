@@ -11,9 +11,9 @@ from datasets import Dataset
 from tests.training.tiny_run import HeadQueueLoss, make_model, make_plan, make_rows
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_file import read_metrics
 from selfsent.training.collapse_alarm import AlarmSettings, alarms, draw_probe, measure
 from selfsent.training.engine import train
-from selfsent.training.metrics_log import read_metrics
 
 HEALTHY = {"uniformity": -3.0, "effective_rank": 40.0, "tree_left_share": 0.4, "tree_right_share": 0.3}
 

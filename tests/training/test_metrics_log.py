@@ -1,9 +1,8 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from selfsent.training.metrics_log import MetricsLog, read_metrics
+from selfsent.evaluation.metrics_file import read_metrics
+from selfsent.training.metrics_log import MetricsLog
 
 
 def test_a_log_begun_at_a_step_keeps_the_lines_up_to_it_and_drops_a_torn_one(tmp_path: Path) -> None:
@@ -19,15 +18,6 @@ def test_a_log_begun_at_a_step_keeps_the_lines_up_to_it_and_drops_a_torn_one(tmp
     again.write(4, 1.0, {"loss": 0.25})
     assert [row["step"] for row in read_metrics(path)] == [1, 2, 3, 4]
     assert again.latest["loss"] == 0.25
-
-
-def test_damaged_lines_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"step": 1}\n\0\0\0\n{"step": 2, "lo\n[3]\n\xff\n{"step": 4}\n')
-    assert read_metrics(path) == [{"step": 1}, {"step": 4}]
-    assert "4 of 6 lines are damaged and left out" in caplog.text
-    MetricsLog(path).begin(3)
-    assert path.read_text("utf8") == '{"step": 1}\n'
 
 
 def test_what_is_not_finite_becomes_null_and_clock_readings_are_left_out(tmp_path: Path) -> None:

@@ -22,7 +22,3 @@ def test_the_commit_is_a_hash_or_nothing_and_never_that_of_a_repository_around_a
     untracked = Path(provenance.__file__).with_name("not_tracked.py")
     monkeypatch.setattr(provenance, "__file__", str(untracked))
     assert provenance.commit() is None
-
-
-def test_a_package_that_is_not_installed_has_an_unknown_version() -> None:
-    assert provenance.package_version("surely-not-installed-xyz") == "unknown"

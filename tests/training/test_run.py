@@ -193,14 +193,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(tmp_path: P
 def test_fewer_rows_than_a_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the data has 3 rows, fewer than one batch of 4"):
         train(planned(tmp_path, num_rows=3))
-    with pytest.raises(UserError, match="the data has 3 rows, fewer than one batch of 4"):
-        train(planned(tmp_path, num_rows=3, stream=True, arguments={"max_steps": 2}))
     assert not (tmp_path / "run").exists()
-
-
-def test_a_stream_needs_a_number_of_steps(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--max-steps"):
-        train(planned(tmp_path, stream=True))
 
 
 @pytest.mark.parametrize("gradient_only", [False, True])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, IterableDataset
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
@@ -167,11 +167,9 @@ def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
         "host": lambda: MultipleNegativesRankingLoss(model, gather_across_devices=True),
     }
     rows = make_rows(options.get("num_rows", 32))
-    data: Dataset | IterableDataset = Dataset.from_dict(rows)
+    data = Dataset.from_dict(rows)
     if options.get("views"):
         data.set_transform(delete_a_word)
-    if options.get("stream"):
-        data = data.to_iterable_dataset()
     arguments = {"per_device_train_batch_size": 4, "learning_rate": 0.01, "num_train_epochs": 3, "save_steps": 5}
     killers = [("kill_at", KillAt), ("kill_while_saving", KillWhileSaving)]
     evaluator = FallingScore(list(options["scores"])) if "scores" in options else None

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.autograd import gradcheck
 
-from selfsent.kernels.entangled_passes import entangled_downward
 from selfsent.kernels.passes import upward
-from selfsent.modules.composition import AffineDecomposition, DiagonalComposition, DiagonalDecomposition
+from selfsent.modules.composition import DiagonalComposition, DiagonalDecomposition
 from selfsent.trees.arrays import TreeBatch
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.entangled import EntangledTrees, entangle
@@ -66,49 +63,6 @@ def test_shared_nodes_have_the_embedding_they_have_in_each_tree():
     alone = upward(table[tokens], trees, composition)
     shared = upward(table[graph.token_ids], graph, composition)
     torch.testing.assert_close(shared[graph.node_of], alone)
-
-
-def plain_downward(tops: Tensor, graph: EntangledTrees, decomposition: nn.Module, noise: Tensor) -> Tensor:
-    """Every node asks its parents, one by one."""
-    rows: dict[int, Tensor] = dict(zip(graph.tops.tolist(), tops, strict=True))
-
-    def down(node: int) -> Tensor:
-        if node not in rows:
-            messages = []
-            for side, children in enumerate((graph.left, graph.right)):
-                for merge in np.flatnonzero(children == node).tolist():
-                    parent = down(len(graph.token_ids) + merge)
-                    messages.append(decomposition(parent[None])[side][0] * noise[side, merge])
-            rows[node] = torch.stack(messages).mean(dim=0)
-        return rows[node]
-
-    return torch.stack([down(node) for node in range(graph.num_nodes)])
-
-
-@pytest.mark.parametrize("cell", [DiagonalDecomposition, AffineDecomposition])
-def test_a_node_is_the_mean_of_its_parents_messages_and_so_are_gradients(cell: type[nn.Module]):
-    torch.manual_seed(0)
-    trees, tokens = random_batch(num_sentences=12, vocabulary=3, seed=2)
-    graph = entangle(trees, tokens)
-    decomposition = cell(2).double()
-    tops = torch.randn(len(graph.tops), 4, dtype=torch.double, requires_grad=True)
-    noise = torch.rand(2, len(graph.left), 4, dtype=torch.double)
-    outer = torch.randn(graph.num_nodes, 4, dtype=torch.double)
-    wanted = [tops, *decomposition.parameters()]
-    found = entangled_downward(tops, graph, decomposition, noise)
-    expected = plain_downward(tops, graph, decomposition, noise)
-    torch.testing.assert_close(found, expected)
-    gradients = torch.autograd.grad(found, wanted, outer)
-    torch.testing.assert_close(gradients, torch.autograd.grad(expected, wanted, outer))
-
-
-def test_gradients_of_the_upward_pass_reach_a_leaf_from_all_its_parents():
-    torch.manual_seed(0)
-    graph = balanced([7, 8, 8, 7], [7, 8], [7, 7, 8])
-    composition = DiagonalComposition(2).double()
-    leaves = torch.randn(len(graph.token_ids), 4, dtype=torch.double, requires_grad=True)
-    noise = torch.rand(len(graph.left), 4, dtype=torch.double)
-    assert gradcheck(lambda rows, *_: upward(rows, graph, composition, noise), (leaves, *composition.parameters()))
 
 
 def test_the_diagonal_cell_is_an_affine_map_and_has_seven_weights_a_value():

@@ -30,7 +30,7 @@ def test_a_pair_differs_wherever_a_row_holds_two_texts_that_do():
 
 @pytest.mark.parametrize("columns", [[], ["text"], ["text", "text"]])
 def test_fewer_than_two_columns_are_refused(columns: list[str]):
-    with pytest.raises(UserError, match="two or more"):
+    with pytest.raises(UserError, match="two columns or more"):
         Alternatives(columns)
 
 

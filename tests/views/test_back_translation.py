@@ -136,5 +136,5 @@ def test_a_folder_that_does_not_translate_is_refused(folders: dict[str, Path], t
             UserError, match="the folder does not exist; name the folder of a sequence-to-sequence model"
         ):
             BackTranslation(**{**folders, leg: tmp_path / "nothing"}, cache=tmp_path / "c.sqlite")
-    with pytest.raises(UserError, match="a batch of 0"):
+    with pytest.raises(UserError, match="batch_size must be at least 1, got 0"):
         BackTranslation(**folders, cache=tmp_path / "c.sqlite", batch_size=0)

@@ -123,5 +123,5 @@ def test_its_name_makes_it_on_a_real_model(models_dir: Path):
 
 @pytest.mark.parametrize(("percent", "batch_size"), [(0, 8), (101, 8), (15, 0)])
 def test_numbers_out_of_range_are_refused(folder: Path, percent: int, batch_size: int):
-    with pytest.raises(UserError, match="are needed"):
+    with pytest.raises(UserError, match="percent must be 1 to 100"):
         MaskedLM(model=folder, percent=percent, batch_size=batch_size)

@@ -47,7 +47,7 @@ def test_a_file_is_replaced_only_on_demand_and_not_by_a_failure(tmp_path: Path):
     before = path.read_bytes()
     with pytest.raises(UserError, match="exists; pass overwrite"):
         write_pairs(TEXTS[:1], path, Repeat(), Repeat())
-    with pytest.raises(UserError, match="left nothing of 0 texts"):
+    with pytest.raises(UserError, match="made all 0 texts empty"):
         write_pairs([], path, Repeat(), Repeat(), overwrite=True)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -29,7 +29,10 @@ def test_the_names_are_those_of_the_papers_table():
 
 
 def test_an_unknown_name_is_told_the_known_ones():
-    with pytest.raises(UserError, match=r"unknown view 'crop-15'; the views are repeat, crop-10, .*, masked-lm"):
+    with pytest.raises(
+        UserError,
+        match=r"unknown view 'crop-15' \(did you mean 'crop-10'\?\); the views are repeat, crop-10, .*, masked-lm",
+    ):
         make_view("crop-15")
 
 

@@ -54,5 +54,5 @@ def test_texts_that_are_cut_are_told_once(folder: Path, caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize("settings", [{"num_beams": 0}, {"max_tokens": 1}])
 def test_numbers_out_of_range_are_refused(folder: Path, settings: dict[str, int]):
-    with pytest.raises(UserError, match="at least 1 and 2"):
+    with pytest.raises(UserError, match="num_beams must be at least 1"):
         Translator(model=folder, **settings)

@@ -77,7 +77,7 @@ def test_its_own_variable_comes_first(folder: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_damaged_files_are_refused_in_one_line(folder: Path, name: str, content: str):
     (folder / name).write_text(content)
-    with pytest.raises(UserError, match="a line is not in its format; install it anew"):
+    with pytest.raises(UserError, match="a line is not in its format; install it again"):
         read_wordnet(folder)
 
 

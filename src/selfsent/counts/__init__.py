@@ -1,1 +1,1 @@
-"""What a corpus is counted for: token frequencies, co-occurrences, topics, spelling."""
+"""Statistics of a corpus: token frequencies, co-occurrences, topics, spelling."""

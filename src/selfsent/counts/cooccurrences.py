@@ -1,4 +1,4 @@
-"""Which words of a corpus stand near each other, and the word vectors that follow from it."""
+"""Co-occurrences of the words of a corpus, and word vectors made of them."""
 
 from collections.abc import Iterable
 from itertools import chain, islice
@@ -20,7 +20,7 @@ _EMPTY = 1e-9
 
 
 def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int | None, unknown: int | None) -> Counts:
-    """Count how often two words stand near each other, both ways round.
+    """Count how often two words stand near each other, in both directions.
 
     Memory grows with the distinct pairs of words, not with the corpus.
 
@@ -47,7 +47,7 @@ def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int | N
 
 
 def _within(window: int, ids: Ids, document: Ids, known: NDArray[np.bool_], num_words: int) -> Counts:
-    """Count the pairs of all distances up to ``window``, both ways round."""
+    """Count the pairs of all distances up to ``window``, in both directions."""
     total = csr_array((num_words, num_words), dtype=np.float64)
     longest = int(np.bincount(document).max(initial=0))
     for distance in range(1, min(window + 1, longest)):

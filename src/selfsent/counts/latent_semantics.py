@@ -1,4 +1,4 @@
-"""What tokens are about, from the passages of a corpus that they share."""
+"""Topic vectors of tokens, from the passages of a corpus that they share."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ _TEXTS_AT_ONCE = 50_000
 def latent_semantics(
     texts: Iterable[str], tokenizer: Tokenizer, *, dimension: int, texts_a_passage: int = 1, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Give each token the direction of the passages it stands in.
+    """Give each token the direction of the passages that contain it.
 
     Counts are kept in files while this runs, so memory grows with the vocabulary and not with the corpus.
 
@@ -53,7 +53,7 @@ def latent_semantics(
 
 
 def semantics_of_counts(blocks: Blocks, num_tokens: int, *, dimension: int, seed: int = 0) -> NDArray[np.float32]:
-    """Give each token the direction of the passages it stands in, from counts that are made already.
+    """Give each token the direction of the passages that contain it, from ready counts.
 
     Args:
         blocks: How often each token stands in each passage, ``(passages, V)`` in blocks of passages, read seven times.

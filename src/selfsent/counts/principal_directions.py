@@ -1,4 +1,4 @@
-"""The directions that keep most of some vectors: how a wide teacher's vectors become as narrow as a student's."""
+"""The directions that keep most of some vectors: used to reduce a teacher's vectors to a student's width."""
 
 import numpy as np
 from numpy.typing import NDArray

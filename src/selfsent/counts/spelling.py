@@ -1,4 +1,4 @@
-"""Vectors of how tokens are spelt."""
+"""Vectors of tokens by their spelling."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.atomic import write_text
 from selfsent.data.source_files import expanded
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 
 Weighting = Literal["linear", "log", "inverse", "uniform"]
 """How a token's weight falls with its count f, before the floor: ``linear`` 1 - f / f_max, ``log``
@@ -56,7 +56,7 @@ class TokenFrequencies:
             raise UserError(
                 f"the token frequencies were counted with another tokenizer ({len(self.counts):,} ids, hash"
                 f" {self.tokenizer_sha256[:12]}) than the model's ({len(tokenizer):,} ids, hash"
-                f" {vocabulary_sha256(tokenizer)[:12]}); count them anew with the model's own"
+                f" {vocabulary_sha256(tokenizer)[:12]}); count them again with the model's own"
             )
 
     def save(self, path: Path) -> None:
@@ -146,7 +146,7 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def vocabulary_sha256(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Hash what a tokenizer's ids stand for: every token with its id, whatever the tokenizer is set to otherwise."""
+    """Hash what a tokenizer's ids stand for: every token with its id, whatever else the tokenizer is set to."""
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     return hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest()
 
@@ -157,7 +157,7 @@ def token_weights(
     """Weigh tokens by their counts: 1 for a token that never occurs, the less the more frequent, ``floor`` at least.
 
     Source: SARCSE (Liu et al. 2024) for the idea and for the floor, its theta = 0.1.
-    Differs: the paper's formula could not be had; ``linear`` is our default.
+    Differs: the paper's formula was not available; ``linear`` is our default.
 
     Args:
         counts: Occurrences by token id.
@@ -173,7 +173,7 @@ def token_weights(
     if not 0 <= floor <= 1:
         raise UserError(f"theta={floor} must be in [0, 1], such as the paper's 0.1")
     if weighting not in get_args(Weighting):
-        raise UserError(f"weighting={weighting} is not known; it is one of {', '.join(get_args(Weighting))}")
+        raise UserError(not_one_of("weighting", weighting, get_args(Weighting)))
     if not counts.any():
         raise UserError("cannot weigh tokens by a table in which none occurs; count them over the training corpus")
     f = counts.astype(np.float64)

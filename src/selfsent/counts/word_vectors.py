@@ -46,14 +46,14 @@ def tfidf_svd(
         seed: Random seed of the SVD.
 
     Returns:
-        A model; words it has not seen count for nothing.
+        A model; words it has not seen are ignored.
 
     Raises:
         UserError: The corpus holds fewer than two texts or three distinct words.
 
     Source: Deerwester et al. 1990, over logarithmic counts.
     Differs: a word's direction is scaled to length 1. As the SVD gives it, a frequent word is many times as long as a
-        rare one of the same idf, and drowns it: nDCG@10 on SciFact is 46 instead of 64 (docs/experiments.md).
+        rare one of the same idf, and hides it: nDCG@10 on SciFact is 46 instead of 64 (docs/experiments.md).
     """
     kept = list(islice(texts, max_texts))
     tokenizer = _word_tokenizer(kept, max_vocabulary)
@@ -85,7 +85,7 @@ def word_vectors(
         seed: Random seed of the SVD.
 
     Returns:
-        A model that averages the vectors of a text's words; words it has not seen count for nothing.
+        A model that averages the vectors of a text's words; words it has not seen are ignored.
 
     Raises:
         UserError: The corpus holds fewer than two texts or three distinct words.

@@ -1,1 +1,1 @@
-"""Where texts come from: sources of every format, the embedded corpus, tokenizers."""
+"""Sources of texts in every format, the embedded corpus, tokenizers."""

@@ -55,7 +55,7 @@ def _uniform(rows: Iterable[Row], columns: Sequence[str] | None) -> Iterator[dic
         for column, value in kept.items():
             if type(value) is not types[column]:
                 raise UserError(
-                    f"column {column} changes its type at row {number}: {value!r} is no {types[column].__name__} "
-                    "as the rows before hold; write labels all as names or all as integers"
+                    f"column {column} changes its type at row {number}: got {value!r}, and the rows "
+                    f"before hold {types[column].__name__}; write labels all as names or all as integers"
                 )
         yield kept

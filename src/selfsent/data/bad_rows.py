@@ -1,4 +1,4 @@
-"""What one pass over a source leaves out: rows that cannot be used, and rows without a text."""
+"""Count what one pass over a source leaves out: rows that cannot be used, and rows without a text."""
 
 from typing import Literal
 
@@ -31,7 +31,7 @@ class BadRows:
         """
         message = f"{place}: {reason}"
         if self.on_bad_row == "stop":
-            raise UserError(f"{message}; mend the row, or leave bad rows out with `--on-bad-row skip`")
+            raise UserError(f"{message}; correct the row, or leave bad rows out with `--on-bad-row skip`")
         self.num_bad_rows += 1
         self.num_bad_lines += num_lines
         self.first = self.first or message

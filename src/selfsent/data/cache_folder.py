@@ -1,4 +1,4 @@
-"""Where this package keeps what can be computed again."""
+"""The folder where this package keeps what it can compute again."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a cell of a column may hold: a text, a label, a score; anything else makes its record a bad one."""
+"""Read the cells of a column: a text, a label, a score; a record with anything else is a bad one."""
 
 import math
 

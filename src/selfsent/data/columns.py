@@ -1,4 +1,4 @@
-"""What the columns of a source mean: by their names where they have known ones, by their position otherwise."""
+"""The meaning of the columns of a source: by name where names are known, else by position."""
 
 import re
 import textwrap
@@ -28,7 +28,7 @@ COLUMN_SETS = (
     ("source", "target"),
     ("text",),
 )
-"""The named sets, the one that says most first: with ``premise`` there, a further ``source`` is only a note."""
+"""The named sets, the most specific first: with ``premise`` there, a further ``source`` is only a note."""
 
 NOT_TEXTS = ("label", "score")
 KNOWN_COLUMNS = frozenset(name for names in COLUMN_SETS for name in names)
@@ -41,7 +41,7 @@ _FIELD_NAMES = {
     "sentence2": ("s2", "text_b", "sentence_b", "sentence_B"),
 }
 SYNONYMS = {name: column for column, names in _FIELD_NAMES.items() for name in names}
-"""What the field calls our columns; a column with our own name wins over a synonym of it."""
+"""Other usual names of our columns; a column with our own name is preferred to one with a synonym."""
 
 NAMES_OF_ROWS = frozenset({"title", "_id", "id", "url"})
 """Columns that a header may have beside a known set, and that hold no text to learn from."""
@@ -50,7 +50,7 @@ _PANDAS_INDEX = ("", "Unnamed: 0")
 """What the first column is called where pandas wrote a table with its row numbers."""
 
 _PANDAS_COLUMNS = frozenset({*_PANDAS_INDEX, "__index_level_0__"})
-"""Columns that nobody made and nobody need be told of."""
+"""Columns that pandas made, which no note mentions."""
 
 _POSITIONAL = {1: ("text",), 2: ("anchor", "positive"), 3: ("anchor", "positive", "negative")}
 _IDENTIFIER = re.compile(r"[^\W\d][\w.-]{0,29}")
@@ -99,20 +99,20 @@ def looks_like_names(record: Record) -> bool:
 def layout_of(
     first: Record, picks: Picks, place: str, *, header: bool | None = None, second: Record | None = None
 ) -> Layout:
-    """Settle what the columns mean, from the first record and the user's pick.
+    """Decide what the columns mean, from the first record and the user's pick.
 
     Args:
         first: The first record: names to values, or cells (perhaps a header).
         picks: Columns by name or 1-based number, in the order wanted; ``None`` takes what the names or positions say.
         place: Where the record stands, for the error text.
-        header: Whether cells in the first record are names; ``None`` where what they are decides.
+        header: Whether cells in the first record are names; ``None`` decides by their content.
         second: The record behind it, which tells a column of numbers ``id`` from one in Indonesian.
 
     Returns:
         The layout that reads every record of the file.
 
     Raises:
-        UserError: A picked column is not there, or the names make no set we know.
+        UserError: A picked column is not there, or the names are not a known set.
     """
     if isinstance(first, Mapping):
         not_languages = {name for name, value in first.items() if not may_be_text(name, value)}

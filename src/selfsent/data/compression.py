@@ -1,4 +1,4 @@
-"""Opening a file as a stream of bytes, whichever compressor wrote it, with every failure told in one line."""
+"""Opening a file as a stream of bytes, whatever compressor wrote it; every failure is an error of one line."""
 
 import contextlib
 import gzip
@@ -33,7 +33,7 @@ _MAGIC_NUMBERS = {
 
 
 def format_suffixes(path: Path) -> tuple[str, str]:
-    """Split off what a file's name says it is.
+    """Split a file's name into format and compression.
 
     Args:
         path: The file; only its name is looked at, whatever its case.
@@ -58,12 +58,12 @@ def reading(path: Path) -> Generator[None]:
     except EOFError as error:
         raise _truncated(path) from error
     except (lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"cannot decompress {path}: {error}; is its content what its name says?") from error
+        raise UserError(f"cannot decompress {path}: {error}; check that its name has the right ending") from error
     except OSError as error:
         if "Truncated compressed stream" in str(error):
             raise _truncated(path) from error
         if "ZSTD" in str(error):
-            raise UserError(f"cannot decompress {path}: {error}; is its content what its name says?") from error
+            raise UserError(f"cannot decompress {path}: {error}; check that its name has the right ending") from error
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 

@@ -41,7 +41,7 @@ class RetrievalItem:
     Args:
         query: First sentence of a held-out docstring.
         document: The rest of it.
-        package: Where it stands: the top-level package ...
+        package: Top-level package of the docstring ...
         qualified_name: ... and module, class and function.
     """
 
@@ -195,7 +195,7 @@ def _read_cache(path: Path) -> Extraction | None:
         table = pq.read_table(path)
         counts = json.loads((table.schema.metadata or {})[b"selfsent"])
     except (OSError, pa.ArrowException, KeyError, ValueError):
-        return None  # missing, unreadable or damaged: it is made anew
+        return None  # missing, unreadable or damaged: it is made again
     rows = zip(table["qualified_name"].to_pylist(), table["sentences"].to_pylist(), strict=True)
     docstrings = [
         Docstring(package=name.partition(".")[0], qualified_name=name, sentences=tuple(sentences))

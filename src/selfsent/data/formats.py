@@ -1,4 +1,4 @@
-"""The readers: from a file of each format to its records, one at a time, a bad one told and never fatal by itself."""
+"""Readers of every format: they yield records one at a time; a bad one is reported, and reading continues."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ class BadRecord:
     """A record that cannot be read.
 
     Args:
-        reason: What is wrong and how to mend it, without the place.
+        reason: What is wrong and how to correct it, without the place.
         num_lines: How many lines of the file are lost with it.
     """
 
@@ -102,9 +102,9 @@ def read_csv(path: Path) -> NumberedLines:
 
 
 def _bad_csv(error: str, first_line: int, last_line: int) -> BadRecord:
-    """Say what is wrong with a record, and how many lines it has swallowed."""
+    """Say what is wrong with a record, and how many lines it covers."""
     num_lines = last_line - first_line + 1
-    swallowed = f"it swallowed lines {first_line} to {last_line}" if num_lines > 1 else ""
+    swallowed = f"it covers lines {first_line} to {last_line}" if num_lines > 1 else ""
     if error == "unexpected end of data":
         reason = f"a quote opened in line {first_line} is never closed"
     elif error.startswith("new-line character"):
@@ -176,7 +176,7 @@ def rows_of(batch: Any) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_head(path: Path) -> NumberedRecords:
-    """The first two rows with the texts in them alone: every other column holds nothing, a missing text is empty."""
+    """The first two rows with the texts in them alone: every other column is empty, and so is a missing text."""
     with _parquet(path) as file:
         schema, num_rows = file.schema_arrow, file.metadata.num_rows
     texts = [field.name for field in schema if _holds_texts(field.type)]

@@ -1,4 +1,4 @@
-"""A held-out part that stays the same: each row is drawn by a hash of its own content, never by where it stands."""
+"""A held-out part that stays the same: each row is drawn by a hash of its own content, not by its position."""
 
 import hashlib
 import json
@@ -45,11 +45,11 @@ def split_heldout(
         UserError: Neither or both were given, or one that leaves a part empty.
     """
     if (fraction is None) == (num_rows is None):
-        raise UserError("a held-out part needs a fraction or a number of rows, and not both")
+        raise UserError("give a fraction or a number of held-out rows, not both")
     if fraction is not None and not 0 < fraction < 1:
-        raise UserError(f"got a held-out fraction of {fraction}; it is above 0 and below 1")
+        raise UserError(f"the held-out fraction must be above 0 and below 1, got {fraction}")
     if num_rows is not None and num_rows < 1:
-        raise UserError(f"got {num_rows} held-out rows; at least 1 is needed")
+        raise UserError(f"the number of held-out rows must be at least 1, got {num_rows}")
     hashes = _row_hashes(dataset)
     heldout_mask = _below(hashes, fraction) if fraction is not None else _lowest(hashes, num_rows or 0)
     if heldout_mask.all() or not heldout_mask.any():

@@ -35,7 +35,7 @@ def parse_hub_spec(spec: str) -> tuple[str, str | None, str]:
     """
     name, *rest = _COLON.split(spec.removeprefix("hf:"))
     if not name or len(rest) > 2:  # noqa: PLR2004 a configuration and a split
-        raise UserError(f"got {spec}; a data set of the hub is named hf:NAME[:config][:split], such as hf:ag_news:test")
+        raise UserError(f"a data set of the hub must be hf:NAME[:config][:split], such as hf:ag_news:test, got {spec}")
     if len(rest) == 1 and rest[0].partition("[")[0] in _SPLIT_NAMES:
         rest = ["", rest[0]]
     config, split = [*rest, "", ""][:2]

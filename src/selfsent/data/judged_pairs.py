@@ -20,7 +20,7 @@ def label_number(label: object, labels: Sequence[str]) -> int | None:
         labels: Names in lower case, numbered from 0 in this order.
 
     Raises:
-        ValueError: It is none of them; the text says what is.
+        ValueError: It is not one of them; the text names those that are.
     """
     name = str(label).strip().lower()
     if name in labels:
@@ -29,13 +29,11 @@ def label_number(label: object, labels: Sequence[str]) -> int | None:
         return None
     if name.isdecimal() and int(name) < len(labels):
         return int(name)
-    raise ValueError(
-        f"the label is {label!r}; needed is one of {', '.join(labels)}, or its number from 0 in this order"
-    )
+    raise ValueError(f"the label must be one of {', '.join(labels)}, or its number from 0 in this order, got {label!r}")
 
 
 def refuse_row(source: Source, row: Row, problem: Exception) -> None:
-    """Treat a row whose content cannot be used as the source treats its bad rows: stop there, or count it.
+    """Treat a row whose content cannot be used as the source treats bad rows: stop there, or count it.
 
     Raises:
         UserError: The source stops at bad rows; names file and line.
@@ -45,7 +43,7 @@ def refuse_row(source: Source, row: Row, problem: Exception) -> None:
 
 
 def require_columns(source: Source, columns: Sequence[str], *, method: str) -> None:
-    """See to it that a source has the columns a method learns from.
+    """Require that a source has the columns a method learns from.
 
     Raises:
         UserError: It has others.
@@ -120,7 +118,7 @@ class RatedPairs:
 
     def __init__(self, source: Source, *, lowest: float = 0.0, highest: float = 5.0) -> None:
         if not lowest < highest:
-            raise UserError(f"got scores from {lowest} to {highest}; the first is to be the lower one")
+            raise UserError(f"the first number of the range must be the lower one, got {lowest} and {highest}")
         self.source, self.lowest, self.highest = source, lowest, highest
 
     def __iter__(self) -> Iterator[Row]:
@@ -131,6 +129,6 @@ class RatedPairs:
                 yield {"sentence1": row["sentence1"], "sentence2": row["sentence2"], "score": scaled}
             else:
                 problem = ValueError(
-                    f"the score is {score:g}; needed is {self.lowest:g} to {self.highest:g} (score_range changes it)"
+                    f"the score must be {self.lowest:g} to {self.highest:g}, got {score:g} (score_range changes it)"
                 )
                 refuse_row(self.source, row, problem)

@@ -63,7 +63,7 @@ def train_roberta_tokenizer(
     special = list(dict.fromkeys(ROBERTA_TOKENS.values()))
     if vocab_size < len(alphabet) + len(special):
         raise UserError(
-            f"got vocab_size {vocab_size}; bytes and special tokens alone are {len(alphabet) + len(special)}"
+            f"vocab_size must be at least {len(alphabet) + len(special)} (bytes and special tokens), got {vocab_size}"
         )
     tokenizer = Tokenizer(models.BPE())
     if lowercase:

@@ -1,4 +1,4 @@
-"""Views whose texts keep their numbers, so that what was computed once for each text can be looked up."""
+"""Views whose texts keep their numbers, so that values computed for each text can be looked up."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class NumberedViews:
     """Adds to each row the numbers of the texts its views are: a transform for ``Dataset.set_transform``.
 
     The text in column ``c`` of row ``r`` has the number ``r * len(columns) + c``
-    (`selfsent.data.teacher_vectors.texts_of_columns` yields the texts in this order). A view that is none of the row's
-    texts, because it was made from one, has the number of the first.
+    (`selfsent.data.teacher_vectors.texts_of_columns` yields the texts in this order). A view that is not one of the
+    row's texts has the number of the first.
 
     Args:
         columns: The columns of texts.

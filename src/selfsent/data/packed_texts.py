@@ -10,10 +10,10 @@ _ROWS_A_BATCH = 1000
 class PackedTexts:
     """Rows of ``text`` whose neighbours are joined by a space, as many as fit.
 
-    A text is never parted: one that is too long by itself stays alone, and is cut by the model. The order is kept.
+    A text is never split: one that is too long by itself stays alone, and is cut by the model. The order is kept.
 
     Source: RoBERTa (Liu et al., 2019, arXiv 1907.11692), Section 4.2, "full-sentences". Differs: nothing marks the end
-    of a document, as a source does not tell.
+    of a document, which a source does not know.
 
     Args:
         rows: Rows with a column ``text``.

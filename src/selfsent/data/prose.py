@@ -1,4 +1,4 @@
-"""Docstrings to sentences: what is prose in them is kept; code, tables, markup and fields are dropped."""
+"""Sentences of docstrings: prose is kept; code, tables, markup and fields are dropped."""
 
 import inspect
 import re
@@ -68,7 +68,7 @@ def sentences_of(docstring: str) -> list[str]:
 
 
 def split_sentences(paragraph: str) -> Iterator[str]:
-    """Split running text after ``.``, ``!`` or ``?`` before a capital or digit, save after abbreviations."""
+    """Split running text after ``.``, ``!`` or ``?`` before a capital or digit, except after abbreviations."""
     start = 0
     for end in sentence_ends(paragraph):
         yield paragraph[start:end].strip()

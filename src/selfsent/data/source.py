@@ -23,7 +23,7 @@ class Source:
         spec: What the user named.
         columns: Canonical names, in order.
         provenance_columns: Further names in each row: ``file`` and ``line``, or ``package`` and ``qualified_name``.
-        read: Begins one pass over the rows.
+        read: Starts one pass over the rows.
         notes: What the user should be told once, such as columns that are not read.
         on_bad_row: ``stop`` raises at the first bad row, ``skip`` counts them.
         max_rows: Read no more good rows than this; ``None`` reads all.
@@ -75,7 +75,7 @@ class Source:
 
     @property
     def num_bad_rows(self) -> int:
-        """How many rows the latest pass left out, as far as it went."""
+        """How many rows the latest pass has left out so far."""
         return self._bad_rows.num_bad_rows
 
     @property

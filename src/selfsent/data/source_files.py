@@ -1,4 +1,4 @@
-"""The files a source names: one, or all of a folder but what is hidden and what this package wrote there itself."""
+"""The files a source names: one, or all of a folder except hidden ones and those that this package wrote."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ from selfsent.data.tables import Table, Tables
 from selfsent.errors import UserError
 
 _OWN_ENTRIES = ("modules.json", "run.json", "texts.lance")
-"""What a folder holds that is a model, a run or a store."""
+"""Names that mark a folder as a model, a run or a store."""
 
 _ENCODED_COLUMNS = ["id", "text", "embedding"]
 _NUM_SHOWN = 5
@@ -133,7 +133,7 @@ def files_below(folder: Path, exclude: Sequence[str | Path] = ()) -> FolderFiles
 
 
 def notes_of(found: FolderFiles, folder: Path) -> list[str]:
-    """Say what of a folder is not read though its names may say it could be."""
+    """Name files of a folder that are not read although their names have a known ending."""
     notes: list[str] = []
     if found.own:
         notes.append(f"not read, written by selfsent itself: {named_files(found.own, folder)}")

@@ -1,6 +1,6 @@
 """Open whatever holds texts: a file or a folder of files, a data set of the hub (``hf:NAME``), translations, ``docs:``.
 
-What the columns mean is settled when a source is opened, so a mistake shows before anything is computed.
+The meaning of the columns is decided when a source is opened, so a mistake shows before anything is computed.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def open_source(
             work that reads it.
 
     Returns:
-        The source. The first row has been read, so its columns are settled.
+        The source. The first row has been read, so its columns are known.
 
     Raises:
         UserError: There is no such source, it is empty, binary or unreadable, or it lacks the columns.
@@ -65,11 +65,11 @@ def _check_request(spec: str, columns: Sequence[str | int] | None, on_bad_row: s
     if not spec.strip():
         raise UserError("the name of the source is empty; name a file, a folder, `hf:NAME` or `docs:`")
     if max_rows is not None and max_rows < 1:
-        raise UserError(f"got max_rows {max_rows}; at least 1 row is needed")
+        raise UserError(f"max_rows must be at least 1, got {max_rows}")
     if on_bad_row not in ("stop", "skip"):
-        raise UserError(f"got on_bad_row {on_bad_row!r}; it is `stop` or `skip`")
+        raise UserError(f"on_bad_row must be stop or skip, got {on_bad_row!r}")
     if columns is not None and not columns:
-        raise UserError("got an empty list of columns; name at least one, or leave the option out")
+        raise UserError("columns must name at least one column, got none; leave the option out for the default")
 
 
 def _hub_tables(spec: str) -> Tables:

@@ -1,4 +1,4 @@
-"""Which tokens share a row of an embedding table: words of one stem."""
+"""Rows of an embedding table that words of one stem share."""
 
 import numpy as np
 from jaxtyping import Int
@@ -18,7 +18,7 @@ def stem_rows(tokenizer: Tokenizer, analyser: Analyser) -> Int[np.ndarray, " V"]
 
     Args:
         tokenizer: Marks the beginning of a word, as those that are trained here do.
-        analyser: Stems the words of its language; one without a language shares nothing.
+        analyser: Stems the words of its language; one without a language does not stem.
 
     Returns:
         Rows by token id, numbered from 0 without gaps.

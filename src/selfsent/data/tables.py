@@ -1,4 +1,4 @@
-"""The tables of a source: files, or a data set, whose columns are settled together before any row is read."""
+"""The tables of a source: files, or a data set, whose columns are decided together before any row is read."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -32,9 +32,9 @@ class Table:
     Args:
         name: Goes into each row as its ``file``.
         path: Goes into error texts.
-        lines: Begins a pass over all records; takes the names of the only columns that are needed, where they have
+        lines: Starts a pass over all records; takes the names of the only columns that are needed, where they have
             names.
-        head: Begins a pass over the first records.
+        head: Starts a pass over the first records.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables a source names, and what the user should be told of how they were found."""
+    """The tables a source names, and notes on how they were found."""
 
     tables: list[Table]
     notes: list[str]

@@ -1,4 +1,4 @@
-"""A teacher's vectors of a corpus, computed once and kept on disk: resumable, mapped into memory, never mixed up."""
+"""A teacher's vectors of a corpus, computed once and kept on disk: resumable, and mapped into memory."""
 
 import contextlib
 import hashlib
@@ -50,12 +50,12 @@ class TeacherVectors:
 
 
 class _DamagedCacheError(UserError):
-    """The files of a cache cannot be read; in a folder that was named by nobody they are made anew."""
+    """The files of a cache cannot be read; in the default folder they are made again."""
 
 
 @dataclass(frozen=True)
 class _Owner:
-    """Whose vectors a cache holds: the hash of the teacher, that of the texts, and how many they are."""
+    """The owner of a cache: the hash of the teacher, that of the texts, and how many they are."""
 
     teacher: str
     texts: str
@@ -74,7 +74,7 @@ def teacher_vectors(
 ) -> TeacherVectors:
     """Open a teacher's vectors of a corpus, and compute those that are missing.
 
-    The folder holds one array and a record of how many rows are done. A killed run goes on behind the last whole part;
+    The folder holds one array and a record of how many rows are done. A killed run continues after the last whole part;
     a second process on the same folder (another rank, another run) waits and finds them done. Memory holds a part.
 
     Args:
@@ -111,7 +111,7 @@ def teacher_vectors(
         except _DamagedCacheError as error:
             if folder is not None:
                 raise
-            _LOG.warning("%s: they are computed anew now", error)
+            _LOG.warning("%s: they are computed again", error)
             for name in (_RECORD_FILE, _VECTORS_FILE):
                 (place / name).unlink(missing_ok=True)
             return filled()
@@ -159,7 +159,7 @@ def _num_done(folder: Path, owner: _Owner, former_teacher_hashes: Callable[[], C
     if not path.is_file():
         if (folder / _VECTORS_FILE).exists():
             raise _DamagedCacheError(
-                f"{folder} holds vectors and no {_RECORD_FILE} that says whose; name an empty folder"
+                f"{folder} holds vectors without their record {_RECORD_FILE}; name an empty folder"
             )
         return 0
     try:
@@ -168,7 +168,7 @@ def _num_done(folder: Path, owner: _Owner, former_teacher_hashes: Callable[[], C
         found = _Owner(**record)
     except (ValueError, TypeError, KeyError) as error:
         raise _DamagedCacheError(
-            f"{path} is damaged; delete {folder}, and the teacher's vectors are computed anew"
+            f"{path} is damaged; delete {folder}, and the teacher's vectors are computed again"
         ) from error
     if found.teacher != owner.teacher and found.teacher not in former_teacher_hashes():
         raise UserError(
@@ -236,10 +236,10 @@ def _opened(folder: Path, num_texts: int, *, mode: Literal["r", "r+"]) -> Vector
     try:
         vectors = np.lib.format.open_memmap(path, mode=mode)
     except (OSError, ValueError) as error:
-        raise _DamagedCacheError(f"cannot read {path}: {error}; delete {folder}, and they are computed anew") from error
+        raise _DamagedCacheError(f"cannot read {path}: {error}; delete {folder} to compute them again") from error
     if vectors.ndim != 2 or len(vectors) != num_texts or vectors.dtype != np.float32:  # noqa: PLR2004 texts and values
         raise _DamagedCacheError(
-            f"{path} holds no vectors of {num_texts:,} texts; delete {folder}, and they are computed anew"
+            f"{path} holds no vectors of {num_texts:,} texts; delete {folder}, and they are computed again"
         )
     return vectors
 

@@ -1,4 +1,4 @@
-"""Vectors of single texts, found again by the hash of the text: what was computed for one corpus serves the next."""
+"""Vectors of single texts, found again by the hash of the text: vectors of one corpus are used again for the next."""
 
 import json
 import time
@@ -47,7 +47,7 @@ class TextVectors:
     def complete(self, texts: Sequence[str], encode: Encode, limit: TimeLimit) -> Int[np.ndarray, " K"]:
         """Compute missing vectors, in the order of the texts' hashes, for as long as there is time.
 
-        For the same texts a later call takes as many as the first one did, so that an interrupted run goes on with
+        For the same texts a later call takes as many as the first one did, so that an interrupted run continues with
         the same data.
 
         Args:

@@ -23,7 +23,7 @@ PAD_TOKEN = "[PAD]"  # noqa: S105 a token of a vocabulary, no secret
 UNKNOWN_TOKEN = "[UNK]"  # noqa: S105 a token of a vocabulary, no secret
 DEFAULT_VOCAB_SIZE = 25_000
 MOST_PIECES = 10_000_000
-"""Room is made for as many pieces as are asked for, however few there are; more than this cannot be meant."""
+"""Largest vocabulary that can be asked for; memory is reserved for as many pieces as are asked for."""
 
 CHARACTER_COVERAGE = 0.9995
 """Share of the corpus' characters that the alphabet holds; the rarest become unknown. SentencePiece's default."""
@@ -94,7 +94,7 @@ def train_tokenizer(
         UserError: There is no text, or ``vocab_size`` has no room for the alphabet.
     """
     if min_frequency < 1:
-        raise UserError(f"got min_frequency {min_frequency}; it counts occurrences, so it is at least 1")
+        raise UserError(f"min_frequency must be at least 1, got {min_frequency}")
     tokenizer = _untrained(lowercase=lowercase)
     with _repeatable(texts) as corpus:
         alphabet = _alphabet(corpus, lowercase=lowercase)
@@ -102,8 +102,8 @@ def train_tokenizer(
             raise UserError("cannot train a tokenizer: the source holds no text; name one with at least one sentence")
         if vocab_size < len(alphabet) + 2:
             raise UserError(
-                f"got vocab_size {vocab_size}; this corpus needs at least {len(alphabet) + 2} pieces, "
-                f"for its {len(alphabet)} characters and two special tokens"
+                f"vocab_size must be at least {len(alphabet) + 2}, got {vocab_size}: the corpus has {len(alphabet)}"
+                " characters, and two tokens are special"
             )
         trainer = trainers.BpeTrainer(
             vocab_size=min(vocab_size, MOST_PIECES),
@@ -219,7 +219,7 @@ def _character_counts(texts: Iterable[str], *, lowercase: bool) -> Counter[str]:
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """Open a ready tokenizer, and see to it that it can pad.
+    """Open a ready tokenizer, and give it a padding token where it has none.
 
     Args:
         path: A ``tokenizer.json``, or a folder that holds a tokenizer (a model folder does).

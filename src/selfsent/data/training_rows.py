@@ -1,4 +1,4 @@
-"""What a training takes from a source: its rows, each once, with counts of what was left out and cut."""
+"""Training rows of a source: each distinct row once, with counts of what was left out and cut."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice

@@ -1,4 +1,4 @@
-"""The main job: a person's documents in, a measured search out."""
+"""``selfsent build``: documents in, a search with measured quality out."""
 
 from selfsent.document_build.build_request import BuildRequest
 from selfsent.document_build.building import build

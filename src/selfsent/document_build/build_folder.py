@@ -18,7 +18,7 @@ _STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class BuildFolder:
-    """One output folder: ``model/``, ``store/``, reports, and ``.build/`` with what a later run goes on from.
+    """One output folder: ``model/``, ``store/``, reports, and ``.build/`` with what a later run needs.
 
     Args:
         path: The folder.
@@ -53,7 +53,7 @@ class BuildFolder:
 
     @property
     def work(self) -> Path:
-        """What a later run goes on from."""
+        """What a later run needs."""
         return self.path / ".build"
 
     @property
@@ -83,7 +83,7 @@ class BuildFolder:
 
     @property
     def teacher_cache(self) -> Path:
-        """What a teacher says of texts, each computed once."""
+        """The teacher's vectors of texts, each computed once."""
         return self.work / "teacher"
 
     def forget_nothing_done(self, *, was_there: bool) -> None:
@@ -101,7 +101,7 @@ class BuildFolder:
             self.path.rmdir()
 
     def install_model(self) -> None:
-        """Put the trained model in its place; a store that another model made goes, since it cannot be searched."""
+        """Put the trained model in its place; remove a store of another model, which could not be searched any more."""
         shutil.rmtree(self.final_model / "checkpoints", ignore_errors=True)
         for former in (self.store, self.model):
             if former.is_dir():
@@ -125,7 +125,7 @@ class BuildFolder:
         (self.work / "state.json").unlink(missing_ok=True)
 
     def require_own(self) -> None:
-        """Refuse a folder in which somebody keeps other things.
+        """Refuse a folder that holds other things than a build.
 
         Raises:
             UserError: It is a file, or holds something and no build.

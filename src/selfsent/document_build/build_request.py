@@ -22,7 +22,7 @@ class Plan:
         length: The setting that says how long the model of the store learns, once the measured run has found that.
         unit: What that counts, in the plural.
         batch_size: Rows of a batch, fewer of a small corpus; ``None``: as the recipe says, of any corpus.
-        if_little: Settings to try one after the other where the documents are too few, or too short, to measure with.
+        if_little: Settings to try in turn where the documents are too few, or too short, to measure with.
     """
 
     recipe: str
@@ -101,12 +101,12 @@ class BuildRequest:
 
     @property
     def made_of(self) -> str:
-        """The base, settled."""
+        """The base, with the default filled in."""
         return self.base or ("static" if self.teacher else "tree")
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What learning depends on, but for the documents."""
+        """What learning depends on besides the documents."""
         return {"base": self.made_of, "model": self.model, "teacher": self.teacher, "seed": self.seed}
 
     @property

@@ -1,4 +1,4 @@
-"""From a person's documents to a measured search: read, hold out, learn, measure, choose, index, report."""
+"""The stages of a build: read, hold out, learn, measure, choose, index, report."""
 
 import datetime as dt
 import itertools
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 def build(request: BuildRequest) -> dict[str, Any]:
-    """Read documents, learn from them, measure, index and report; what is done already is not done again.
+    """Read documents, learn from them, measure, index and report; stages that are done already are skipped.
 
     Args:
         request: What a person asks.
@@ -152,7 +152,7 @@ class _Build:
         return about(_INDEXING * share * seconds)
 
     def _state(self, found: Read) -> dict[str, Any]:
-        """What is known of earlier runs that still holds; learning is done again only where it must, or is wanted."""
+        """What is known of earlier runs that still holds; learning is done again only where needed, or asked for."""
         state, wanted = self.folder.state(), self.request.wanted
         is_interrupted = "learned" not in state and state.get("started") == found.content_hash
         if "learned" in state and not self.request.retrain:

@@ -19,6 +19,7 @@ from selfsent.document_build.vocabulary_drift import pieces_per_word
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.errors import UserError
 from selfsent.evaluation.baselines import untrained
+from selfsent.evaluation.metrics_file import read_metrics
 from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.loading import load
 from selfsent.methods.document_contrast import START_FILE
@@ -27,34 +28,34 @@ from selfsent.runs.run_data import own_documents_evaluator
 from selfsent.runs.train import Request, execute
 from selfsent.search.fusion import DEFAULT_WEIGHT
 from selfsent.time_limit import TimeLimit
-from selfsent.training.metrics_log import read_metrics
 from selfsent.training.run_folder import RunFolder
 
 _MEASURED_SHARE = 0.45
-"""Of the minutes, what the measured run may take; the final run learns as long, and measuring needs some."""
+"""Share of the minutes that the measured run may take; the final run learns as long, and measuring needs some."""
 _LEAST_FINAL_SHARE = 0.25
 _NEARLY = 1.05
 _LONGEST_TEXT = 128
 _SYSTEMS = 4
+_LEAST_TOKENS = 2
+"""Tokens that a base has to read at least."""
 
 logger = logging.getLogger(__name__)
 
 
-def open_base(request: BuildRequest, seq_length: int = 2) -> SentenceTransformer:
+def open_base(request: BuildRequest) -> SentenceTransformer:
     """Open the transformer that a build starts from, with mean pooling.
 
     Args:
         request: Names it.
-        seq_length: Tokens that it has to read at least.
 
     Raises:
-        UserError: There is none, or it is none.
+        UserError: There is no such model, or it cannot be opened.
     """
-    return open_transformer(request.made_of, pooling="mean", max_seq_length=seq_length, device=request.device)
+    return open_transformer(request.made_of, pooling="mean", max_seq_length=_LEAST_TOKENS, device=request.device)
 
 
 class Learning:
-    """What of a build learns, or measures a ready model.
+    """Learns the model of a build, or measures a ready one.
 
     Args:
         request: What a person asks.
@@ -100,7 +101,7 @@ class Learning:
         return self._record(found, str(self.folder.model), weight, measured)
 
     def _better_of_start(self, model: SentenceTransformer, learned: CorpusFile) -> tuple[SentenceTransformer, int]:
-        """Tell how long learning was worth it; a transformer that it made no better is taken as it was."""
+        """Find out when learning stopped helping; a transformer that did not improve is taken as it was."""
         best = RunFolder(self.folder.measured_model).record().get("best", {})
         length = int(best.get("step", 0))
         if not self.request.starts_from_transformer:
@@ -111,14 +112,14 @@ class Learning:
         if before < best["value"]:
             return model, length
         self._notes.append(
-            f"learning from these documents made {self.request.made_of} no better ({100 * best['value']:.1f} against"
+            f"learning from these documents did not improve {self.request.made_of} ({100 * best['value']:.1f} against"
             f" {100 * before:.1f} nDCG@10 on parts of documents): the search uses it as it is"
         )
         logger.info(self._notes[-1])
         return base, 0
 
     def _train_final(self, found: Read, num_learned: int, length: int) -> None:
-        """Train the model of the store on all documents, as long as was worth it, while there is time."""
+        """Train the model of the store on all documents, as long as it helped, while there is time."""
         plan, output = self.request.plan, self.folder.final_model
         if not length:
             self._take_base(output)
@@ -171,7 +172,7 @@ class Learning:
     def _train(
         self, corpus: CorpusFile, output: Path, settings: Mapping[str, Any], minutes: float
     ) -> SentenceTransformer:
-        """Train the recipe, or go on with it, or open what is finished."""
+        """Train the recipe, or continue it, or open the finished model."""
         record = RunFolder(output).record() if output.is_dir() else {}
         if record.get("status") == "finished":
             return load(output, device=self.request.device)
@@ -206,7 +207,7 @@ class Learning:
     def _announce_measuring(self, model: SentenceTransformer, found: Read) -> None:
         num_encoded = _SYSTEMS * num_passages(found.corpus, found.num_words)
         logger.info(
-            "measuring: hybrid search, the model, and what they have to beat, on held-out documents; %s",
+            "measuring: hybrid search, the model, and the baselines, on held-out documents; %s",
             about(num_encoded * seconds_a_passage(model, found.corpus)),
         )
 
@@ -237,7 +238,7 @@ class Learning:
         weight: float,
         systems: Mapping[str, SentenceTransformer | None],
     ) -> Measured | None:
-        """Measure; nothing where there are too few documents, which the report then says."""
+        """Measure; ``None`` where there are too few documents, as the report then says."""
         try:
             return measure(
                 model,

@@ -54,7 +54,7 @@ class Measured:
         differences: Paired differences of hybrid search and of the model from the other systems.
         examples: Queries on which hybrid search and BM25 disagree.
         num_queries: Queries of the part that the table shows.
-        num_heldout: Documents that asked.
+        num_heldout: Documents with a query.
     """
 
     weight: float
@@ -71,11 +71,11 @@ class Measured:
 
 
 def chosen_weight(model: SentenceTransformer, learned: CorpusFile, *, batch_size: int = 64) -> float:
-    """Choose the weight of hybrid search by parts that the model has not learned from; a half where none can ask.
+    """Choose the weight of hybrid search by parts not learned from; 0.5 where no document has such parts.
 
     Args:
         model: The model, trained with ``training.best=own-documents`` on ``learned``.
-        learned: The documents that it learned from, but for the parts that ask.
+        learned: The documents that it learned from, without the parts that are queries.
         batch_size: Texts encoded at once.
     """
     asking = AskingDocuments(learned, len(learned))
@@ -97,14 +97,14 @@ def measure(
     topics: SentenceTransformer | None,
     untrained: SentenceTransformer | None,
 ) -> Measured:
-    """Measure hybrid search, the model, and what it has to beat.
+    """Measure hybrid search, the model, and the baselines.
 
     Args:
         model: The model, which has not seen the held-out documents where it was trained here.
         documents: All documents.
         weight: Weight of the cosines.
-        candidates: What the right document stands among.
-        topics: The start of the training, before it learned.
+        candidates: The documents among which the right one must be found.
+        topics: The counted start of the training.
         untrained: The model before anything was learned here; ``None`` where nothing was.
 
     Raises:

@@ -42,7 +42,7 @@ class Read:
 
 
 def read(documents: Documents, folder: BuildFolder) -> Read:
-    """Read all documents into the folder; what stood there before is replaced when all are read.
+    """Read all documents into the folder; an earlier corpus is replaced when all are read.
 
     Raises:
         UserError: No document can be read, or the folder cannot be written to.
@@ -64,7 +64,7 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
 
 
 class _Counted:
-    """Documents that are counted on their way."""
+    """Documents that are counted while they are read."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = documents

@@ -1,4 +1,4 @@
-"""What a build tells its user: a page that opens anywhere, a map of the corpus, and the same in the terminal."""
+"""The report of a build: a page that opens anywhere, with a map of the corpus, and the same in the terminal."""
 
 from selfsent.document_report.corpus_map import corpus_map
 from selfsent.document_report.page import write_page

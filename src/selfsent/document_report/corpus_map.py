@@ -18,7 +18,7 @@ MAX_TEXT = 160
 
 _FEWEST_GROUPS, _MOST_GROUPS = 4, 12
 _FEWEST_FOR_NEIGHBOURS = 12
-"""Below as many points a projection says as much as t-SNE, which is unstable there."""
+"""With fewer points a projection shows as much as t-SNE, which is unstable there."""
 _PERPLEXITY = 30.0
 _INNER_DIMENSION = 50
 _ITERATIONS = 400
@@ -50,7 +50,7 @@ def corpus_map(
         titles: Titles of their documents; may be empty.
         documents: Ids of their documents.
         seed: Seed of the sample, the groups and the layout.
-        max_points: Number of passages on the map; of more, as many are drawn at random.
+        max_points: Largest number of passages on the map; of more, so many are drawn at random.
 
     Returns:
         JSON values: ``points`` (``x`` and ``y`` in 0 to 1, ``title``, ``document``, the first characters of ``text``,

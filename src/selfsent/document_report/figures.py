@@ -119,7 +119,7 @@ def differences(report: Mapping[str, Any]) -> Iterator[Difference]:
 
 
 def difference(report: Mapping[str, Any], of: str, over: str) -> Difference | None:
-    """Find the difference of two systems, whichever way round it was recorded."""
+    """Find the difference of two systems, in whichever order it was recorded."""
     for one in differences(report):
         if (one.of, one.over) == (of, over):
             return one

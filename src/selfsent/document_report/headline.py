@@ -1,4 +1,4 @@
-"""What a build found out, in a few sentences that follow from its figures."""
+"""The result of a build in a few sentences that follow from its figures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -116,7 +116,7 @@ def _verdict(found: Difference, seen: float) -> str:
         return f"Whether the difference is larger than chance was not tested ({signed})."
     if not found.is_clear:
         bounds = times_100_interval(found.ci95, sign=True)
-        return f"This is no difference beyond chance ({signed}, 95% interval {bounds})."
+        return f"This difference is not beyond chance ({signed}, 95% interval {bounds})."
     size_low, size_high = sorted(abs(bound) for bound in found.ci95)
     bounds = times_100_interval((size_low, size_high))
     size = f"{times_100(abs(found.value))} points of {metric}, 95% interval {bounds}"

@@ -114,7 +114,7 @@ def _legend(groups: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _texts(points: Sequence[Mapping[str, Any]]) -> str:
-    """Give title, document and text of each point as JSON that no page can take for its own end."""
+    """Give title, document and text of each point as JSON that cannot end the script element it stands in."""
     written = ""
     for limit in range(MAX_TEXT, 0, -_CUT_BY):
         rows = [

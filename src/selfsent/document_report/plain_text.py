@@ -1,11 +1,11 @@
-"""Text of a person's files as data: without characters that act on a page or a terminal."""
+"""Text of a person's files as data: without characters that a page or a terminal would execute."""
 
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-# Control characters but tab and newline, lone surrogates (bytes of a file name that are no UTF-8).
+# Control characters but tab and newline, lone surrogates (bytes of a file name that are not UTF-8).
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Embeddings, overrides and isolates turn the text after them around; a page isolates every text with <bdi> instead.
 _TURNS_AROUND = re.compile("[\u202a-\u202e\u2066-\u2069]")

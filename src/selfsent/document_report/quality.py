@@ -26,7 +26,7 @@ _BAR_WIDTH = 200
 
 
 def quality_section(report: Mapping[str, Any]) -> str:
-    """Write the table of quality, the differences beside BM25's, other questions, and how the test is made."""
+    """Write the table of quality, other differences, other questions, and how the test is made."""
     scores = systems(report.get("retrieval"))
     by_part = _by_part(report)
     if not scores and not by_part:

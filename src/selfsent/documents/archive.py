@@ -6,10 +6,10 @@ from typing import IO
 from selfsent.documents.skipped import UnreadableError
 
 MAX_UNPACKED_BYTES = 256 * 2**20
-"""What is read of one file at most, unpacked: a book of 40 million words has less."""
+"""Most bytes that are unpacked of one file: a book of 40 million words has fewer."""
 
 MAX_RATIO = 200
-"""Unpacked to packed bytes: text packs to a fifth, tables to a fiftieth, only made-up data to less."""
+"""Largest ratio of unpacked to packed bytes: text packs to a fifth, tables to a fiftieth, only made-up data to less."""
 
 _MIN_BYTES_FOR_RATIO = 16 * 2**20
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
@@ -22,7 +22,7 @@ class Archive:
         stream: The file, able to seek.
 
     Raises:
-        UnreadableError: It is no archive, or an Office file behind a password.
+        UnreadableError: It is not an archive, or an Office file with a password.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:

@@ -64,7 +64,7 @@ def encoding_of(start: bytes) -> str:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are valid UTF-8, a character cut off at their end aside."""
+    """Tell whether bytes are valid UTF-8, except a character that is cut off at their end."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(data)
     except UnicodeDecodeError:
@@ -73,7 +73,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def is_guessed(data: bytes) -> bool:
-    """Tell whether a text file says nothing of its encoding and is not valid UTF-8."""
+    """Tell whether a text file does not state its encoding and is not valid UTF-8."""
     is_marked = data.startswith(tuple(mark for mark, _ in _MARKS))
     return not is_marked and not is_utf8(data) and not _DECLARATION.search(data[:_NUM_SNIFFED_BYTES])
 

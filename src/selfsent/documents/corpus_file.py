@@ -50,7 +50,7 @@ class CorpusFile:
         path: A file that ``write_corpus`` wrote.
 
     Raises:
-        UserError: There is no such file, or it is another.
+        UserError: There is no such file, or it is not a corpus file.
     """
 
     def __init__(self, path: Path) -> None:

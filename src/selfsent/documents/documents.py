@@ -14,7 +14,7 @@ from selfsent.documents.folder import Folder, SourceFile, shown
 from selfsent.documents.plain_text import UNITS, Unit
 from selfsent.documents.reading import Reading
 from selfsent.documents.skipped import Skipped
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 
 Read = Callable[[Reading], Iterator[Document]]
 
@@ -66,7 +66,7 @@ class Documents:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should be told once, complete when the pass is."""
+        """What the user should be told once, complete at the end of the pass."""
         return self._reading.notes()
 
     def closing_notes(self) -> list[str]:
@@ -121,7 +121,7 @@ def open_documents(
             be read, or a bad row.
     """
     if unit not in UNITS:
-        raise UserError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
+        raise UserError(not_one_of("unit", unit, UNITS))
     if on_bad_row not in ("stop", "skip"):
         raise UserError(f"on_bad_row must be stop or skip, got {on_bad_row!r}")
     if max_rows is not None and max_rows < 1:
@@ -135,7 +135,7 @@ def open_documents(
 def holds_whole_documents(spec: str | Path) -> bool:
     """Tell whether a source is a file that is one document (``.md``, ``.pdf`` and so on), or a folder with such a file.
 
-    Tables and files of plain text are none: their rows and lines may be bare texts.
+    Tables and files of plain text do not count: their rows and lines may be bare texts.
     """
     if str(spec).startswith(("docs:", "hf:")):
         return False

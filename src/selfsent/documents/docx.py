@@ -72,7 +72,7 @@ def _add_paragraph(paragraph: Any, levels: Mapping[str, int], blocks: Blocks) ->
 
 
 def _text_of(paragraph: Any) -> str:
-    """Join the runs of a paragraph, those of text boxes anchored in it aside: they are paragraphs of their own."""
+    """Join the runs of a paragraph, without those of its text boxes, which are paragraphs of their own."""
     pieces: list[str] = []
     for node in paragraph.iter(*(_W + name for name in _TEXTS)):
         owner = next(node.iterancestors(f"{_W}p"))

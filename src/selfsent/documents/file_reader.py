@@ -79,7 +79,7 @@ def _read_file(file: SourceFile, options: FileOptions, reading: Reading) -> Iter
 
 
 def _streamed(file: SourceFile, options: FileOptions, reading: Reading) -> Iterator[Document]:
-    """Read a file of many documents; what was read stands, if it changed meanwhile."""
+    """Read a file of many documents; if it changed meanwhile, what was read is kept."""
     before = _status(file)
     num_before = reading.num_documents
     yield from (_plain_text if suffix_of(file.path) == PLAIN_TEXT else _table)(file, options, reading)
@@ -146,7 +146,7 @@ def read_table(
 
     Args:
         records: Begins a pass over it.
-        file: What its documents call it.
+        file: Name of the file in its documents.
         options: Columns that hold the text, and those that are kept.
         reading: The pass, told of what is found.
 

@@ -1,4 +1,4 @@
-"""The files of a folder: links are followed once, and what is hidden or made by a program of ours is passed over."""
+"""The files of a folder: links are followed once, and what is hidden or written by selfsent is left out."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ _OURS: tuple[tuple[str, Callable[[set[str]], bool]], ...] = (
     ("a run", lambda names: {"run.json", "metrics.jsonl"} <= names),
     ("a build", lambda names: {"report.json", "model", "store"} <= names),
 )
-"""What our own commands write, told by the names in a folder: nobody's documents."""
+"""What our own commands write, recognised by the names in a folder; not documents of a person."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Folder:
     def _new_file(self, path: Path) -> Iterator[SourceFile]:
         try:
             if not path.is_file():
-                self._skip(path, "unknown format", "it is no regular file")
+                self._skip(path, "unknown format", "it is not a regular file")
             elif self._is_new(path):
                 yield SourceFile(self._shown(path), path)
         except OSError as error:

@@ -46,7 +46,7 @@ _SPACES_AROUND_BREAKS = re.compile(r" *([\n\t]) *")
 def read_html(data: bytes) -> Blocks:
     """Read a page: its main part where it marks one, else its body; the title is that of ``<title>`` or ``<h1>``.
 
-    A page whose marks leave nothing is read without regard to them.
+    A page that has no text without navigation is read with it.
     """
     blocks = Blocks()
     add_page(decode_declared(data), blocks)

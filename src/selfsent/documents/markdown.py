@@ -1,4 +1,4 @@
-"""Markdown: its text without marks; headings, code and lines are remembered."""
+"""Markdown: its text without markup; headings, code and lines are recorded."""
 
 import re
 from typing import TYPE_CHECKING

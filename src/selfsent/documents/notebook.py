@@ -14,7 +14,7 @@ def read_notebook(data: bytes) -> Blocks:
     """Read the cells of a Jupyter notebook (formats 3 and 4)."""
     notebook = json.loads(decode(data))
     if not isinstance(notebook, Mapping) or not {"cells", "worksheets"}.intersection(notebook):
-        raise UnreadableError("broken", "it is JSON, but no notebook: it has no cells")
+        raise UnreadableError("broken", "it is JSON, but not a notebook: it has no cells")
     blocks = Blocks()
     for cell in _cells(notebook):
         source = cell.get("source", cell.get("input", ""))

@@ -112,7 +112,7 @@ class _Cutter:
     """Finds where the passage that begins at an offset ends.
 
     Counting tokens is what takes the time, so a passage's length is first estimated, by the sum over its words of what
-    each has alone (many words are counted once only), then counted, and mended where the estimate was wrong.
+    each has alone (many words are counted once only), then counted, and corrected where the estimate was wrong.
     """
 
     def __init__(self, document: Document, max_tokens: int, count_tokens: CountTokens) -> None:
@@ -223,7 +223,7 @@ def _word_counts(count_tokens: CountTokens) -> CountTokens:
 
 
 def _heading_starts(document: Document) -> Sequence[tuple[int, int]]:
-    """List offset and level of each heading, save those that follow another heading at once."""
+    """List offset and level of each heading, except those that follow another heading directly."""
     starts: list[tuple[int, int]] = []
     previous = 0
     for heading in document.headings:

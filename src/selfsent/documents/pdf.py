@@ -1,4 +1,4 @@
-"""PDF: the text of its pages, without what is repeated at their heads and feet, with words mended at line ends."""
+"""PDF: the text of its pages, without headers and footers, with words joined that line ends broke."""
 
 import re
 import statistics
@@ -33,7 +33,7 @@ _SHORT_LINE = 0.75
 
 
 def read_pdf(stream: IO[bytes]) -> Blocks:
-    """Read a PDF; its title is that of its metadata, where that is no file name.
+    """Read a PDF; its title is that of its metadata, where that is not a file name.
 
     Raises:
         UnreadableError: It asks for a password, or holds pictures of text only.
@@ -123,7 +123,7 @@ def _paragraphs(pages: Sequence[Sequence[str]]) -> Iterator[list[str]]:
 
 
 def _joined_over_pages(pages: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Put the rest of a paragraph that goes on overleaf to the page it begins on."""
+    """Put the rest of a paragraph that continues on the next page to the page it begins on."""
     previous: list[str] | None = None
     for page in pages:
         if previous and page and page[0][0].islower() and not previous[-1].endswith(_ENDS_A_TEXT):

@@ -16,7 +16,7 @@ Unit = Literal["auto", "line", "paragraph", "document"]
 UNITS: tuple[Unit, ...] = ("auto", "line", "paragraph", "document")
 
 MAX_CHARACTERS = 8 * 2**20
-"""What a document has at most (over a million words): a longer file is cut into several, between two lines."""
+"""Largest size of a document (over a million words): a longer file is cut into several, between two lines."""
 
 _NUM_SAMPLED_BYTES = 64 * 2**10
 _ENDS_A_SENTENCE = (".", "!", "?", "。", "！", "？", "।", "؟", "…", '"', "”", "」")  # noqa: RUF001 marks of other scripts
@@ -60,11 +60,11 @@ def sample_of(path: Path) -> Sample:
 
 
 def unit_of(sample: Sample, *, is_alone: bool) -> tuple[Unit, str]:
-    """Tell what a file holds, as a person would expect.
+    """Choose the unit of a file that a person would expect.
 
-    A file among others is one document: a folder of notes. Only a long list of sentences, one a line, is none. A file
+    A file among others is one document: a folder of notes. Only a long list of sentences, one a line, is not. A file
     that is the whole source holds many documents: its paragraphs where blank lines stand between them, else its lines,
-    save where these are wrapped at the same width.
+    unless these are wrapped at the same width.
 
     Args:
         sample: Its beginning.
@@ -82,14 +82,14 @@ def unit_of(sample: Sample, *, is_alone: bool) -> tuple[Unit, str]:
         and sentence_share >= _SENTENCE_SHARE
         and len(filled) >= (2 if is_alone else _MIN_LINES_IN_FOLDER)
     ):
-        return "line", "each line is a sentence, and none is blank"
+        return "line", "each line is a sentence, and no line is blank"
     if not is_alone:
         return "document", "a file among others is one document"
     if has_blanks:
         return "paragraph", "blank lines stand between its paragraphs"
     if len(filled) > 1 and not _are_wrapped(filled):
         return "line", "no line is blank, and their lengths differ"
-    return "document", "its lines are of one width, and none is blank"
+    return "document", "its lines are of one width, and no line is blank"
 
 
 def _are_wrapped(lines: list[str]) -> bool:

@@ -30,10 +30,10 @@ class Reading:
         self._num_with_id: Counter[int] = Counter()
 
     def unique(self, id_: str) -> str:
-        """Give an id that no earlier document of the pass was given here: itself, or with a number behind it.
+        """Make an id unique in the pass: the id itself, or with a number behind it.
 
-        For ids that others chose. Those made of a file's path and a line differ by themselves; to remember the ids of
-        as many documents as a text file has lines would take the memory that reading them one by one saves.
+        For ids of the source. Those made of a file's path and a line differ by themselves; remembering as many ids
+        as a text file has lines would take the memory that reading them one by one saves.
         """
         key = int.from_bytes(hashlib.blake2b(id_.encode("utf8", "surrogatepass"), digest_size=8).digest())
         self._num_with_id[key] += 1

@@ -79,7 +79,7 @@ class _Walk:
         return True
 
     def _read_explicit(self, text: str) -> None:
-        """Read what begins with two dots: a directive, a footnote, or something that is no text."""
+        """Read what begins with two dots: a directive, a footnote, or something that is not text."""
         indent = _indent(self._line())
         if directive := _DIRECTIVE.match(text):
             name, argument = directive.group(1).lower(), directive.group(2) or ""
@@ -99,7 +99,7 @@ class _Walk:
             self._read_paragraph()
         else:
             self._number += 1
-            if text != ".." or self._line().strip():  # two dots alone end something, and comment on nothing
+            if text != ".." or self._line().strip():  # two dots alone end a block and are an empty comment
                 self._take_deeper(indent)
 
     def _skip_options(self) -> None:

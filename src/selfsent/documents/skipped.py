@@ -1,4 +1,4 @@
-"""What of a source could not be read, and why, in words that a person understands."""
+"""Files of a source that could not be read, and why, in plain words."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -37,7 +37,7 @@ class Skipped:
 
 
 class UnreadableError(Exception):
-    """A file cannot be read: raised by a reader, counted by whoever walks over the files.
+    """A file cannot be read: raised by a reader, counted by the walk over the files.
 
     Args:
         reason: One of ``REASONS``.

@@ -38,7 +38,7 @@ class Stretch:
 
 
 def stretches(documents: Iterable[Document]) -> Iterator[Stretch]:
-    """Cut the prose of documents into stretches; one without text has its title alone.
+    """Cut the prose of documents into stretches; a document without text has its title alone.
 
     Args:
         documents: Read once.
@@ -51,7 +51,7 @@ def stretches(documents: Iterable[Document]) -> Iterator[Stretch]:
 
 
 def windows(stretch: Stretch) -> Stretch:
-    """Cut a stretch of a single part into windows of about ten words, so that one can be held against the others.
+    """Cut a stretch of a single part into windows of about ten words, so that one can be compared with the others.
 
     For corpora whose documents are single sentences, where nothing else stands together. Shorter ones stay whole.
     """

@@ -45,7 +45,7 @@ class Fields:
 def fields_of(
     first: Record, picks: Picks, place: str, second: Record | None = None, *, keep: Sequence[str] = ()
 ) -> Fields:
-    """Settle what the columns of a table are, from its first record.
+    """Decide what the columns of a table are, from its first record.
 
     Cells are a header where one of them is ``text`` or ``title``, or is picked by name, or where all of them look like
     names and those of the second record do not.
@@ -109,7 +109,7 @@ def _named(names: list[str], first: Mapping[str, Any], picks: Picks, place: str,
 def read_rows(
     records: Callable[[], NumberedRecords], fields: Fields, file: str, bad_rows: BadRows
 ) -> Iterator[Document]:
-    """Read the rows of a table, one at a time; those without title and text are passed over.
+    """Read the rows of a table, one at a time; those without title and text are left out.
 
     Args:
         records: Begins a pass over the table.

@@ -1,4 +1,4 @@
-"""What a method that learns from single texts takes from documents: the sentences of their passages, none left out."""
+"""Rows for methods that learn from single texts: the sentences of the passages of documents, none left out."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from selfsent.documents.sentences import sentences
 from selfsent.documents.stretches import STRETCH_WORDS
 
 LONGEST = 64
-"""Pieces of a text, at most; a method that reads 200 tokens reads them all."""
+"""Largest number of pieces of a text; a method that reads 200 tokens reads them all."""
 
 _SHORTEST = 4
 _PIECE = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]{1,8}")

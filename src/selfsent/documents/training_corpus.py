@@ -1,4 +1,4 @@
-"""The documents that a training learns from, written to disk once, and a source of their texts for what takes texts."""
+"""The documents that a training learns from, written to disk once, and their texts as a source."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a training takes from documents: rows that views are drawn from, each a stretch of one document."""
+"""Training rows of documents: each is a stretch of one document, from which views are drawn."""
 
 from collections.abc import Iterable, Iterator
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-"""Says for old programs what stands before it."""
+"""A copy of the preceding element for old programs; not read."""
 
 
 def parse_xml(data: bytes, *, is_lenient: bool = False) -> Any:
@@ -11,7 +11,7 @@ def parse_xml(data: bytes, *, is_lenient: bool = False) -> Any:
 
     Args:
         data: The part.
-        is_lenient: Read on behind errors.
+        is_lenient: Continue after errors.
     """
     from lxml import etree  # noqa: PLC0415  # pyright: ignore[reportAttributeAccessIssue] compiled; only two formats need it
 

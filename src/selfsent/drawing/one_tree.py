@@ -169,11 +169,10 @@ def _panel(words: Sequence[str], left: Ids, right: Ids, *, title: str | None, ma
 def _checked(words: Sequence[str], left: Ids, right: Ids) -> Tree:
     """The tree of the arguments; a UserError unless every merge joins two neighbours that have no parent yet."""
     if not words:
-        raise UserError("a tree of no words cannot be drawn; give at least one word")
+        raise UserError("a tree needs at least one word, got none")
     if not len(left) == len(right) == len(words) - 1:
         raise UserError(
-            f"{len(words)} words need {len(words) - 1} merges, "
-            f"but {len(left)} left and {len(right)} right children came"
+            f"{len(words)} words need {len(words) - 1} merges, got {len(left)} left and {len(right)} right children"
         )
     tree = Tree(len(words), np.asarray(left, dtype=np.int64), np.asarray(right, dtype=np.int64))
     spans = {leaf: (leaf, leaf + 1) for leaf in range(len(words))}

@@ -26,7 +26,7 @@ class TreePair:
     """Two trees over the same leaves.
 
     Args:
-        leaves: The leaves' texts: sub-word pieces, or words where the two trees know nothing smaller in common.
+        leaves: The leaves' texts: sub-word pieces, or words where the two trees have different pieces.
         names: What each tree is.
         trees: The trees.
     """
@@ -116,7 +116,7 @@ def _other_model(versus: str) -> Any:
 def _given(brackets: str, sentence: str) -> tuple[tuple[str, ...], Tree]:
     trees = parse_bracketed(brackets)
     if len(trees) != 1:
-        raise UserError(f"--versus holds {len(trees)} bracketed trees; one is needed")
+        raise UserError(f"--versus must hold one bracketed tree, got {len(trees)}")
     place_words(trees[0].words, sentence)
     return trees[0].words, trees[0].binarise("right")
 

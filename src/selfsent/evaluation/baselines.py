@@ -1,4 +1,4 @@
-"""What a trained model has to beat: word vectors of the same corpus, its own table, itself untrained, and BM25.
+"""Baselines of a trained model: word vectors of the same corpus, its own table, the untrained model, and BM25.
 
 All but BM25 are ordinary models of the host, so every suite takes them, and they can be saved and searched with.
 """
@@ -164,7 +164,7 @@ def training_corpus(model: str | Path) -> str | None:
 def _scorings(
     baseline: Encoder | Ranker, *, name: str, suites: Sequence[str], data_dir: Path | None, options: SuiteOptions
 ) -> Mapping[str, Callable[[], list[Score]]]:
-    """What to run on a baseline: of the suites those that apply to it, a collapse being no more than a note."""
+    """What to run on a baseline: the suites that apply to it; where it collapses, the suite is left out with a note."""
 
     def scored(suite: str) -> list[Score]:
         try:

@@ -1,4 +1,4 @@
-"""BM25 as a ranker, the baseline that an embedder without labels has to face."""
+"""BM25 as a ranker: the baseline of an embedder that was trained without labels."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ class BM25:
     Args:
         analyser: Finds the words; None chooses the language of the documents.
         k1: Saturation of a word's count (Lucene's default).
-        b: How much long documents are held back (Lucene's default).
+        b: How strongly long documents are penalised (Lucene's default).
 
     Source: Robertson and Zaragoza 2009, in Lucene's variant, computed by the library bm25s.
     """

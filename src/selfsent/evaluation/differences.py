@@ -66,7 +66,7 @@ def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, 
 
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
-    """A score that can be paired, and whose it is."""
+    """A score that can be paired, and the model that it is of."""
 
     model: str
     task: str

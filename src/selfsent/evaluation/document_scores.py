@@ -21,7 +21,7 @@ class DocumentQuestions:
     """Queries, each with one right document among others.
 
     Args:
-        name: What asks.
+        name: Name of the part of a document that the queries are.
         queries: The queries.
         right: Number of the document that answers each query.
         passages: All passages.
@@ -97,7 +97,7 @@ def document_scores(scorer: PassageScorer, questions: DocumentQuestions) -> Iter
 def right_ranks(scorer: PassageScorer, questions: DocumentQuestions) -> Ranks:
     """Give the rank of each query's right document, from 1; of equal scores the right document comes last.
 
-    A document with a score of 0 or less by words, or by a zero vector, is as far away as any: ties never help.
+    A document with a score of 0 or less by words, or by a zero vector, is ranked last: ties never help.
     """
     return ranks_of(document_scores(scorer, questions), questions)
 

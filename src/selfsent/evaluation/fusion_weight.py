@@ -1,4 +1,4 @@
-"""How much meaning and how much words: the weight of hybrid search, chosen without labels."""
+"""Choose the weight of cosines and BM25 in hybrid search, without labels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class TwoScores:
     cosines: Scores
 
     def hybrid(self, weight: float) -> Scores:
-        """Fuse the scores of the candidates that either of the two names; the others are behind all of these."""
+        """Fuse the scores of the candidates of either ranking; all other documents are ranked behind them."""
         is_candidate, by_words, by_meaning = self._candidates
         return np.where(is_candidate, fused(by_words, by_meaning, weight), _FAR)
 
@@ -59,7 +59,7 @@ def two_scores(words: PassageScorer, model: PassageScorer, questions: DocumentQu
     Args:
         words: BM25.
         model: The model's cosines.
-        questions: What asks for what.
+        questions: Queries and the document that answers each.
     """
     by_words = document_scores(words, questions)
     for cosines in document_scores(model, questions):

@@ -126,7 +126,7 @@ def score_orders(
         UserError: There are no queries.
     """
     if not orders:
-        raise UserError(f"{task}: no query to score; needed is at least one query with a judged document")
+        raise UserError(f"{task}: no query to score; give at least one query with a judged document")
     judged = list(zip(orders, judgements, strict=True))
     items = np.array([[ndcg(order, relevant)] for order, relevant in judged])
     return Score(

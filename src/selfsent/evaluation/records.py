@@ -1,4 +1,4 @@
-"""Reading evaluation data: rows that know which file and line they come from, from the local layout or from the hub."""
+"""Read evaluation data from the local layout or from the hub; each row knows its file and line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Record:
         value = self.values.get(column)
         if isinstance(value, str) and value.strip():
             return value
-        raise UserError(f"{self.place}: {column} is {brief(value)}; needed is a text")
+        raise UserError(f"{self.place}: {column} is {brief(value)}; give a text")
 
     def texts(self, column: str) -> list[str]:
         """Give a cell that must hold a list of texts.
@@ -43,7 +43,7 @@ class Record:
         value = self.values.get(column)
         if isinstance(value, list | tuple) and all(isinstance(text, str) and text.strip() for text in value):
             return list(value)
-        raise UserError(f"{self.place}: {column} is {brief(value)}; needed is a list of texts")
+        raise UserError(f"{self.place}: {column} is {brief(value)}; give a list of texts")
 
     def number(self, column: str) -> float:
         """Give a cell that must hold a number; a number written as text is read as the number.
@@ -55,7 +55,7 @@ class Record:
         number = finite_number(value)
         if number is not None:
             return number
-        raise UserError(f"{self.place}: {column} is {brief(value)}; needed is a number")
+        raise UserError(f"{self.place}: {column} is {brief(value)}; give a number")
 
 
 def find_file(data_dir: Path, relative: str, *, columns: Sequence[str]) -> Path:
@@ -74,7 +74,7 @@ def find_file(data_dir: Path, relative: str, *, columns: Sequence[str]) -> Path:
         if path.is_file():
             return path
     raise UserError(
-        f"no {relative} in {data_dir}; needed is this file (or {', '.join(COMPRESSIONS)} of it) with the columns "
+        f"{data_dir} must hold {relative} (or {', '.join(COMPRESSIONS)} of it) with the columns "
         f"{', '.join(columns)}, one row a line"
     )
 
@@ -94,7 +94,7 @@ def read_records(path: Path, *, columns: Sequence[str]) -> list[Record]:
     """
     records = list(_named_cells(path))
     if not records:
-        raise UserError(f"{path} holds no rows; needed are the columns {', '.join(columns)}")
+        raise UserError(f"{path} holds no rows; give at least one, with the columns {', '.join(columns)}")
     for record in records:
         missing = [column for column in columns if column not in record.values]
         if missing:

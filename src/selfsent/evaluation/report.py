@@ -4,7 +4,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,20 @@ from selfsent.printed_text import TextTable, plain
 STS7 = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
 LEXICAL = ("simlex999", "wordsim353_similarity", "wordsim353_relatedness")
 MULTILINGUAL_STS = "STSBenchmarkMultilingual"
-_VERSIONED = ("selfsent", "torch", "sentence-transformers", "transformers", "numpy")
+_VERSIONED = ("selfsent", "torch", "transformers", "sentence-transformers", "datasets", "tokenizers", "numpy")
 
 
 def installed_versions() -> dict[str, str]:
-    """Give the versions that a figure depends on."""
-    return {"python": platform.python_version()} | {package: version(package) for package in _VERSIONED}
+    """Give the versions that a result depends on: Python and the packages."""
+    return {"python": platform.python_version()} | {package: package_version(package) for package in _VERSIONED}
+
+
+def package_version(name: str) -> str:
+    """The installed version of a distribution; ``unknown`` where it is run without being installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Encoding for evaluation: every distinct text once, with progress, and no embedding that cannot be trusted."""
+"""Encode texts for evaluation: each distinct text once, with progress, checked for NaN and for a collapsed model."""
 
 import contextlib
 import logging
@@ -132,7 +132,7 @@ def encode_distinct(
 
 
 def _encoded(encode: Callable[..., Any], texts: Sequence[str], *, batch_size: int, what: str) -> Iterator[_TextVector]:
-    """Encode the longest texts first, so that a lack of memory shows at once and the time left is overestimated."""
+    """Encode the longest texts first: a lack of memory shows at once, and the time left is not underestimated."""
     by_length = sorted(texts, key=len, reverse=True)
     with progress_bar(total=len(texts), what=what, unit="text") as progress:
         for start in range(0, len(by_length), _ENCODED_AT_ONCE):
@@ -162,7 +162,7 @@ def _as_rows(encoded: Any, num_texts: int) -> Vectors:
     rows = np.asarray(encoded)
     if rows.ndim != 2 or len(rows) != num_texts:  # noqa: PLR2004 rows and columns
         raise UserError(
-            f"the model's encode gave an array of shape {rows.shape} for {num_texts} texts; needed is one row a text"
+            f"the model's encode gave an array of shape {rows.shape} for {num_texts} texts; it must give one row a text"
         )
     return rows if rows.dtype.itemsize >= np.float32().itemsize else rows.astype(np.float32)
 
@@ -185,7 +185,7 @@ def check_vectors(rows: Vectors, *, texts: Sequence[str], what: str) -> None:
             f"{len(wrong)} of the {len(rows)} embeddings of {what} hold NaN or infinity, the first that of "
             f"{_shortened(texts[int(wrong[0])])}; the model is broken (a diverged training?), no score is given"
         )
-    differ = len({text.casefold() for text in texts}) > 1  # texts that a model may not tell apart are no collapse
+    differ = len({text.casefold() for text in texts}) > 1  # a model may embed texts alike that differ in case alone
     if differ and np.ptp(rows, axis=0).max() <= _CONSTANT_TOLERANCE * np.abs(rows).max():
         raise CollapsedEmbeddingsError(
             f"all {len(rows)} embeddings of {what} are the same, that of {_shortened(texts[0])} as that of "

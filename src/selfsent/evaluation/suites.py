@@ -183,9 +183,7 @@ def evaluate(
     options = options or SuiteOptions()
     folder = None if data_dir is None else Path(data_dir)
     if folder is not None and not folder.is_dir():
-        raise UserError(
-            f"no folder {folder} for --data-dir; needed is the one that holds sts/, lexical/, retrieval/, ..."
-        )
+        raise UserError(f"--data-dir must be a folder that holds sts/, lexical/, retrieval/, ..., got {folder}")
 
     def scorings(encoder: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
         return {suite: partial(suite_named(suite), encoder, folder, options) for suite in chosen}

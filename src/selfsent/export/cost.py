@@ -35,8 +35,8 @@ class Change:
     """A figure of a model, before it was exported and after.
 
     Args:
-        before: Of the model.
-        after: Of what was made of it.
+        before: The model's figure.
+        after: The figure of the exported model.
     """
 
     before: float

@@ -66,7 +66,7 @@ class ExportReport:
     cost: Cost
 
     def lines(self) -> list[str]:
-        """Say it in plain words."""
+        """Give the lines that the command prints."""
         cost = self.cost
         size, speed = cost.num_bytes, cost.texts_a_second
         quality = [
@@ -134,7 +134,9 @@ def _refuse(request: ExportRequest) -> None:
     if output.exists() and not request.overwrite:
         raise UserError(f"{output} exists already; name another folder, or replace the model in it with --overwrite")
     if output.is_dir() and any(output.iterdir()) and not (output / "modules.json").is_file():
-        raise UserError(f"{output} holds something that is no model, which --overwrite does not replace; name another")
+        raise UserError(
+            f"{output} holds something that is not a model, which --overwrite does not replace; name another"
+        )
     if request.format == "onnx":
         from selfsent.export.onnx_model import require_onnx  # noqa: PLC0415 torch
 

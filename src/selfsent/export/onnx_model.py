@@ -1,4 +1,4 @@
-"""Writing a transformer as a graph of ONNX, from token ids to the embedding of a text, checked against torch."""
+"""Writing a transformer as an ONNX graph, from token ids to the embedding of a text, checked against torch."""
 
 import importlib.util
 import logging
@@ -29,10 +29,10 @@ _CHECKED = (*_TRACED, "", "a", "The committee approved the new budget. " * 40)
 
 
 def require_transformer(model: SentenceTransformer) -> None:
-    """Refuse a model that is no transformer.
+    """Refuse a model that is not a transformer.
 
     Raises:
-        UserError: It is another.
+        UserError: It is of another kind.
     """
     if not isinstance(model[0], Transformer):
         raise UserError(
@@ -60,7 +60,7 @@ def write_onnx(model: SentenceTransformer, folder: Path) -> None:
         folder: A folder that is there.
 
     Raises:
-        UserError: The model is no transformer, it cannot be traced, or the graph gives other embeddings than torch.
+        UserError: The model is not a transformer, it cannot be traced, or the graph gives other embeddings than torch.
     """
     require_transformer(model)
     require_onnx()
@@ -107,7 +107,7 @@ def _trace(model: SentenceTransformer, features: dict[str, Tensor], path: Path) 
     batch, width = torch.export.Dim("batch"), torch.export.Dim("tokens")
     pipeline = _Pipeline(model, list(features)).eval()
     former = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells that torchvision is not there
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is not installed
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's own innards
@@ -121,11 +121,9 @@ def _trace(model: SentenceTransformer, features: dict[str, Tensor], path: Path) 
                 verbose=False,
             )
             program.save(path)
-    except Exception as error:  # whatever a model's code makes of being traced
+    except Exception as error:  # a model's own code may raise anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"this transformer cannot be written as a graph of ONNX: {reason}; use it with torch"
-        ) from error
+        raise UserError(f"this transformer cannot be written as an ONNX graph: {reason}; use it with torch") from error
     finally:
         logging.getLogger("torch.onnx").setLevel(former)
 
@@ -137,6 +135,6 @@ def _check(model: SentenceTransformer, folder: Path, texts: Sequence[str]) -> No
     difference = float(np.abs(found - expected).max()) / scale
     if not difference <= TOLERANCE:
         raise UserError(
-            f"the graph of ONNX gives other embeddings than torch (by {difference:.1e}, {TOLERANCE:.0e} is allowed);"
+            f"the ONNX graph gives other embeddings than torch (by {difference:.1e}, {TOLERANCE:.0e} is allowed);"
             " the model's tokenizer or one of its modules does what a graph cannot: use it with torch"
         )

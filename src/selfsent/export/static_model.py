@@ -24,7 +24,7 @@ def write_static(model: SentenceTransformer, folder: Path) -> None:
         folder: A folder that is there.
 
     Raises:
-        UserError: The model has no tokens, or no tokenizer that can be written.
+        UserError: The model has no token embeddings, or no tokenizer that can be written.
     """
     tokenizer = tokenizer_of(model)
     rows = token_rows(model, tokenizer)

@@ -48,8 +48,8 @@ def tokenizer_of(model: SentenceTransformer) -> Tokenizer:
         tokenizer = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] a compiled one
     if not isinstance(tokenizer, Tokenizer):
         raise UserError(
-            f"a static model needs a tokenizer of the kind of tokenizer.json, and {type(model[0]).__name__} has none;"
-            " name a tree model, a static one, or a transformer with a fast tokenizer"
+            f"a static model needs a tokenizer that can be saved as tokenizer.json, and {type(model[0]).__name__} has"
+            " none; name a tree model, a static one, or a transformer with a fast tokenizer"
         )
     copy: Tokenizer = Tokenizer.from_str(tokenizer.to_str())
     copy.no_padding()

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from selfsent.compiler import compiled
 from selfsent.kernels.sentence_threads import over_sentences
+from selfsent.trees.tree import IntArray
 
 Table = Float[np.ndarray, "V D"]
 _Floats = NDArray[np.float32]
-_Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,9 @@ def _in_order(rows: Int[np.ndarray, " L"], num_rows: int) -> Int[np.ndarray, " L
 
 
 @compiled()
-def _sum(table: _Floats, tokens: _Ints, weights: _Floats, starts: _Ints, sums: _Floats, first: int, end: int) -> None:
+def _sum(
+    table: _Floats, tokens: IntArray, weights: _Floats, starts: IntArray, sums: _Floats, first: int, end: int
+) -> None:
     # Text by text, so that a sum stays in the cache while rows of the table stream by.
     for text in range(first, end):
         for place in range(starts[text], starts[text + 1]):
@@ -140,9 +142,9 @@ def _adam(
     table: _Floats,
     mean: _Floats,
     square: _Floats,
-    touched: _Ints,
-    starts: _Ints,
-    text: _Ints,
+    touched: IntArray,
+    starts: IntArray,
+    text: IntArray,
     weights: _Floats,
     gradient: _Floats,
     numbers: _Floats,

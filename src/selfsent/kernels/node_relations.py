@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.compiler import compiled
-
-IntArray = NDArray[np.int64]
+from selfsent.trees.tree import IntArray
 
 _BASE, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 

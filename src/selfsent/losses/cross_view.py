@@ -85,23 +85,25 @@ class CrossViewOptions(EncodingOptions, QueueOptions):
 
 
 class CrossViewLoss(nn.Module):
-    """Place one view of a sentence among earlier sentences as the other view is placed there.
+    """Train one view of a sentence to have the other view's similarities to earlier sentences.
 
     Each of two views is embedded twice: with gradient and through a head (online), and without either (reference). The
-    reference vectors of view 2 say how sentence i lies in the queue of view 2; the online vector of view 1 must lie
-    there likewise, and the reverse. Unlike a contrastive loss this tells a small model how like two sentences are, not
-    only that they differ.
+    reference vectors of view 2 give the similarities of sentence i to the queue of view 2; the online vector of view 1
+    is trained to give the same ones, and the reverse. Unlike a contrastive loss this tells a small model how like two
+    sentences are, not only that they differ.
 
     Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3; every ablation of its Section 5 is a setting.
     Differs from the released code where the code differs from the paper: ``reduction="sum"`` and ``enqueue="after"``
     are the code's. Reference passes have dropout of their own, as there.
 
     Gradients reach the model and the head through the online vectors. ``forward`` moves the queues on (and the averaged
-    weights of ``reference="ema"``), but only where gradients are on; both are saved in checkpoints, and head and queues
-    are no part of the saved model. The queues hold the model's width, so the loss cannot be wrapped in the host's
-    ``MatryoshkaLoss``.
+    weights of ``reference="ema"``), but only where gradients are on. Head and queues are not part of the saved model.
+    The queues hold the model's width, so the loss cannot be wrapped in the host's ``MatryoshkaLoss``.
 
     Inputs: two columns, the two views; or one column, whose views differ in dropout alone. Labels are not used.
+
+    The checkpoints of the host's trainer do not hold the head, the queues and the averaged weights: to resume a
+    run, or to train on several devices, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:
         model: The SentenceTransformer to train.
@@ -111,7 +113,18 @@ class CrossViewLoss(nn.Module):
         UserError: A setting is out of range; in ``forward``: more than two columns, or a queue smaller than the batch.
 
     Example:
-        >>> loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)  # doctest: +SKIP
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import CrossViewLoss
+
+        model = SentenceTransformer("bert-base-uncased")
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = CrossViewLoss(model, queue_size=16_384, temperature=0.04)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(CrossViewOptions)

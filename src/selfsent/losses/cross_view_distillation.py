@@ -57,7 +57,7 @@ class CrossViewDistillationOptions(DistillationOptions, CrossViewOptions):
 
 
 class CrossViewDistillationLoss(nn.Module):
-    """Place a student's view of a sentence among the teacher's vectors as the teacher places the other view.
+    """Train a student's view of a sentence to have the teacher's similarities between the other view and its vectors.
 
     The teacher's vectors are the references of the cross-view comparison and fill its queues, so a student needs no
     space of its own to agree with: it need not copy vectors, only likenesses. ``joint`` adds the self-supervised
@@ -70,10 +70,13 @@ class CrossViewDistillationLoss(nn.Module):
     ``share_queues``, where both use the teacher's.
 
     Gradients reach the student and the head alone; the teacher is not run. ``forward`` moves the queues on where
-    gradients are on. Head and queues are saved in checkpoints and no part of the saved model.
+    gradients are on. Head and queues are not part of the saved model.
 
     Inputs: one or two columns as for `selfsent.losses.cross_view.CrossViewLoss`, and labels ``(B, 1)`` or ``(B, 2)``:
     for each view the row of ``teacher_vectors`` that belongs to its text.
+
+    The checkpoints of the host's trainer do not hold the head, the queues and the averaged weights: to resume a
+    run, or to train on several devices, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:
         model: The student.
@@ -84,6 +87,23 @@ class CrossViewDistillationLoss(nn.Module):
     Raises:
         UserError: Student and teacher differ in width, or a setting is out of range; in ``forward``: no labels, or
             labels that are no rows of ``teacher_vectors``.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import CrossViewDistillationLoss
+
+        teacher = SentenceTransformer("sentence-transformers/all-mpnet-base-v2")
+        model = SentenceTransformer("bert-base-uncased")
+        texts = ["A cat sleeps on the roof.", "It rained all night."]
+        # Row 0 of the teacher's vectors belongs to both views of text 0, and so on.
+        dataset = Dataset.from_dict({"text": texts, "label": [[0, 0], [1, 1]]})
+        loss = CrossViewDistillationLoss(model, teacher.encode(texts), queue_size=16_384)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes_two(CrossViewDistillationOptions)

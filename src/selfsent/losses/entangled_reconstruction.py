@@ -40,12 +40,32 @@ class EntangledReconstructionLoss(nn.Module):
 
     Inputs: one column of texts or several (one graph of them all); labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decomposition and the output weights: to resume a run, or
+    to train on several ranks, use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         options: Options by keyword; see `EntangledReconstructionOptions`.
 
     Raises:
         UserError: The model is not a tree model, or the dropout is outside its range.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import EntangledReconstructionLoss
+        from selfsent.modules import TreeEncoder
+
+        encoder = TreeEncoder(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"), cell="diagonal")
+        model = SentenceTransformer(modules=[encoder])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = EntangledReconstructionLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(EntangledReconstructionOptions)

@@ -97,6 +97,9 @@ class InfoNCELoss(nn.Module):
     Labels are not used unless ``documents_as_labels``. The head belongs to the loss and is not saved with the model.
     ``forward`` changes only the count.
 
+    The checkpoints of the host's trainer do not hold the head and the count: to resume a run, or to train on
+    several ranks, use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: The SentenceTransformer to train.
         head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D').
@@ -105,6 +108,20 @@ class InfoNCELoss(nn.Module):
 
     Raises:
         UserError: A number is out of range; in ``forward``: a batch without any negative.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import InfoNCELoss
+
+        model = SentenceTransformer("bert-base-uncased")
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = InfoNCELoss(model, temperature=0.05)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     num_false_negatives: Tensor
@@ -152,7 +169,7 @@ class InfoNCELoss(nn.Module):
         everywhere = [_gathered(column) for column in embeddings[1:]]
         num_rows = len(everywhere[0])
         if num_rows == 1 and len(everywhere) == 1:
-            raise UserError("a batch of one sentence has no negatives; needed are 2 or more: set --batch-size")
+            raise UserError("a batch of one sentence has no negatives; give 2 or more with --batch-size")
         target = (_rank() or 0) * len(anchors) + torch.arange(len(anchors), device=anchors.device)
         log_weight = self._log_weight(views, target, num_rows, anchors, documents)
         if log_weight is not None and torch.is_grad_enabled():

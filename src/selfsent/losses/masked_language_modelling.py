@@ -107,6 +107,9 @@ class MaskedLanguageModelingLoss(nn.Module):
     belongs to the loss, and is saved with the model: ``SentenceTransformer`` opens the folder without it, and
     ``AutoModelForMaskedLM`` with it. ``forward`` changes no state.
 
+    The checkpoints of the host's trainer do not hold the head: to resume a run, or to train on several devices, use
+    `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer that begins with the host's ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
@@ -114,6 +117,20 @@ class MaskedLanguageModelingLoss(nn.Module):
 
     Raises:
         UserError: As `MaskedLanguageModel`.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import MaskedLanguageModelingLoss
+
+        model = SentenceTransformer("bert-base-uncased")
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = MaskedLanguageModelingLoss(model, base="bert-base-uncased")
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(_LossArguments)

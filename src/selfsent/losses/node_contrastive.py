@@ -85,12 +85,32 @@ class NodeContrastiveLoss(nn.Module):
 
     Inputs: one column of texts or several (all nodes of all columns are contrasted together); labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         options: Options by keyword; see `NodeContrastOptions` and `selfsent.modules.tree_options.DecoderOptions`.
 
     Raises:
         UserError: The model is not a tree model, the temperature is not positive, or the decay is out of range.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import NodeContrastiveLoss
+        from selfsent.modules import TreeEncoder
+
+        encoder = TreeEncoder(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"))
+        model = SentenceTransformer(modules=[encoder])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = NodeContrastiveLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(NodeContrastiveOptions)

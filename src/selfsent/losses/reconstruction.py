@@ -69,9 +69,29 @@ class ReconstructionLoss(nn.Module):
 
     Inputs: one column of texts or several; labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         options: Options by keyword; see `ReconstructionOptions`.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import ReconstructionLoss
+        from selfsent.modules import TreeEncoder
+
+        encoder = TreeEncoder(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"))
+        model = SentenceTransformer(modules=[encoder])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = ReconstructionLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(ReconstructionOptions)
@@ -104,10 +124,30 @@ class ContrastiveReconstructionLoss(nn.Module):
 
     Inputs: one column of texts or several; labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         options: Options by keyword; see `selfsent.losses.node_contrastive.NodeContrastOptions` and
             `ReconstructionOptions`.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import ContrastiveReconstructionLoss
+        from selfsent.modules import TreeEncoder
+
+        encoder = TreeEncoder(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"))
+        model = SentenceTransformer(modules=[encoder])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = ContrastiveReconstructionLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(ContrastiveReconstructionOptions)

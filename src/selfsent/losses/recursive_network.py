@@ -58,12 +58,32 @@ class RecursiveNetworkLoss(nn.Module):
 
     Inputs: one column of texts or several; labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.RecursiveEncoder`.
         options: Options by keyword; see `RecursiveNetworkOptions`.
 
     Raises:
         UserError: The model is another one, or a setting is out of range.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import RecursiveNetworkLoss
+        from selfsent.modules import RecursiveEncoder
+
+        encoder = RecursiveEncoder(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"), network="tree-lstm")
+        model = SentenceTransformer(modules=[encoder])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = RecursiveNetworkLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(RecursiveNetworkOptions)

@@ -65,6 +65,9 @@ class SequenceReconstructionLoss(nn.Module):
 
     Inputs: one column of texts or several; labels are not used.
 
+    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TokenEmbeddings`, of as many values as
             the sentence embedding.
@@ -72,6 +75,24 @@ class SequenceReconstructionLoss(nn.Module):
 
     Raises:
         UserError: The model is another one.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from sentence_transformers.sentence_transformer.modules import LSTM, Pooling
+        from transformers import AutoTokenizer
+
+        from selfsent.losses import SequenceReconstructionLoss
+        from selfsent.modules import TokenEmbeddings
+
+        words = TokenEmbeddings(tokenizer=AutoTokenizer.from_pretrained("bert-base-uncased"), dimension=100)
+        model = SentenceTransformer(modules=[words, LSTM(100, 50), Pooling(100)])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = SequenceReconstructionLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(SequenceReconstructionOptions)

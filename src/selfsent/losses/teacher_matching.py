@@ -61,6 +61,23 @@ class TeacherMatchingLoss(nn.Module):
     Raises:
         UserError: Student and teacher differ in width, or the objective is not known; in ``forward``: no labels, or
             labels that are no rows of ``teacher_vectors``.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import TeacherMatchingLoss
+
+        teacher = SentenceTransformer("sentence-transformers/all-mpnet-base-v2")
+        model = SentenceTransformer("xlm-roberta-base")
+        english = ["A cat sleeps on the roof.", "It rained all night."]
+        german = ["Eine Katze schläft auf dem Dach.", "Es regnete die ganze Nacht."]
+        dataset = Dataset.from_dict({"source": english, "target": german, "label": [0, 1]})
+        loss = TeacherMatchingLoss(model, teacher.encode(english))
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     projection: Tensor | None

@@ -109,6 +109,9 @@ class TokenReconstructionLoss(nn.Module):
     negatives are not rebuilt. Labels are not used unless ``documents_as_labels``. The model must give token states of
     the width of its embeddings.
 
+    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.
         frequencies: Counts of the model's tokens in the corpus; ``None`` weighs all alike, whatever ``weighting`` says.
@@ -118,6 +121,24 @@ class TokenReconstructionLoss(nn.Module):
 
     Raises:
         UserError: A number is out of range, the frequencies are of another tokenizer, or the model does not fit.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+        from sentence_transformers.base.modules import Transformer
+
+        from selfsent.losses import TokenReconstructionLoss
+        from selfsent.modules import TextCNN
+
+        transformer = Transformer("bert-base-uncased", max_seq_length=32)
+        cnn = TextCNN(embedding_dimension=transformer.get_embedding_dimension())
+        model = SentenceTransformer(modules=[transformer, cnn])
+        dataset = Dataset.from_dict({"text": ["A cat sleeps on the roof.", "It rained all night."]})
+        loss = TokenReconstructionLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     token_weights: Tensor
@@ -248,7 +269,7 @@ def _transformer_of(model: SentenceTransformer) -> Transformer:
     first = model[0]
     if not isinstance(first, Transformer):
         raise UserError(
-            f"token states are a transformer's, and the first module here is {type(first).__name__}; start from a"
+            f"this objective needs a transformer, and the first module here is {type(first).__name__}; start from a"
             " transformer, such as bert-base-uncased"
         )
     return first

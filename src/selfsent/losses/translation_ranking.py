@@ -68,6 +68,9 @@ class TranslationRankingLoss(nn.Module):
     Inputs: two columns of tokens, texts and their translations; no labels. The masked-LM head belongs to the loss and
     is saved with the model, which then opens as a masked LM too.
 
+    The checkpoints of the host's trainer do not hold the masked-LM head and the count: to resume a run, or to train
+    on several ranks, use `selfsent.training.trainer.ExactTrainer`.
+
     Args:
         model: The model to train; ``mlm`` and ``tlm`` need the host's ``Transformer`` as its first module.
         base: Folder or hub name the model came from, to take its masked-LM head; ``None`` makes a fresh head.
@@ -76,6 +79,23 @@ class TranslationRankingLoss(nn.Module):
 
     Raises:
         UserError: All weights are 0 or one is below, a number is out of range, or the model is no transformer.
+
+    Example:
+        ```python
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+        from selfsent.losses import TranslationRankingLoss
+
+        model = SentenceTransformer("xlm-roberta-base")
+        dataset = Dataset.from_dict({
+            "source": ["A cat sleeps on the roof.", "It rained all night."],
+            "target": ["Eine Katze schläft auf dem Dach.", "Es regnete die ganze Nacht."],
+        })
+        loss = TranslationRankingLoss(model)
+        trainer = SentenceTransformerTrainer(model=model, train_dataset=dataset, loss=loss)
+        trainer.train()
+        ```
     """
 
     @takes(_Arguments)

@@ -1,4 +1,4 @@
-"""What a model is made of. Saved models name these classes by this path, so the path is frozen."""
+"""Modules of models. Saved models name these classes by this path, so the path is frozen."""
 
 from selfsent.modules.composition import AffineComposition, AffineDecomposition
 from selfsent.modules.fasttext_encoder import FastTextEncoder

@@ -31,13 +31,13 @@ _GATES_NEAR_SUM = 3.0
 
 
 class PlainLeaf(nn.Module):
-    """Take token embeddings for the states of leaves, as they are."""
+    """Use token embeddings as the states of leaves, unchanged."""
 
     def reset_parameters(self) -> None:
-        """Do nothing: there is no weight."""
+        """Do nothing: there are no weights."""
 
     def forward(self, tokens: Float[Tensor, "L D"]) -> Float[Tensor, "L D"]:
-        """Return them."""
+        """Return the token embeddings."""
         return tokens
 
 
@@ -46,7 +46,7 @@ class Composition(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
 
     @abstractmethod
     def induce(
@@ -106,7 +106,7 @@ class Decomposition(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
 
     def downward(
         self, roots: Float[Tensor, "R D"], trees: TreeBatch, noise: Float[Tensor, "N D"] | None = None
@@ -230,7 +230,7 @@ class AffineComposition(ChannelComposition):
         return self.linear
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         _reset(self.linear, self.init, torch.eye(self.channel_size).repeat(1, 2))
 
     def forward(self, left: Float[Tensor, "P D"], right: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
@@ -264,7 +264,7 @@ class AffineDecomposition(ChannelDecomposition):
         return self.linear
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         _reset(self.linear, self.init, torch.eye(self.channel_size).repeat(2, 1))
 
     def forward(self, parent: Float[Tensor, "P D"]) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P D"]]:
@@ -296,7 +296,7 @@ class DiagonalComposition(ChannelComposition):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         _reset_gates(self.gates, self.init)
         nn.init.zeros_(self.bias)
 
@@ -349,7 +349,7 @@ class DiagonalDecomposition(ChannelDecomposition):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         _reset_gates(self.gates, self.init)
         nn.init.zeros_(self.biases)
 

@@ -44,7 +44,7 @@ def ngram_buckets(word: str, *, min_n: int, max_n: int, num_buckets: int) -> lis
         word: The word.
         min_n: Characters of the shortest n-gram.
         max_n: Characters of the longest.
-        num_buckets: What hashes are taken modulo.
+        num_buckets: Number of buckets; hashes are taken modulo it.
     """
     marked = f"<{word}>"
     ngrams = (
@@ -101,7 +101,7 @@ class _Arguments(FastTextEncoderOptions):
 
 
 class FastTextEncoder(TokenizedInput):
-    """Average the vectors of a text's words; a word that is not known has the mean vector of its n-grams.
+    """Average the vectors of a text's words; an unknown word has the mean vector of its n-grams.
 
     A text without a word has the zero vector, and a word of which no n-gram is long enough counts for nothing.
 
@@ -134,7 +134,7 @@ class FastTextEncoder(TokenizedInput):
         return asdict(self.options)
 
     def reset_parameters(self) -> None:
-        """Start anew as fastText does, uniform in [-1/D, 1/D]; the rows of ``[PAD]`` and ``[UNK]`` are zero."""
+        """Draw the weights again, uniform in [-1/D, 1/D] as fastText does; ``[PAD]`` and ``[UNK]`` are zero."""
         nn.init.uniform_(self.embedding.weight, -1 / self.options.dimension, 1 / self.options.dimension)
         with torch.no_grad():
             self.embedding.weight[:2] = 0
@@ -142,7 +142,7 @@ class FastTextEncoder(TokenizedInput):
     def take(
         self, tokenizer: PreTrainedTokenizerBase, words: Float[Tensor, "V D"], ngrams: Float[Tensor, "M D"]
     ) -> None:
-        """Put trained vectors in place of what the module holds.
+        """Replace the vectors of the module by trained ones.
 
         Args:
             tokenizer: Tokenizer of the known words.
@@ -196,5 +196,5 @@ class FastTextEncoder(TokenizedInput):
         return features
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 FastTextEncoder.__module__ = "selfsent.modules"

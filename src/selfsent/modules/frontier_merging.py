@@ -1,4 +1,4 @@
-"""Greedy merging for cells that are not affine: the two neighbours that are most alike become one, to the root."""
+"""Greedy merging for cells that are not affine: the two most similar neighbours are merged until one node is left."""
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ class GatedComposition(Composition):
         return super().upward_entangled(leaves, graph, self._on_states(noise, leaves))[:, : self.dimension]
 
     def _on_states(self, noise: Tensor | None, leaves: Tensor) -> Tensor | None:
-        """Widen noise to states: what a state holds beside its embedding loses nothing."""
+        """Widen noise to states: values beside the embedding are not dropped."""
         if noise is None:
             return None
         return torch.cat([noise, noise.new_ones(len(noise), leaves.shape[1] - self.dimension)], dim=1)
@@ -92,7 +92,7 @@ def merge_most_similar(
 
 
 class _Frontier:
-    """What is left to merge of each sentence: a chain of places, each with its state and its likeness to the next.
+    """The nodes still to merge of each sentence: a chain of places, each with its state and its similarity to the next.
 
     Place T stands behind the longest sentence; it is never merged.
     """

@@ -1,4 +1,4 @@
-"""The inside-outside recursive network: what a span says, and what stands around it.
+"""The inside-outside recursive network: an embedding of a span, and one of its context.
 
 The way up gives every node its inside embedding; the way down gives it its outside embedding, of everything in the
 sentence but what is under the node.
@@ -28,7 +28,7 @@ class InsideComposition(GatedComposition):
         self.linear = nn.Linear(2 * dimension, dimension)
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         self.linear.reset_parameters()
 
     def forward(self, left: Float[Tensor, "P D"], right: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
@@ -61,7 +61,7 @@ class OutsideCell(nn.Module):
 class OutsideDecoder(nn.Module):
     """Give every node its outside embedding. It belongs to the loss: a saved model does not carry it.
 
-    A root has nothing around it: all share one learned embedding.
+    A root has no context: all roots share one learned embedding.
 
     Source: Le & Zuidema, EMNLP 2014, Section 3.
 

@@ -14,8 +14,8 @@ class InstanceQueue(nn.Module):
     """Hold the latest rows of all ranks, the newest in the place of the oldest.
 
     The rows stand in a ring: a step writes the new rows and moves none. A softmax over the queue does not depend on the
-    order. Rows and place are persistent buffers, so they move and are saved with the loss and an interrupted run goes
-    on exactly.
+    order. Rows and place are persistent buffers, so they move and are saved with the loss, and a resumed run continues
+    exactly.
 
     Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3 and released code: two queues of 131,072 unit vectors at
     most, filled with random-normal directions at the start.
@@ -34,7 +34,7 @@ class InstanceQueue(nn.Module):
     def __init__(self, num_rows: int, width: int) -> None:
         super().__init__()
         if num_rows < 1 or width < 1:
-            raise UserError(f"a queue of {num_rows} rows of width {width} holds nothing; both need to be at least 1")
+            raise UserError(f"num_rows and width must be at least 1, got {num_rows} and {width}")
         self.register_buffer("rows", functional.normalize(torch.randn(num_rows, width), dim=1))
         self.register_buffer("next_row", torch.zeros((), dtype=torch.int64))
 

@@ -1,4 +1,4 @@
-"""Where a cell adds its children, a sentence is the sum of its tokens whatever its tree: no tree is found for it."""
+"""Sums of tokens: where a cell adds its children, a sentence is the sum of its tokens, and its tree is not needed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -53,7 +53,7 @@ def summed_features(
     num_tokens: Int[np.ndarray, " B"],
     find_states: Callable[[Float[Tensor, "L D"]], Any],
 ) -> dict[str, Any]:
-    """Add to features what a tree encoder does, but leave trees and rows of tokens until somebody asks for them.
+    """Add to features what a tree encoder does, but compute trees and rows of tokens only when they are read.
 
     Args:
         features: Those of the batch.
@@ -79,8 +79,8 @@ class FeaturesOnDemand(dict[str, Any]):
     """Features of a batch, some of which are computed when they are first asked for.
 
     Args:
-        known: What is there.
-        pending: What computes each of the others.
+        known: Features that are known already.
+        pending: For each other feature the function that computes it.
     """
 
     def __init__(self, known: Mapping[str, Any], pending: Mapping[str, Callable[[], Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Context during composition: each leaf takes in its neighbours before it is composed."""
+"""Context during composition: the mean of its neighbours is added to each leaf."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""A graph of ONNX as an input module of the host: strings in, the embedding of each text out."""
+"""An ONNX graph as an input module of the host: strings in, the embedding of each text out."""
 
 import shutil
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ class OnnxEncoder(InputModule):
         try:
             return cls(folder, read_onnx(folder))
         except NeedsTorch as error:
-            raise UserError(f"no graph of ONNX in {folder}: {error}; export the model anew") from error
+            raise UserError(f"no ONNX graph in {folder}: {error}; export the model anew") from error
 
 
 # Saved models name this path for ever (docs/decisions.md), wherever the file moves.

@@ -5,9 +5,6 @@ from torch import Tensor, nn
 
 from selfsent.errors import UserError
 
-ProjectionHead = nn.Module
-"""Any module that maps sentence embeddings ``(B, D)`` to ``(B, D)``."""
-
 
 class TanhHead(nn.Module):
     """One affine layer and a hyperbolic tangent, as BERT's own pooler has it, with fresh weights.
@@ -64,4 +61,4 @@ def _block(width: int, hidden_width: int) -> nn.Sequential:
 def _check_positive(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
-            raise UserError(f"a projection head got {name}={count}; give 1 or more")
+            raise UserError(f"{name} of a projection head must be 1 or more, got {count}")

@@ -27,7 +27,7 @@ class _Arguments(RecursiveEncoderOptions):
 
 
 class RecursiveEncoder(ComposingEncoder):
-    """Compose a sentence along a binary tree with the cell of a recursive network, which sees all of an embedding.
+    """Compose a sentence along a binary tree with the cell of a recursive network, which reads whole embeddings.
 
     An induced tree merges the neighbours whose embeddings are most alike, compared without composition dropout.
 
@@ -72,5 +72,5 @@ class RecursiveEncoder(ComposingEncoder):
         return decoder(self.options.dimension, dropout=dropout)
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 RecursiveEncoder.__module__ = "selfsent.modules"

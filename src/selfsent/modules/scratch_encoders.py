@@ -1,4 +1,4 @@
-"""Untrained encoders over a tokenizer that is ready: a transformer, a tree encoder, a table of static embeddings."""
+"""Untrained encoders over a given tokenizer: a transformer, a tree encoder, a table of static embeddings."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ def untrained_encoder(
     Args:
         kind: ``transformer`` (a BERT with mean pooling), ``tree``, or ``static`` (the mean of a vector a piece, which
             are about one long: the host's are ``sqrt(width)``, and a squared error then takes most of a training).
-        tokenizer: Its pieces; for a transformer one by which texts begin and end with tokens of their own.
+        tokenizer: The tokenizer; for a transformer one that adds tokens at the beginning and the end of a text.
         sizes: How large it is.
         folder: Where a transformer is written to, since the host opens nothing else.
         device: Where to put it; default: the host's choice.
@@ -81,7 +81,7 @@ def _check(sizes: EncoderSizes, *, has_heads: bool) -> None:
     numbers = {name: value for name, value in asdict(sizes).items() if value is not None}
     problems = [f"{name}={value}" for name, value in numbers.items() if value < 1]
     if problems:
-        raise UserError(f"{', '.join(problems)} makes no model; give whole numbers above 0")
+        raise UserError(f"sizes of a model must be whole numbers above 0, got {', '.join(problems)}")
     if has_heads and sizes.width % sizes.num_heads:
         raise UserError(f"num_heads={sizes.num_heads} does not divide hidden_size={sizes.width}")
 

@@ -1,4 +1,4 @@
-"""From token states to a sentence embedding by convolutions of several widths: SARCSE's encoder, a host's module."""
+"""SARCSE's encoder as a module of the host: from token states to a sentence embedding by convolutions."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -90,7 +90,7 @@ class TextCNN(Module):
 
     Source: SARCSE (Liu et al. 2024, arXiv 2402.15153): kernels 3, 4 and 5 of the width of the states, special tokens
     left out, a further convolution that merges.
-    Differs: channels, activation, pooling and start are not in what could be had of the paper; chosen, see
+    Differs: the text of the paper that was available does not give channels, activation, pooling and start; chosen, see
     docs/decisions.md. A kernel of even width sees one token more to the left than to the right.
 
     Args:
@@ -127,7 +127,7 @@ class TextCNN(Module):
         return asdict(self.options)
 
     def reset_parameters(self) -> None:
-        """Start anew, as ``init`` says."""
+        """Draw the weights again, as ``init`` says."""
         for convolution in self._convolutions():
             convolution.reset_parameters()
         if self.options.init == "mean":
@@ -167,7 +167,7 @@ class TextCNN(Module):
         """Embed token states.
 
         Args:
-            states: X, whatever stands at the places that are left out.
+            states: X; values at places that are left out are ignored.
             token_mask: True = a token of the text.
 
         Returns:
@@ -187,7 +187,7 @@ class TextCNN(Module):
 
     @torch.no_grad()
     def _start_at_the_mean(self) -> None:
-        """Let every kernel hand on projections of its middle token, and the integration put them together again.
+        """Make every kernel pass projections of its middle token, which the integration puts together again.
 
         Projections of one kernel come in pairs of opposite sign, for ``relu(z) - relu(-z) = z``. All projections
         together have orthonormal columns where they are as many as the states are wide, and orthonormal rows where
@@ -232,7 +232,7 @@ class TextCNN(Module):
         return module
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 TextCNN.__module__ = "selfsent.modules"
 
 

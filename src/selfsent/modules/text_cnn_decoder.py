@@ -30,12 +30,12 @@ class TextCNNDecoder(nn.Module):
 
     The encoder backwards: one transposed convolution spreads the embedding over as many positions as the text has
     tokens, ``channels`` values for each kernel; then every kernel rebuilds the states on its own, and their mean is the
-    answer. What stands beyond a text's end is zero, so its batch mates do not change what is rebuilt.
+    answer. Values beyond a text's end are zero, so other texts of the batch do not change the result.
 
     The spreading convolution has ``D * max_tokens * channels * len(kernel_sizes)`` weights.
 
     Source: SARCSE (Liu et al. 2024, arXiv 2402.15153): transposed convolutions that mirror the encoder.
-    Differs: order, activation and the mean over kernels are not in what could be had of the paper; chosen.
+    Differs: the text of the paper that was available does not give order, activation and the mean over kernels; chosen.
 
     Args:
         options: Options by keyword; see `TextCNNDecoderOptions`.
@@ -57,7 +57,7 @@ class TextCNNDecoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew at PyTorch's default; the spreading one at a linear layer's, as a position reads D values."""
+        """Draw the weights again by PyTorch's defaults; the spreading ones as a linear layer of D inputs."""
         for module in self.modules():
             if isinstance(module, nn.ConvTranspose1d):
                 module.reset_parameters()

@@ -74,7 +74,7 @@ class TokenEmbeddings(TokenizedInput):
         return asdict(self.options)
 
     def reset_parameters(self) -> None:
-        """Start anew, uniform in [-r, r]."""
+        """Draw the weights again, uniform in [-r, r]."""
         nn.init.uniform_(self.embedding.weight, -self.options.init_range, self.options.init_range)
 
     def get_embedding_dimension(self) -> int:
@@ -103,5 +103,5 @@ class TokenEmbeddings(TokenizedInput):
         return features
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 TokenEmbeddings.__module__ = "selfsent.modules"

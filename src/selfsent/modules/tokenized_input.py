@@ -15,10 +15,10 @@ _SCALES = ".scales"
 
 
 class TokenizedInput(InputModule):
-    """An input module built from its configuration and ``tokenizer``, saved and loaded alike whatever it computes."""
+    """An input module built from its configuration and ``tokenizer``, saved and loaded the same way."""
 
     described_as: ClassVar[str] = "module"
-    """What an error calls it."""
+    """Name of the module in errors."""
 
     def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
         """Write configuration, weights (safetensors) and tokenizer into a folder."""

@@ -73,7 +73,7 @@ class ComposingEncoder(TokenizedInput):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew: the table uniform in [-r, r], the cells as they start."""
+        """Draw the weights again: the table uniform in [-r, r], the cells as they start."""
         nn.init.uniform_(self.embedding.weight, -self.options.init_range, self.options.init_range)
         cells: list[Any] = [self.leaf, self.composition]
         for cell in cells:
@@ -131,9 +131,7 @@ class ComposingEncoder(TokenizedInput):
         parts token ``i`` from the next (`selfsent.trees.split_depths`).
         """
         if self.structure == "given" and prompt:
-            raise UserError(
-                f"the structure is given and the prompt {prompt!r} has no place in it; leave the prompt out"
-            )
+            raise UserError(f"structure=given takes no prompt, got {prompt!r}; leave the prompt out")
         texts = [prompt + text for text in inputs] if prompt else list(inputs)
         if not texts:
             empty = torch.zeros(0, 1, dtype=torch.int64)
@@ -155,7 +153,7 @@ class ComposingEncoder(TokenizedInput):
         """Tokenize parsed texts as texts are, and carry each tree over to the tokens."""
         if not self.tokenizer.is_fast:
             raise UserError(
-                "given trees need a tokenizer that tells where its pieces stand; name one of tokenizer.json"
+                "given trees need a tokenizer that gives the offsets of its pieces; use one that has a tokenizer.json"
             )
         encoded: Any = self.tokenizer(
             [parse.text for parse in parses],
@@ -195,7 +193,7 @@ class ComposingEncoder(TokenizedInput):
         """Add ``token_embeddings`` (B, T, D), ``sentence_embedding`` (B, D) and ``trees`` (`TreeStates`).
 
         Where features hold ``entangled``, ``trees`` are the `EntangledStates` of the batch, and nothing else is added.
-        Where no gradient is wanted and the cell adds its children, trees are found when somebody asks for them.
+        Where no gradient is wanted and the cell adds its children, trees are found when they are read.
         """
         mask = features["attention_mask"].bool()
         token_ids = features["input_ids"][mask]
@@ -232,7 +230,7 @@ class ComposingEncoder(TokenizedInput):
         Args:
             leaves: Leaf embeddings, all sentences one after another.
             num_tokens: Leaves of each sentence, ``(B,)``.
-            seeds: What draws each sentence's tree where the structure is ``random``; default: its number of tokens.
+            seeds: Random seed of each sentence's tree where the structure is ``random``; default: its number of tokens.
             split_depths: The trees where the structure is ``given``: a depth a gap, all sentences one after another.
 
         Returns:
@@ -417,7 +415,7 @@ class TreeEncoder(ComposingEncoder):
         return super().compose_entangled(token_ids, num_tokens, seeds, split_depths)
 
 
-# Saved models name this path for ever (docs/decisions.md), wherever the file moves.
+# Saved models name this path (docs/decisions.md), wherever the file moves.
 TreeEncoder.__module__ = "selfsent.modules"
 
 

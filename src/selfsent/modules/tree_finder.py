@@ -1,4 +1,4 @@
-"""Which tree stands over the tokens of a sentence: those that do not read embeddings, and how others are searched."""
+"""Trees of sentences: those that do not read embeddings, and the options of the search for others."""
 
 import zlib
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def stated_trees(
         structure: Any but ``induced``.
         num_tokens: Leaves of each sentence, ``(B,)``.
         binarisation: How a given constituent of several children is merged.
-        seeds: What draws each sentence's tree where the structure is ``random``.
+        seeds: Random seed of each sentence's tree where the structure is ``random``.
         split_depths: The given trees, all sentences one after another.
 
     Raises:

@@ -27,7 +27,7 @@ class TreeLSTMLeaf(nn.Module):
         self.linear = nn.Linear(dimension, 3 * dimension)
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         self.linear.reset_parameters()
 
     def forward(self, tokens: Float[Tensor, "L D"]) -> Float[Tensor, "L S"]:
@@ -53,7 +53,7 @@ class TreeLSTMComposition(GatedComposition):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         self.linear.reset_parameters()
         with torch.no_grad():
             self.linear.bias.unflatten(0, (5, -1))[:2].fill_(1.0)
@@ -71,7 +71,7 @@ class TreeLSTMComposition(GatedComposition):
 class TreeLSTMDecomposition(Decomposition):
     """Decompose a parent's state into its children's: one step of an LSTM towards each side, with weights of its own.
 
-    Source: ours, the Tree-LSTM's gates turned round, to put it into StrAE's frame.
+    Source: ours; the Tree-LSTM's gates in the other direction, so that it fits StrAE's decoder.
 
     Args:
         dimension: D, values of an embedding.
@@ -83,7 +83,7 @@ class TreeLSTMDecomposition(Decomposition):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start anew."""
+        """Draw the weights again."""
         self.linear.reset_parameters()
         with torch.no_grad():
             self.linear.bias.unflatten(0, (2, 4, -1))[:, 0].fill_(1.0)

@@ -1,4 +1,4 @@
-"""The options of the encoders that compose a sentence along a tree, and of the decoders that go down it again."""
+"""The options of the encoders that compose a sentence along a tree, and of the decoders that go down the tree."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,8 +22,8 @@ class TreeOptions(Options):
     """Options of every encoder that composes along a tree; the defaults are those of StrAE's papers and released code.
 
     Args:
-        structure: ``induced`` finds the tree by similarities (Self-StrAE); ``given`` takes it from where ``parses``
-            says; the others build a tree that does not read the words.
+        structure: ``induced`` finds the tree by similarities (Self-StrAE); ``given`` takes it from
+            ``parses``; the others build a tree that does not read the words.
         parses: Where the structure is given: a file that ``selfsent parse`` wrote, or a folder of them. A text may also
             be written as a bracketed tree, and a text of one word needs none. In training the default is the source
             itself, where it is such a file.

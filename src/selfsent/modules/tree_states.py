@@ -1,4 +1,4 @@
-"""What a pass up the trees of a batch gives, and a pass down takes: the trees and the embedding of every node."""
+"""The result of a pass up the trees of a batch: the trees and the embedding of every node."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ class FrequencyWeightedEmbedding(nn.Embedding):
     """Embed each token as its row times ``a / (a + p)``, p the token's share of a corpus.
 
     The weights are fixed, kept beside the table in a buffer, and all 1 until `count` is called. In a sum of words they
-    let the rare ones, which tell sentences apart, speak louder than the frequent ones.
+    give rare words, which distinguish sentences, more weight than frequent ones.
 
     Source: Arora, Liang and Ma, ICLR 2017 (smooth inverse frequency), a about 0.001.
     Differs: the weights are there in training too, and principal components are not removed.

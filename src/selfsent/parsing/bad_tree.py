@@ -14,7 +14,7 @@ class BadTree(UserError):  # noqa: N818 it is yielded as often as raised
     Args:
         place: File and line.
         reason: What is wrong and what is needed.
-        is_sentence: Whether it stands for a sentence; text outside of all trees, such as a heading, does not.
+        is_sentence: Whether it is the tree of a sentence; text outside of all trees, such as a heading, is not.
     """
 
     def __init__(self, place: str, reason: str, *, is_sentence: bool = True) -> None:

@@ -129,7 +129,7 @@ def read_bracketed(path: str | Path) -> Iterator[ParsedTree | BadTree]:
 
 
 def escape(word: str) -> str:
-    """Write a word so that a bracketed tree can hold it: brackets as ``-LRB-``, white space (or no word) as ``_``."""
+    """Write a word so that a bracketed tree can hold it: brackets as ``-LRB-``, white space as ``_``."""
     bare = re.sub(r"\s", "_", word, flags=re.ASCII) or "_"
     return bare.replace("(", "-LRB-").replace(")", "-RRB-")
 
@@ -154,7 +154,7 @@ class _Problem:
 
 
 class _Reader:
-    """What is known between two lines: the open constituents, and the words and spans of the tree being read."""
+    """The state between two lines: the open constituents, and the words and spans of the tree being read."""
 
     def __init__(self) -> None:
         self.stack: list[_Open] = []

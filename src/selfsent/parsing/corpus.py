@@ -14,7 +14,7 @@ from selfsent.atomic import write_text
 from selfsent.data.heldout import hash_of_text
 from selfsent.data.source import Source
 from selfsent.data.source_files import expanded
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 from selfsent.parsing.bad_tree import BadTree
 from selfsent.parsing.parse_file import SUFFIX, join_parses, write_parses
 from selfsent.parsing.parsed_text import ParsedText, uninformed
@@ -66,7 +66,7 @@ class ParsingReport:
     first_outside: str | None = None
 
     def notes(self, on_bad_tree: str) -> list[str]:
-        """Say what was written and what was not as it should be."""
+        """Say what was written and which trees had problems."""
         notes = [f"{self.num_texts:,} texts with their parses written to {self.output}"]
         if self.num_found:
             notes.append(f"{self.num_found:,} of them were there from an interrupted run")
@@ -76,7 +76,7 @@ class ParsingReport:
             what = "left out" if on_bad_tree == "skip" else f"given a {on_bad_tree} tree"
             notes.append(f"{self.num_bad:,} texts without a usable tree {what}, the first: {self.first_bad}")
         if self.num_outside:
-            notes.append(f"passed over {self.num_outside:,} times what is no tree, the first: {self.first_outside}")
+            notes.append(f"ignored {self.num_outside:,} times text that is not a tree, the first: {self.first_outside}")
         return notes
 
 
@@ -85,7 +85,7 @@ def parse_texts(
 ) -> ParsingReport:
     """Parse every text of a source and write a parse file.
 
-    Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill goes on behind the
+    Parts are written beside the output (``.NAME.parts``) and joined at the end. A run after a kill continues after the
     last whole part; parts of another parser or source are deleted.
 
     Args:
@@ -145,7 +145,7 @@ def import_parses(
             trees stop, the first of them.
     """
     if on_bad_tree not in get_args(OnBadTree):
-        raise UserError(f"--on-bad-tree {on_bad_tree!r} is not known; it is one of {', '.join(get_args(OnBadTree))}")
+        raise UserError(not_one_of("--on-bad-tree", on_bad_tree, get_args(OnBadTree)))
     report = ParsingReport(output=_checked(Path(output), overwrite=overwrite))
     folder = _folder_of_parts(report.output, "")
     parses = _imported(read_treebank(treebank), source, _BadTrees(report, on_bad_tree), report, lift=lift)
@@ -180,7 +180,7 @@ class _BadTrees:
         return None if leaves_out else uninformed(text, self.on_bad_tree, hash_of_text(text))
 
     def pass_over(self, bad: BadTree) -> None:
-        """Count what stands between trees and is none; a UserError where bad trees stop."""
+        """Count text between trees that is not a tree; a UserError where bad trees stop."""
         self._stop(bad.place, bad.reason)
         self.report.num_outside += 1
         self.report.first_outside = self.report.first_outside or str(bad)
@@ -188,7 +188,7 @@ class _BadTrees:
     def _stop(self, place: str, reason: str) -> None:
         if self.on_bad_tree == "stop":
             raise UserError(
-                f"{place}: {reason}; mend it, or go on with `--on-bad-tree skip` or a structure such as"
+                f"{place}: {reason}; correct it, or use `--on-bad-tree skip` or a structure such as"
                 " `--on-bad-tree balanced`"
             )
 
@@ -204,7 +204,7 @@ def _imported(
     """Pair parses with sentences, each checked; what cannot be used goes to ``bad_trees``."""
     for parse, text, place in _paired(_of_sentences(parses, bad_trees), source):
         if parse is None:
-            found = bad_trees.replacement(place, "the sentence has no parse: the file of parses has ended", text)
+            found = bad_trees.replacement(place, "the sentence has no parse: the file has too few", text)
         elif isinstance(parse, BadTree):
             found = bad_trees.replacement(place, parse.reason, text)
         else:
@@ -238,7 +238,7 @@ def _paired(
         yield parse, text, f"{source.spec}, text {number}" + (f" ({parse.place})" if parse else "")
     left_over = next(parses, None)
     if left_over is not None:
-        raise UserError(f"{left_over.place}: a parse too many, {source.spec} has no sentence for it; give equally many")
+        raise UserError(f"{left_over.place}: there are more parses than sentences in {source.spec}; give equally many")
 
 
 def _words_of(parse: GivenParse) -> str:

@@ -53,7 +53,7 @@ class DependencyTree:
             head, dependent = crossed
             raise UserError(
                 f"not projective: between {self.words[dependent] or '_'!r} and its head {self.words[head] or '_'!r}"
-                " stands a word that depends on neither of them nor on a word between"
+                " is a word that depends on neither of them nor on a word between"
             )
         return without_tokens(depths_of_heads(self.heads), [bool(word) for word in self.words])
 
@@ -153,7 +153,7 @@ def _check_heads(heads: Sequence[int], place: str) -> None:
     if outside:
         raise BadTree(place, f"word {outside[0]} is a head, but the sentence has {len(heads)} words")
     if len(_outward(heads)) < len(heads):
-        raise BadTree(place, "the heads run in a circle, so no word is above the others; one must have head 0")
+        raise BadTree(place, "the heads form a circle; one word must have head 0")
 
 
 def _dependents(heads: Sequence[int]) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Where a tree model of given structure takes the trees of its texts from."""
+"""The trees of texts for a model of given structure."""
 
 import re
 from typing import Literal
@@ -20,7 +20,7 @@ _SHOWN_CHARACTERS = 60
 
 
 class GivenTrees:
-    """Find the tree of a text: in a parse file, in the text itself, or, where that is allowed, one that knows nothing.
+    """Find the tree of a text: in a parse file, in the text itself, or, where that is allowed, an uninformed one.
 
     A text may be written as a bracketed tree; its words with spaces between them are then the text. A text of one word
     needs no tree.
@@ -40,7 +40,7 @@ class GivenTrees:
 
         Raises:
             UserError: The text has no tree and ``unparsed`` is ``stop``, it is a tree that is not well-formed, or there
-                is no parse file where one was named.
+                is not a parse file where one was named.
         """
         found = self.known(text)
         if found is not None:
@@ -66,7 +66,7 @@ class GivenTrees:
 
 
 def one_word(word: str) -> ParsedText:
-    """A text that is one word: its pieces are a constituent, and there is nothing else."""
+    """A text that is one word: its pieces are the only constituent."""
     return ParsedText(text=word, word_starts=np.zeros(1, dtype=np.int64), split_depths=np.zeros(0, dtype=np.int64))
 
 

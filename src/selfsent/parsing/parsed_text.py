@@ -37,7 +37,7 @@ class ParsedText:
         The pieces of a word become a constituent of their own; a word without a piece drops out.
 
         Args:
-            pieces: Where each piece begins and ends in the text, in characters; white space before it is passed over.
+            pieces: Where each piece begins and ends in the text, in characters; white space before it is ignored.
 
         Returns:
             Split depths of the pieces, one a gap.
@@ -85,7 +85,7 @@ def _past_space(text: str, position: int) -> int:
 
 
 def same_places(places: IntArray, text: str, respaced: str) -> IntArray:
-    """Say where characters of a text stand when its white space is another.
+    """Find the places of characters of a text in a copy with other white space.
 
     Args:
         places: Places in ``text``, none of them white space.

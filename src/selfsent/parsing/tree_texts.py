@@ -15,7 +15,7 @@ class TreeTexts:
         skip_unparsed: Leave out texts without a tree, and count them, instead of what ``given`` does with them.
 
     Raises:
-        UserError: While iterating: a text has no tree, and neither ``given`` nor ``skip_unparsed`` helps.
+        UserError: While iterating: a text has no tree, and neither ``given`` nor ``skip_unparsed`` allows that.
     """
 
     def __init__(self, source: Source, given: GivenTrees | None = None, *, skip_unparsed: bool = False) -> None:

@@ -70,7 +70,7 @@ class GivenParse:
 
 
 def read_treebank(path: str | Path) -> Iterator[GivenParse | BadTree]:
-    """Read the parses of a file in order, those that are malformed in their places.
+    """Read the parses of a file in order, malformed ones as `BadTree` in their places.
 
     Args:
         path: CoNLL-U where the name ends in ``.conllu``, else bracketed trees; plain or compressed.

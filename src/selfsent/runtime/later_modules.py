@@ -1,4 +1,4 @@
-"""What may stand behind the first module of a model: pooling, dense layers and normalisation of the host."""
+"""The host's modules that may follow the first module of a model: pooling, dense layers, normalisation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _POOLING_MODES = ("mean", "max")
 
 @dataclass
 class Features:
-    """What modules pass on.
+    """The values that one module passes to the next.
 
     Args:
         num_tokens: Tokens of each text, ``(B,)``.

@@ -78,7 +78,7 @@ def _modules(folder: Path) -> list[tuple[tuple[str, str], Path]]:
 
 
 def _prompts(folder: Path) -> tuple[dict[str, str], str | None]:
-    """The prompts of a model, and the name of the one that is put where none is named."""
+    """The prompts of a model, and the name of the default one."""
     path = folder / "config_sentence_transformers.json"
     config: Any = read_json(path) if path.is_file() else {}
     saved = config.get("prompts") or {} if isinstance(config, dict) else None

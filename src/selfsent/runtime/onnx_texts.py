@@ -1,4 +1,4 @@
-"""Transformers without torch: a graph of ONNX, from token ids to the embedding of a text, run by onnxruntime."""
+"""Transformers without torch: an ONNX graph, from token ids to the embedding of a text, run by onnxruntime."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class OnnxSettings:
 
 
 class OnnxTexts:
-    """Embeds texts by a graph.
+    """Embeds texts by an ONNX graph.
 
     Args:
         tokenizer: Turns texts into token ids, with the tokens at their ends.
@@ -122,7 +122,7 @@ def _session(path: Path) -> Any:
         import onnxruntime  # noqa: PLC0415 only such a model needs it
     except ImportError as error:
         raise UserError(
-            f"{path} is a graph of ONNX, and onnxruntime is not installed: `pip install 'selfsent[onnx]'`"
+            f"{path} is an ONNX graph, and onnxruntime is not installed: `pip install 'selfsent[onnx]'`"
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; its warnings tell of nodes it has simplified

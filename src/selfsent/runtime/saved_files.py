@@ -21,7 +21,7 @@ _READY_CLASSES = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 """Classes of transformers that take ``tokenizer.json`` as it is; the others may build a tokenizer of their own."""
 
 
-class NeedsTorch(Exception):  # noqa: N818 it is no error: the host opens such a model
+class NeedsTorch(Exception):  # noqa: N818 it is not an error: the host opens such a model
     """A model, or a module of it, can be opened by the host only; the text says why."""
 
 
@@ -90,7 +90,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def read_wrapped_tokenizer(folder: Path) -> Tokenizer:
-    """Open a tokenizer that transformers wraps, where the wrapper changes nothing of it.
+    """Open a tokenizer that transformers wraps, where the wrapper does not change it.
 
     Raises:
         NeedsTorch: The wrapper is of a class of its own, cuts at the left, or adds tokens to the tokenizer.

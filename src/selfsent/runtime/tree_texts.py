@@ -87,7 +87,7 @@ class TreeTexts:
         self._weight = weight
         self._bias = bias
         added = np.tile(np.eye(settings.channel_size, dtype=np.float32), 2)
-        # A cell that adds its children makes the sum of the tokens, whatever the tree: none is found for an embedding.
+        # A cell that adds its children makes the sum of the tokens, whatever the tree: no tree is searched.
         self._adds_leaves = settings.context == "none" and np.array_equal(weight, added) and not bias.any()
 
     @property

@@ -1,4 +1,4 @@
-"""Putting documents into a store as passages: what is new or changed is encoded, what has gone is forgotten."""
+"""Putting documents into a store as passages: what is new or changed is encoded, what is gone is removed."""
 
 import hashlib
 import logging
@@ -72,7 +72,7 @@ def index_documents(
 
     A passage's id is the hash of its source, document, title and text, so that what has not changed is not encoded
     again; where only its place has changed, that is brought up to date. What is encoded is the title and the text.
-    Documents are written whole, some at a time: a run that was killed is gone on with by the same call.
+    Documents are written whole, some at a time: the same call continues a run that was killed.
 
     Args:
         model: The open model; passages go through its ``encode_document``.
@@ -88,7 +88,8 @@ def index_documents(
         analyser: Finds the words of a new store's texts, so that they are written with the rows; None finds it out
             from all rows at the end, and writes the words of each row then.
         keep: Names of values of the documents (``Document.kept``) that become columns.
-        skipped: What of the source could not be read, which ``forget`` keeps; default: what ``documents`` says itself.
+        skipped: Files of the source that could not be read, whose documents ``forget`` keeps; default: those that
+            ``documents`` names.
         rows_per_write: Passages written at once, or more if a document has more.
         max_exact_rows: As in ``index``.
         vectors: As in ``index``.
@@ -261,7 +262,7 @@ class _Indexing:
         return IndexReport(**self._counts, num_rows=len(self._writer.store), **recalls_of(self._writer.record))
 
     def _identify(self, rows: Sequence[Row]) -> None:
-        """Name the passages of a document; equal ones differ by how many came before."""
+        """Give each passage of a document an id; equal passages are told apart by their count."""
         num_seen: Counter[str] = Counter()
         for row in rows:
             content = "\0".join((self._key, str(row["document"]), row["title"], row["text"]))
@@ -320,7 +321,7 @@ def _is_in(file: str, unread: set[str]) -> bool:
 
 def _refuse_numbers(batch_size: int, rows_per_write: int, max_tokens: int | None, fusion_weight: float | None) -> None:
     if batch_size < 1 or rows_per_write < 1:
-        raise UserError(f"got a batch of {batch_size} and {rows_per_write} rows a write; both need to be at least 1")
+        raise UserError(f"batch_size and rows_per_write must be at least 1, got {batch_size} and {rows_per_write}")
     if max_tokens is not None and max_tokens < 1:
         raise UserError(f"max_tokens must be at least 1, got {max_tokens}")
     if fusion_weight is not None and not 0 <= fusion_weight <= 1:

@@ -83,7 +83,7 @@ def encode(
     output = Path(output).expanduser()
     _refuse_output(output, overwrite=overwrite)
     if batch_size < 1 or rows_per_part < 1:
-        raise UserError(f"got a batch of {batch_size} and {rows_per_part} rows a part; both need to be at least 1")
+        raise UserError(f"batch_size and rows_per_part must be at least 1, got {batch_size} and {rows_per_part}")
     owner = f"{content_hash(model_path)} {source.sha256()} {rows_per_part}"
     folder = output.with_name(f".{output.name}.parts")
     with one_writer(folder, "file", shown=output):

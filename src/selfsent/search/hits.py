@@ -22,7 +22,7 @@ class Hit:
         title: Title of the document, or nothing.
         start: Offset of the passage in the text of the document ...
         end: ... and of the character behind it; None in a store of an earlier version.
-        matches: What of the passage matches the query.
+        matches: Parts of the passage that match the query.
         kept: Values of the columns that ``index --keep`` kept.
     """
 

@@ -1,4 +1,4 @@
-"""Which way a source goes into a store: as bare texts, one a row, or as documents that are cut into passages."""
+"""How a source goes into a store: as bare texts, one a row, or as documents that are cut into passages."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,6 +21,9 @@ from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport, index
 from selfsent.search.store import Store
 from selfsent.search.store_schema import VectorType
+
+_NAMED_FILES = 20
+"""Files that were not read, named in notes; of more only their number is told."""
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -172,9 +175,9 @@ def _has_documents(records: NumberedRecords, columns: Picks) -> bool:
     return len(fields.texts) <= 1 and (fields.title is not None or fields.id is not None)
 
 
-def _first(notes: Sequence[str], num_named: int = 20) -> list[str]:
-    more = len(notes) - num_named
-    return [*notes[:num_named], *([f"and {more:,} more files that were not read"] if more > 0 else [])]
+def _first(notes: Sequence[str]) -> list[str]:
+    more = len(notes) - _NAMED_FILES
+    return [*notes[:_NAMED_FILES], *([f"and {more:,} more files that were not read"] if more > 0 else [])]
 
 
 def _direction_notes(report: IndexReport) -> list[str]:

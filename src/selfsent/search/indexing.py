@@ -135,7 +135,7 @@ def index(
             are not finite, or the place cannot be written to.
     """
     if batch_size < 1 or rows_per_write < 1:
-        raise UserError(f"got a batch of {batch_size} and {rows_per_write} rows a write; both need to be at least 1")
+        raise UserError(f"batch_size and rows_per_write must be at least 1, got {batch_size} and {rows_per_write}")
     check_place(str(store))
     counts: dict[str, int] = dict.fromkeys(("num_texts", "num_added", "num_without_direction", "num_cut"), 0)
     if keep_version:

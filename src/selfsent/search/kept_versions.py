@@ -36,7 +36,7 @@ class StoredVersion:
     folder: Path
 
     def line(self) -> str:
-        """Say it in plain words."""
+        """Give the line that `selfsent versions` prints."""
         notes = [*(["latest"] if self.is_latest else []), *([f"kept {self.kept}"] if self.kept else [])]
         return f"{self.version}: {self.num_rows:,} rows, {self.num_bytes / 1e6:.1f} MB ({', '.join(notes)})"
 

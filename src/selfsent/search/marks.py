@@ -1,4 +1,4 @@
-"""What of a passage matches a query, and the part of a long passage that shows it."""
+"""Find the words of a query in a passage, and the part of a long passage that shows them."""
 
 import re
 from collections.abc import Sequence

@@ -36,7 +36,7 @@ _RESERVED = frozenset(
 _MOST_DIGITS = 18
 
 
-class _Unknown(Exception):  # noqa: N818 it is no error
+class _Unknown(Exception):  # noqa: N818 it is not an error
     """The filter has a part that is left to LanceDB."""
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from selfsent.cut_texts import count_cut, cut_note, query_prompt
 from selfsent.encoding import encode_texts
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 from selfsent.loading import open_to_encode
 from selfsent.search.hit_table import render_hits
 from selfsent.search.hits import Answers, Hit
@@ -83,7 +83,7 @@ class SemanticSearch:
 
     @property
     def store(self) -> Store | MappedStore:
-        """The store as it is now: its snapshot, or its table where that has gone on since.
+        """The store as it is now: its snapshot, or its table.
 
         Raises:
             UserError: The store was made anew by another model.
@@ -267,12 +267,12 @@ def _open_model(
 
 def _refuse(queries: Sequence[str], k: int, mode: str) -> None:
     if k < 1:
-        raise UserError(f"got k = {k}; at least 1 answer must be asked for")
+        raise UserError(f"k must be at least 1, got {k}")
     if mode not in MODES:
-        raise UserError(f"got the mode {mode!r}; it is one of {', '.join(MODES)}")
+        raise UserError(not_one_of("mode", mode, MODES))
     for query in queries:
         if not query.strip():
-            raise UserError("got an empty query; type what to look for, in quotes")
+            raise UserError("the query must not be empty; type what to look for, in quotes")
 
 
 def _hit(number: int, ranked: Ranked, row: Mapping[str, Any]) -> Hit:

@@ -1,4 +1,4 @@
-"""The columns of a store, in their order, and what a store of an earlier version gets to have them all."""
+"""The columns of a store, in their order, and how columns that a store of an earlier version lacks are added."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -67,7 +67,7 @@ def refuse_kept(keep: Sequence[str]) -> None:
     """Refuse names that a store uses for something else.
 
     Raises:
-        UserError: One of them.
+        UserError: A name is taken, or has characters other than letters, digits and _.
     """
     for name in keep:
         if name in _NEVER_KEPT or not name.isidentifier():
@@ -93,7 +93,7 @@ def column_of(field: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         bad = next(value for value in values if not _fits(value, field.type))
         raise UserError(
-            f"the column {field.name} of the store holds {field.type}, and the source has {bad!r} there; mend the"
+            f"the column {field.name} of the store holds {field.type}, and the source has {bad!r} there; correct the"
             " source, or index into a new store"
         ) from error
 

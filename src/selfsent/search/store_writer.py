@@ -71,7 +71,7 @@ def writing(uri: str | Path, model: StoredModel, vectors: VectorType | None = No
 
 
 class StoreWriter:
-    """A store that is open to add to it; what an earlier version or two writers left behind is mended.
+    """A store that is open to add to it; what an earlier version or two writers left behind is repaired.
 
     Args:
         store: The store.
@@ -328,7 +328,7 @@ class StoreWriter:
         if doubled:
             self._table.delete(f"_rowid IN ({', '.join(map(str, doubled))})")
             _LOG.warning(
-                "the store %s held %d rows twice, from writers that overlapped; the doubles are removed",
+                "the store %s held %d rows twice, from writers that overlapped; the duplicates are removed",
                 self.store.uri,
                 len(doubled),
             )

@@ -1,4 +1,4 @@
-"""Who may enter: names of the host, origins, and the key; checked before a request is read."""
+"""Access control: host names, origins and the API key, checked before a request is read."""
 
 import hmac
 import ipaddress
@@ -24,11 +24,11 @@ _PLACES_WITHOUT_KEY = frozenset({"/", "/health", "/ready", "/docs", "/openapi.js
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may enter.
+    """Access control of a service.
 
     Args:
         host: Where the service listens: a name or an address.
-        key: What clients have to show; None lets everybody in who reaches the service.
+        key: API key that clients must send; None lets everybody in who reaches the service.
 
     Raises:
         UserError: The key cannot be sent in a header.
@@ -101,7 +101,7 @@ class Guard:
     Args:
         app: The application behind.
         access: Who may enter.
-        max_requests: Requests that are being read or answered at once; one more is told to come back.
+        max_requests: Requests that are being read or answered at once; a further one is told to try again.
     """
 
     def __init__(self, app: App, access: Access, *, max_requests: int) -> None:
@@ -130,11 +130,12 @@ class Guard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host, origin = headers.get(b"host", b"").decode("latin1"), headers.get(b"origin", b"").decode("latin1")
         if not self._access.allows_host(host):
-            return 403, f"this service is not called {host[:100]!r}; ask for it as localhost, or as --host names it", {}
+            named = f"the Host header {host[:100]!r} does not name this service"
+            return 403, f"{named}; use localhost, or the name that --host gives it", {}
         if origin and not self._access.allows_origin(origin, host):
             return (
                 403,
-                f"pages of {origin[:100]!r} may not ask this service; ask from its own page, or by a program",
+                f"pages of {origin[:100]!r} may not use this service; use its own page, or a program",
                 {},
             )
         path = scope["path"]

@@ -65,7 +65,7 @@ class PairsBody(_Asked):
 
 
 class EmbeddingsBody(BaseModel):
-    """Texts to embed, as the OpenAI API takes them; names that are not known here are passed over."""
+    """Texts to embed, as the OpenAI API takes them; unknown names are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -75,7 +75,7 @@ class EmbeddingsBody(BaseModel):
         Field(min_length=1, max_length=MAX_TEXTS),
         WithJsonSchema({"anyOf": [_TEXT_SCHEMA, _TEXTS_SCHEMA]}),
     ]
-    model: str = Field("", max_length=1000, description="Any name: the one model there is answers, and names itself.")
+    model: str = Field("", max_length=1000, description="Ignored: the one model that is served answers.")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Whole | None = Field(None, ge=1, description="Leading values of each vector.")
     user: str | None = Field(None, description="Not read.")

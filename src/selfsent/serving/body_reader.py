@@ -32,7 +32,7 @@ class BodyReader:
                     body, refusal = await self._read(receive)
             except TimeoutError:
                 seconds = self._limits.body_timeout_s
-                refusal = 408, f"the body did not come within {seconds:g} s; send it at once, or a smaller one"
+                refusal = 408, f"the body must arrive within {seconds:g} s; send it at once, or send less"
         if refusal is not None:
             close = {"Connection": "close"}
             await send_problem(send, *refusal, close, is_openai=scope["path"].startswith("/v1/"))
@@ -52,7 +52,7 @@ class BodyReader:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return b"", (400, "the connection was closed before the body was whole")
+                return b"", (400, "the connection was closed before the whole body had arrived")
             piece = message.get("body", b"")
             length += len(piece)
             refusal = self._too_long(length)
@@ -65,7 +65,9 @@ class BodyReader:
     def _too_long(self, length: int) -> tuple[int, str] | None:
         most = self._limits.max_body_bytes
         return (
-            None if length <= most else (413, f"the body may have {most:,} bytes, got more; send fewer texts at once")
+            None
+            if length <= most
+            else (413, f"the body must have at most {most:,} bytes, got more; send fewer texts at once")
         )
 
 

@@ -45,13 +45,14 @@ def checked_filter(text: str, columns: Collection[str]) -> str:
         The filter in LanceDB's SQL: every name in backticks, every text in quotes that nothing in it can end.
 
     Raises:
-        UserError: It is something else.
+        UserError: It is not such a filter.
     """
     try:
         statements = parse(text, dialect=_Filter)
     except SqlglotError as error:
         raise UserError(
-            f"the filter {_short(text)} is no whole expression; close quotes and brackets, and write it as {_EXAMPLE}"
+            f"the filter {_short(text)} is not a complete expression; close quotes and brackets, and write it as"
+            f" {_EXAMPLE}"
         ) from error
     except RecursionError as error:
         raise UserError(f"the filter {_short(text)} has too many brackets inside one another; use fewer") from error
@@ -115,7 +116,7 @@ class _Writer:
     def _number(self, node: Any) -> str:
         number = node.name if isinstance(node, exp.Literal) and not node.is_string else ""
         if not _NUMBER.fullmatch(number):
-            raise UserError(f"the filter {_short(self._text)} has a sign or a dot where no number is; mend it")
+            raise UserError(f"the filter {_short(self._text)} has a sign or a dot without a number; correct it")
         return number
 
     def _in(self, node: exp.In) -> str:

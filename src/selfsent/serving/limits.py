@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a service bears; how much one request may ask stands in ``selfsent.serving.bodies``.
+    """Limits of a service; those of a single request are in ``selfsent.serving.bodies``.
 
     Args:
         max_body_bytes: Bytes of a body.

@@ -68,7 +68,7 @@ class Counted:
 
     Args:
         app: The application.
-        metrics: Where.
+        metrics: Counts to add to.
     """
 
     def __init__(self, app: App, metrics: Metrics) -> None:

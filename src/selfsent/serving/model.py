@@ -41,7 +41,7 @@ class ServedModel:
 
     Args:
         model: The open model.
-        name: What answers call it: no path.
+        name: Name of the model in answers; never a path.
     """
 
     def __init__(self, model: Any, name: str) -> None:
@@ -62,7 +62,7 @@ class ServedModel:
 
     @property
     def _is_hosts(self) -> bool:
-        """Whether the model is of the host, and so a list of modules, and not one that runs without torch."""
+        """Whether the model is a ``SentenceTransformer`` of the host, and not one that runs without torch."""
         return hasattr(self.model, "parameters")
 
     def encode(self, texts: Sequence[str], prompt: Prompt = None) -> Vectors:

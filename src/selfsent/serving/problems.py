@@ -46,7 +46,7 @@ def add_handlers(app: FastAPI, service: Service) -> None:
             return answer(request, 400, _syntax(error.__cause__))
         detail = {
             404: f"there is nothing at {_shown(request.url.path)}; see /docs",
-            405: f"{request.method} cannot be asked of {_shown(request.url.path)}; see /docs",
+            405: f"{_shown(request.url.path)} does not accept {request.method}; see /docs",
         }.get(error.status_code, str(error.detail))
         return answer(request, error.status_code, detail, headers=dict(error.headers or {}))
 
@@ -87,7 +87,7 @@ def complaint(errors: Sequence[Any]) -> str:
     first = next((error for error in errors if error["type"] == "json_invalid"), None)
     if first is not None:
         reason = first.get("ctx", {}).get("error", "it ends too early")
-        return f"the body must be JSON, and at character {first['loc'][-1]} {_shown(str(reason))}; mend it"
+        return f"the body must be JSON, and at character {first['loc'][-1]} {_shown(str(reason))}; correct it"
     kinds: dict[str, str] = {}
     for error in errors:
         kinds.setdefault(_place(error["loc"]), _needed(error))
@@ -108,7 +108,7 @@ def _needed(error: Any) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        return "is no part of this request; see /docs"
+        return "is not a field of this request; see /docs"
     if kind == "string_unicode":
         return "must be text, got half of a surrogate pair (\\ud800 to \\udfff); send whole characters"
     needed = said.removeprefix("Input should be ").removeprefix("String should ").removeprefix("List should ")
@@ -141,7 +141,7 @@ def _syntax(cause: BaseException | None) -> str:
         )
     if isinstance(cause, RecursionError):
         return "the body has too many brackets inside one another; send a flat request"
-    return f"the body cannot be read as JSON ({_shown(str(cause))}); mend it"
+    return f"the body cannot be read as JSON ({_shown(str(cause))}); correct it"
 
 
 def _encodable(text: str) -> str:

@@ -16,7 +16,7 @@ from selfsent.search.store import Store
 from selfsent.search.store_place import is_remote, local_folder
 
 MAX_POINTS = 30_000
-"""Passages on the map; of more, as many are drawn at random."""
+"""Largest number of passages on the map; a larger store is sampled at random."""
 
 _LAID_OUT = 3000  # t-SNE takes seconds for as many; the others are put between those nearest to them
 _NUM_NEAREST = 3
@@ -172,7 +172,7 @@ def _kept(store: Store, key: str) -> bytes | None:
 
 
 def _keep(store: Store, content: bytes) -> None:
-    """Keep a map; a store that may only be read goes without, and the next start computes it again."""
+    """Keep a map; where the store is read-only, the next start computes it again."""
     file = _file(store)
     if file is not None:
         try:

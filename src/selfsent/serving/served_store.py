@@ -78,7 +78,7 @@ class ServedStore:
         """Answer queries as ``POST /search`` does.
 
         Raises:
-            UserError: As ``SemanticSearch.answers``, or the filter is none.
+            UserError: As ``SemanticSearch.answers``, or the filter is malformed.
         """
         where = asked.where
         if where is not None:
@@ -97,7 +97,7 @@ class ServedStore:
         """
         rows = self.table.read(lambda: self._rows_of(name))
         if not rows:
-            raise NoDocumentError(f"the store holds no document {name!r}; take the `document` of an answer")
+            raise NoDocumentError(f"the store holds no document {name!r}; use the `document` of an answer")
         text, passages = put_together(rows)
         found: dict[str, Any] = {"document": name, "title": rows[0].get("title") or ""}
         if self.show_paths:

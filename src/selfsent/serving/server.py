@@ -1,4 +1,4 @@
-"""Running the service: the address is taken first, then what is heavy is opened, then requests are let in."""
+"""Run the service: bind the address, open model and store, then accept requests."""
 
 import asyncio
 import errno
@@ -26,12 +26,14 @@ def bound_socket(host: str, port: int) -> socket.socket:
         port: A port; 0 for any that is free.
 
     Raises:
-        UserError: The port is in use or reserved, or the host is none of this machine.
+        UserError: The port is in use or reserved, or the host is not an address of this machine.
     """
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise UserError(f"--host {host} is no name or address of this machine; leave it out, or name one") from error
+        raise UserError(
+            f"--host {host} is not a name or an address of this machine; leave it out, or name one"
+        ) from error
     family, kind, protocol, _, address = found[0]
     taken = socket.socket(family, kind, protocol)
     try:
@@ -43,7 +45,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         reasons = {
             errno.EADDRINUSE: f"port {port} is in use; stop what listens there, or name another with --port",
             errno.EACCES: f"port {port} is reserved; name one above 1023 with --port",
-            errno.EADDRNOTAVAIL: f"--host {host} is no address of this machine; leave it out, or name one",
+            errno.EADDRNOTAVAIL: f"--host {host} is not an address of this machine; leave it out, or name one",
         }
         reason = reasons.get(error.errno or 0, f"cannot listen on {host} port {port}: {error.strerror}; name another")
         raise UserError(reason) from error
@@ -102,7 +104,7 @@ class Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection that is closed where a request's head does not come in time; the library waits for ever.
+    """A connection that is closed where a request's head does not come in time; the library would wait without end.
 
     Args:
         arguments: Those of the library.

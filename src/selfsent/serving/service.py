@@ -1,4 +1,4 @@
-"""What a service has: a model, perhaps a store, and the queue that all work goes through."""
+"""A service: a model, perhaps a store, and the queue that all work goes through."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class UnavailableError(UserError):
-    """What the service needs is not there now, through no mistake of who asks."""
+    """The service lacks something at the moment; the client made no mistake."""
 
 
 class Service:
@@ -76,7 +76,7 @@ class Service:
         limits = limits or Limits()
         if not is_store(place):
             if model is not None:
-                raise UserError(f"--model says where the model of a store is, and {place} is no store; leave it out")
+                raise UserError(f"--model says where the model of a store is, and {place} is not a store; leave it out")
             return cls(ServedModel(open_model(place, device), public_name(place)), None, place=place, limits=limits)
         store = ServedStore(place, model, device=device, show_paths=show_paths)
         return cls(ServedModel(store.search.model, _model_name(place, store)), store, place=place, limits=limits)
@@ -117,7 +117,7 @@ class Service:
         return [result for part in parts for result in part]
 
     def without_paths(self, text: str) -> str:
-        """Leave of the places of store and model in a text the names alone, unless paths are shown."""
+        """Replace the paths of store and model in a text by their names, unless paths are shown."""
         if self.store is not None and self.store.show_paths:
             return text
         named = {self._place} if self.store is None else {self._place, self.store.table.uri}

@@ -13,7 +13,7 @@ def shown_report(file: Path, *, show_paths: bool) -> bytes:
         show_paths: Whether paths stay.
 
     Returns:
-        The page; of each folder of the build and of its source the name alone is left, unless ``show_paths``.
+        The page; paths of the build and of its source are replaced by their names, unless ``show_paths``.
     """
     page = file.read_text("utf8")
     if show_paths:

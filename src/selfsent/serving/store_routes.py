@@ -21,7 +21,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is no such thing here"},
     408: {"model": Problem, "description": "The body came too slowly"},
     413: {"model": Problem, "description": "The body is too long"},
-    415: {"model": Problem, "description": "The body is not called JSON"},
+    415: {"model": Problem, "description": "The body is not declared as JSON"},
     422: {"model": Problem, "description": "A value is wrong"},
     429: {"model": Problem, "description": "Too much is waiting; ask again after `Retry-After` seconds"},
     503: {"model": Problem, "description": "The service is stopping, or there was no answer in time"},
@@ -53,8 +53,7 @@ def store_routes(service: Service) -> APIRouter:
         _require_store(service)
         if body.offset + body.k > MAX_HITS:
             raise MissingError(
-                f"offset + k reaches to place {body.offset + body.k:,}, and {MAX_HITS:,} can be seen; ask a"
-                " narrower question"
+                f"offset + k must be at most {MAX_HITS:,}, got {body.offset + body.k:,}; ask a narrower question"
             )
         asked = Asked(k=body.k, offset=body.offset, mode=body.mode or "hybrid", where=body.where, all=body.all)
         found = await service.work("search", asked, lambda queries: service.answers(queries, asked), [body.query])
@@ -86,7 +85,7 @@ def store_routes(service: Service) -> APIRouter:
         """Show the report that `selfsent build` wrote."""
         file = service.report
         if file is None:
-            raise MissingError("there is no report: the store is not of `selfsent build`")
+            raise MissingError("there is no report: the store was not made by `selfsent build`")
         show_paths = service.store is not None and service.store.show_paths
         content = await asyncio.to_thread(shown_report, file, show_paths=show_paths)
         return Response(content, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})

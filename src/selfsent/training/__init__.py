@@ -1,1 +1,1 @@
-"""From a recipe and a source to a model folder that can be trusted."""
+"""Training: from a recipe and a source to a saved model with its record."""

@@ -25,7 +25,7 @@ _POSITIVE = ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
 _NOT_NEGATIVE = ("weight_decay", "adam_epsilon", "warmup_steps", "warmup_ratio")
 _BELOW_ONE = ("adam_beta1", "adam_beta2")
 BEST = "best"
-"""Of ours beside the host's: what tells the best checkpoint, see `selfsent.runs.run_data`."""
+"""An argument of ours beside the host's: how the best checkpoint is found, see `selfsent.runs.run_data`."""
 
 _DECIDED_BY_THE_RUN = {"output_dir", "seed", "data_seed", "logging_nan_inf_filter"}
 
@@ -53,7 +53,7 @@ def _check_values(overrides: Mapping[str, Any]) -> None:
     for name, value in overrides.items():
         needed = _needed(name, value, hints[name]) or _needed_choice(value, hints[name])
         if needed:
-            raise UserError(f"training.{name} is {shortened(value)}; needed is {needed}")
+            raise UserError(f"training.{name} must be {needed}, got {shortened(value)}")
 
 
 def _needed_choice(value: Any, hint: Any) -> str:
@@ -97,22 +97,17 @@ def check_arguments(overrides: Mapping[str, Any]) -> None:
     _check_values(overrides)
 
 
-def num_training_steps(overrides: Mapping[str, Any], num_rows: int | None, num_ranks: int = 1) -> int | None:
+def num_training_steps(overrides: Mapping[str, Any], num_rows: int, num_ranks: int = 1) -> int:
     """Count the optimizer steps a run will take.
 
     Args:
         overrides: Fields of the host's training arguments.
-        num_rows: Rows of the training data; ``None`` for a stream.
+        num_rows: Rows of the training data.
         num_ranks: Processes that train together.
-
-    Returns:
-        The number of steps, or ``None`` for a stream without ``max_steps``.
     """
     max_steps = int(overrides.get("max_steps", -1))
     if max_steps > 0:
         return max_steps
-    if num_rows is None:
-        return None
     rows_per_batch = int(overrides.get("per_device_train_batch_size", 8)) * num_ranks
     is_last_dropped = bool(overrides.get("dataloader_drop_last", num_ranks > 1))
     num_batches = num_rows // rows_per_batch if is_last_dropped else math.ceil(num_rows / rows_per_batch)
@@ -130,8 +125,6 @@ def _defaults(num_steps: int, *, has_evaluator: bool) -> dict[str, Any]:
         "logging_strategy": "steps",
         "logging_steps": max(1, min(interval, num_steps // _NUM_LOGS_PER_RUN)),
         "dataloader_pin_memory": torch.accelerator.is_available(),
-        # A rank reads its own rows of a stream: handing out slices of a batch would cut features that are not (B, ...).
-        "accelerator_config": {"dispatch_batches": False},
         "disable_tqdm": not sys.stderr.isatty(),
     }
     if has_evaluator:
@@ -184,18 +177,18 @@ def training_arguments(
 
 
 def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -> None:
-    """Refuse a rate of its own for weights that are not there; the host would stop with its first step.
+    """Refuse a learning rate for weights that the model does not have; the host would stop at its first step.
 
     Raises:
         UserError: A pattern is not a regular expression, or matches no name of a weight of model or loss; or a rate is
-            no finite number of 0 or more.
+            not a finite number of 0 or more.
     """
     names = [name for name, _ in loss.named_parameters()]
     for pattern, rate in mapping.items():
         if not (is_number(rate) and 0 <= rate < math.inf):
             raise UserError(
-                f"training.learning_rate_mapping: the rate of {pattern!r} is {shortened(rate)}; needed is a finite"
-                " number of 0 or more"
+                f"training.learning_rate_mapping: the rate of {pattern!r} must be a finite number of 0 or more, got"
+                f" {shortened(rate)}"
             )
         try:
             is_met = any(re.search(pattern, name) for name in names)

@@ -17,7 +17,7 @@ _MODULES_FILE = "modules.json"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the latest step in ``folder``, or nothing. A half-written one never bears such a name."""
+    """The checkpoint of the latest step in ``folder``, or ``None``. A half-written one never has such a name."""
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     return None if last is None else Path(last)
 
@@ -33,7 +33,7 @@ def last_whole_checkpoint(folder: Path, *, is_model_only: bool = False) -> tuple
         The checkpoint (``None`` where there is none at all), and why each later one cannot be used.
 
     Raises:
-        UserError: There are checkpoints, and none is whole.
+        UserError: There are checkpoints, but no whole one.
     """
     steps = {path: path.name.removeprefix("checkpoint-") for path in folder.glob("checkpoint-*") if path.is_dir()}
     newest_first = sorted((path for path, step in steps.items() if step.isdigit()), key=_step, reverse=True)
@@ -44,12 +44,12 @@ def last_whole_checkpoint(folder: Path, *, is_model_only: bool = False) -> tuple
             return checkpoint, problems
         problems.append(f"{checkpoint.name} cannot be used: {problem}")
     if problems:
-        raise UserError(f"no checkpoint in {folder} is whole ({'; '.join(problems)}); begin anew with --overwrite")
+        raise UserError(f"no checkpoint in {folder} is whole ({'; '.join(problems)}); start again with --overwrite")
     return None, []
 
 
 def damage(checkpoint: Path, *, is_model_only: bool = False) -> str | None:
-    """Say which file of a checkpoint, or of the best one that it goes back to, is missing or cut; nothing if none."""
+    """Say which file of a checkpoint, or of the best one that it refers to, is missing or cut; empty if none."""
     if (checkpoint / FITTING_FILE).is_file():  # of a loop of ours, see `selfsent.training.fitting`
         cut = next((file for file in sorted(checkpoint.iterdir()) if not _is_whole(file)), None)
         return cut and f"{cut.name} is cut or damaged"
@@ -62,7 +62,7 @@ def damage(checkpoint: Path, *, is_model_only: bool = False) -> str | None:
     if not state.get("best_model_checkpoint") or best == checkpoint:
         return None
     problem = _first_damage(best, [], (file for file in best.rglob("*") if file.suffix in {".json", ".safetensors"}))
-    return problem and f"it goes back to {best.name}, where {problem}"
+    return problem and f"it refers to {best.name}, where {problem}"
 
 
 def _step(checkpoint: Path) -> int:

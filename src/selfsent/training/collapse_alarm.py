@@ -1,4 +1,4 @@
-"""The collapse alarm: looks during training whether embeddings, or trees, are all becoming alike, and says so."""
+"""The collapse alarm: warns during training when embeddings, or trees, are all becoming alike."""
 
 import logging
 import math
@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
-from datasets import Dataset, IterableDataset
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_file import read_metrics
 from selfsent.evaluation.vector_space import alignment, effective_rank, uniformity
-from selfsent.training.metrics_log import MetricsLog, read_metrics
+from selfsent.training.metrics_log import MetricsLog
 from selfsent.training.random_state import preserved_random_state
 
 _LABEL_COLUMNS = {"label", "labels", "score", "scores"}
@@ -42,7 +43,7 @@ class AlarmSettings:
 
     Args:
         every_steps: Optimizer steps between measurements; default: where the run is evaluated, else ten times a run.
-        num_texts: Training texts embedded at each measurement (chosen: seconds at most, and steady to two digits).
+        num_texts: Training texts embedded at each measurement (chosen: takes seconds, repeats to two digits).
         stop: End the run at the first alarm instead of warning only.
     """
 
@@ -69,8 +70,8 @@ def _text_columns(rows: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]]:
     return [column for column in columns if isinstance(column[0], str | Mapping)]
 
 
-def draw_probe(dataset: Dataset | IterableDataset, *, num_texts: int, seed: int) -> Probe:
-    """Draw the probe from the training rows: at random from a data set, the first rows of a stream.
+def draw_probe(dataset: Dataset, *, num_texts: int, seed: int) -> Probe:
+    """Draw the probe from the training rows at random.
 
     Args:
         dataset: The training rows. The first two columns of text count as a text and its positive.
@@ -78,11 +79,7 @@ def draw_probe(dataset: Dataset | IterableDataset, *, num_texts: int, seed: int)
         seed: Seeds the draw and any transform of the rows.
     """
     with preserved_random_state(seed):
-        if isinstance(dataset, Dataset):
-            rows = dataset[random.sample(range(len(dataset)), min(num_texts, len(dataset)))]
-        else:
-            taken = list(dataset.take(num_texts))
-            rows = {name: [row[name] for row in taken] for name in (taken[0] if taken else {})}
+        rows = dataset[random.sample(range(len(dataset)), min(num_texts, len(dataset)))]
     columns = _text_columns(cast("Mapping[str, Sequence[Any]]", rows))
     if not columns:
         return Probe(texts=[])

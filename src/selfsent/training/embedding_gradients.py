@@ -12,8 +12,8 @@ _FEW_ROWS = 4096
 class _KeptGradient:
     """One dense gradient for all steps, set to zero before it is used again.
 
-    To set memory to zero costs far less than to be given new memory each step. All of it is, not the rows of the last
-    use alone: clipping by a norm that is no number, momentum or noise added in place may have changed any row.
+    Setting memory to zero costs far less than allocating it at each step. All rows are set to zero, not only those of
+    the last use: clipping by a norm that is NaN, momentum or noise added in place may have changed any row.
 
     Args:
         table: The module whose gradient it is.
@@ -46,8 +46,8 @@ def gathered_embedding_gradients(model: nn.Module) -> Generator[None]:
 
     Torch fills a table of zeros at every use of an embedding, so a batch that is embedded in four groups pays for four
     tables. Within the block it pays for the rows it touched; the gradient an optimizer finds is dense and the same, up
-    to the order of additions. Its memory is kept and used again after ``zero_grad``, so a gradient of an earlier step
-    must not be held on to.
+    to the order of additions. Its memory is kept and used again after ``zero_grad``, so no gradient of an earlier
+    step may be kept.
 
     Args:
         model: Any module; not one that several ranks train together, whose gradients are reduced as they come.

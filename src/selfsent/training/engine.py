@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch.distributed as dist
-from datasets import Dataset, IterableDataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
@@ -50,9 +49,7 @@ def _agreed(decide: Callable[[], _T]) -> _T:
 
 def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingArguments:
     num_ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    num_steps = num_training_steps(plan.run.arguments, plan.num_rows(), num_ranks)
-    if num_steps is None:
-        raise UserError("the data is a stream of unknown length; say how long to train with --max-steps N")
+    num_steps = num_training_steps(plan.run.arguments, len(plan.built.dataset), num_ranks)
     arguments = training_arguments(
         plan.run.arguments,
         output_dir=folder.checkpoints,
@@ -65,21 +62,13 @@ def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingA
     return arguments
 
 
-def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> Dataset | IterableDataset:
-    """The data, known to fill a batch; a stream is repeated for ever, so that a step has one place in it."""
-    num_needed = arguments.train_batch_size * arguments.world_size
-    dataset = plan.built.dataset
-    if isinstance(dataset, Dataset):
-        num_found = len(dataset)
-    else:
-        num_found = sum(1 for _ in dataset.take(num_needed))
-        dataset = dataset.repeat(None)
+def _check_batch(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> None:
+    num_needed, num_found = arguments.train_batch_size * arguments.world_size, len(plan.built.dataset)
     if num_found < num_needed:
         raise UserError(
             f"the data has {num_found} rows, fewer than one batch of {num_needed}; "
             "give more text or a smaller --batch-size"
         )
-    return dataset
 
 
 class _Session:
@@ -135,16 +124,14 @@ class _SessionCallback(TrainerCallback):
     on_train_begin = on_log = on_evaluate = _restart_clock  # pyright: ignore[reportAssignmentType] all arguments are the host's
 
 
-def _results(trainer: ExactTrainer, log: MetricsLog, num_rows: int | None) -> dict[str, Any]:
+def _results(trainer: ExactTrainer, log: MetricsLog, num_rows: int) -> dict[str, Any]:
     """What ``run.json`` says of a finished run: steps, rows and tokens seen, the last metrics, the best ones."""
     state, arguments = trainer.state, trainer.args
-    rows_per_step = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
-    num_rows_seen = state.global_step * rows_per_step if num_rows is None else round((state.epoch or 0) * num_rows)
     metrics = {name: value for name, value in log.latest.items() if name not in {"step", "epoch"}}
     results: dict[str, Any] = {
         "step": state.global_step,
         "epoch": state.epoch,
-        "num_rows_seen": num_rows_seen,
+        "num_rows_seen": round((state.epoch or 0) * num_rows),
         "num_tokens_seen": state.num_input_tokens_seen,
         "metrics": metrics,
     }
@@ -170,7 +157,7 @@ def _limit(plan: RunPlan) -> list[TimeLimitCallback]:
     return [TimeLimitCallback(plan.data.limit, has_evaluator=plan.evaluator is not None)]
 
 
-def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int | None) -> None:
+def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int) -> None:
     results = _results(trainer, log, num_rows)
     keep_data_out_of_card(trainer.model)
     files = session.folder.install(trainer.model, session.record | results)
@@ -197,7 +184,7 @@ def train(plan: RunPlan) -> SentenceTransformer:
     """
     folder = RunFolder(plan.run.folder)
     arguments = _arguments(plan, folder)
-    dataset = _checked_dataset(plan, arguments)
+    _check_batch(plan, arguments)
     with folder.sole_writer():
         start = _agreed(lambda: folder.begin(plan.identity, resume=plan.run.resume, overwrite=plan.run.overwrite))
         if start.note and arguments.process_index == 0:
@@ -206,12 +193,11 @@ def train(plan: RunPlan) -> SentenceTransformer:
             return load(folder.path)
         session = _Session(plan, folder, folder.record() if start.kind == "resumed" else {})
         with resumable(folder):
-            return _run(plan, dataset, arguments, session, start.checkpoint)
+            return _run(plan, arguments, session, start.checkpoint)
 
 
 def _run(
     plan: RunPlan,
-    dataset: Dataset | IterableDataset,
     arguments: SentenceTransformerTrainingArguments,
     session: _Session,
     checkpoint: Path | None,
@@ -221,7 +207,7 @@ def _run(
     if is_main:
         session.write()
     log = MetricsLog(session.folder.metrics_path)
-    dataset, views = with_seeded_views(dataset, seed=plan.run.seed)
+    dataset, views = with_seeded_views(plan.built.dataset, seed=plan.run.seed)
     keep_data_out_of_card(plan.built.model)
     trainer = ExactTrainer(
         model=plan.built.model,
@@ -237,6 +223,6 @@ def _run(
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if is_main:
-        _finish(trainer, session, log, plan.num_rows())
+        _finish(trainer, session, log, len(plan.built.dataset))
     trainer.accelerator.wait_for_everyone()
     return trainer.model

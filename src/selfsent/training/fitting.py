@@ -1,4 +1,4 @@
-"""What a training by its own loop shares with the host's: measures along the way, checkpoints, the best one kept."""
+"""What every training without the host's loop needs: measures along the way, checkpoints, the best one kept."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from selfsent.time_limit import TimeLimit
 from selfsent.training.metrics_log import MetricsLog
 
 STATE_FILE = "fitting.json"
-"""What a checkpoint of a loop of ours holds beside what the loop saves."""
+"""Files that a checkpoint of such a loop holds beside what the loop saves."""
 _PREFIX = "checkpoint-"
 _WRITING_FOLDER = ".writing"
 
@@ -31,7 +31,7 @@ class Fitting:
         evaluator: Measures the model; ``None`` keeps the last state.
         log: Where metrics go.
         checkpoints: Folder of checkpoints.
-        checkpoint: The one to go on from; ``None`` begins anew.
+        checkpoint: The one to continue from; ``None`` starts at the beginning.
         limit: When the training should be over; ``None``: no limit.
     """
 
@@ -78,7 +78,7 @@ class Fitting:
         self._log.begin(0)
 
     def resume(self, load: Callable[[Path], None]) -> bool:
-        """Load the checkpoint to go on from; tell whether there was one."""
+        """Load the checkpoint to continue from; tell whether there was one."""
         if self._checkpoint is None:
             self.begin()
             return False

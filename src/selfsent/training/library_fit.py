@@ -81,9 +81,7 @@ def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path 
     """Train and measure; return what ``run.json`` says of it."""
     unused = sorted(plan.run.arguments.keys() - fit.arguments - {"use_cpu", BEST})
     if unused:
-        logger.info("of the trainer's arguments %s are not used here", ", ".join(unused))
-    if not isinstance(plan.built.dataset, Dataset):
-        raise UserError("this method reads its data several times and takes no stream")
+        logger.info("these arguments of the trainer are not used by this method: %s", ", ".join(unused))
     fitting = Fitting(
         model=plan.built.model,
         arguments=plan.run.arguments,

@@ -1,7 +1,6 @@
 """``metrics.jsonl``: one JSON object a line for all that is measured; the same file however often a run resumes."""
 
 import json
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,39 +12,14 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from typing_extensions import override
 
 from selfsent.atomic import write_text
+from selfsent.evaluation.metrics_file import read_metrics
 
-logger = logging.getLogger(__name__)
-
-METRICS_FILE = "metrics.jsonl"
 _CLOCK_SUFFIXES = ("_runtime", "_per_second", "total_flos", "train_loss", "_model_preparation_time")
 
 
 def _json_ready(value: Any) -> Any:
     plain: Any = value.item() if isinstance(value, np.generic | torch.Tensor) else value
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a metrics file; a last line torn by a kill is left out, a damaged one with a warning.
-
-    Args:
-        path: ``metrics.jsonl``; a missing one is empty.
-    """
-    if not path.is_file():
-        return []
-    lines = [line for line in path.read_text("utf8", errors="replace").split("\n")[:-1] if line]
-    rows = [row for row in map(_row, lines) if row is not None]
-    if len(rows) < len(lines):
-        logger.warning("%s: %d of %d lines are damaged and left out", path, len(lines) - len(rows), len(lines))
-    return rows
-
-
-def _row(line: str) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 class MetricsLog:

@@ -3,26 +3,13 @@
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
-_RECORDED_PACKAGES = ("selfsent", "torch", "transformers", "sentence-transformers", "datasets", "tokenizers", "numpy")
+from selfsent.evaluation.report import installed_versions
+
 _GIT_TIMEOUT_S = 10
-
-
-def package_version(name: str) -> str:
-    """The installed version of a distribution; ``unknown`` where it is run without being installed."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def versions() -> dict[str, str]:
-    """Name the versions that a result depends on: the packages and Python."""
-    return {name: package_version(name) for name in _RECORDED_PACKAGES} | {"python": platform.python_version()}
 
 
 def _git(*arguments: str) -> str | None:
@@ -69,4 +56,4 @@ def machine() -> dict[str, str | int | list[str]]:
 
 def provenance() -> dict[str, object]:
     """Everything above in one JSON-ready mapping: ``versions``, ``commit``, ``machine``."""
-    return {"versions": versions(), "commit": commit(), "machine": machine()}
+    return {"versions": installed_versions(), "commit": commit(), "machine": machine()}

@@ -1,4 +1,4 @@
-"""Measuring in the middle of training without moving the random numbers that training will draw next."""
+"""Measure during training without changing the random numbers that training draws next."""
 
 import contextlib
 import random

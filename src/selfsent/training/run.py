@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from datasets import Dataset, IterableDataset
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import nn
@@ -152,7 +152,7 @@ class Ingredients:
     Args:
         model: What to train; its weights are as they should be at step 0.
         loss: The objective, holding the model; may own heads, decoders and queues.
-        dataset: Rows in the columns the loss takes. A stream (``IterableDataset``) needs ``max_steps``.
+        dataset: Rows in the columns the loss takes.
         heldout: Rows kept out of training for the held-out loss; ``None`` where none were asked for.
         notes: What the user should be told about data and vocabulary.
         max_seq_length: Tokens a training text is cut to, special ones included; ``None``: as many as the model reads.
@@ -161,7 +161,7 @@ class Ingredients:
 
     model: SentenceTransformer
     loss: nn.Module
-    dataset: Dataset | IterableDataset
+    dataset: Dataset
     heldout: Dataset | None = None
     notes: Sequence[str] = ()
     max_seq_length: int | None = None
@@ -184,10 +184,6 @@ class RunPlan:
     built: Ingredients
     alarm: AlarmSettings | None = field(default_factory=AlarmSettings)
     callbacks: Sequence[TrainerCallback] = ()
-
-    def num_rows(self) -> int | None:
-        """Rows of the training data; ``None`` for a stream."""
-        return len(self.built.dataset) if isinstance(self.built.dataset, Dataset) else None
 
     @functools.cached_property
     def evaluator(self) -> BaseEvaluator | None:

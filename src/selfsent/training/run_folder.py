@@ -14,11 +14,11 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_file import METRICS_FILE
+from selfsent.evaluation.report import package_version
 from selfsent.one_writer import one_writer
 from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
-from selfsent.training.metrics_log import METRICS_FILE
 from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card
-from selfsent.training.provenance import package_version
 from selfsent.training.run import differences
 
 RECORD_FILE = "run.json"
@@ -35,12 +35,12 @@ _WRITING: ContextVar[frozenset[Path]] = ContextVar("writing", default=frozenset(
 
 @dataclass(frozen=True)
 class Start:
-    """How a run begins: ``fresh``, ``resumed`` from ``checkpoint``, or not at all because it is ``finished``.
+    """How a run begins: ``fresh``, ``resumed`` from ``checkpoint``, or does not because the run is ``finished``.
 
     Args:
         kind: Which of the three.
         checkpoint: The folder to resume from.
-        note: What to tell the person, or nothing.
+        note: What to tell the person; may be empty.
     """
 
     kind: Literal["fresh", "resumed", "finished"]
@@ -81,7 +81,7 @@ class RunFolder:
         write_text(self._record_path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def is_of_a_run(self) -> bool:
-        """Whether a run of this package wrote here: there is its record, be it cut."""
+        """Whether a run of this package wrote here: its record is there, even if it is cut."""
         if not self._record_path.is_file():
             return False
         try:

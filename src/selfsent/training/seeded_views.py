@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from datasets import Dataset, IterableDataset
+from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
 
@@ -44,12 +44,8 @@ class SeededViews(TrainerCallback):
         self.epoch = int((state.epoch or 0) + 1e-9)
 
 
-def with_seeded_views(
-    dataset: Dataset | IterableDataset, *, seed: int
-) -> tuple[Dataset | IterableDataset, list[SeededViews]]:
+def with_seeded_views(dataset: Dataset, *, seed: int) -> tuple[Dataset, list[SeededViews]]:
     """Put a data set's own transform (``set_transform``) under seeded random numbers.
-
-    A stream has no such transform; draw its views with ``stream.map(SeededViews(transform, seed=seed), batched=True)``.
 
     Args:
         dataset: The training rows.
@@ -58,8 +54,6 @@ def with_seeded_views(
     Returns:
         The data set, and the callbacks that tell its transform the epoch: one, or none if it has no transform.
     """
-    if isinstance(dataset, IterableDataset):
-        return dataset, []
     setting = cast("dict[str, Any]", dataset.format)
     transform = setting["format_kwargs"].get("transform")
     if transform is None:

@@ -1,4 +1,4 @@
-"""Learning an embedding table by the contrast of parts of documents, epoch by epoch, from any whole epoch on."""
+"""Learn an embedding table by the contrast of parts of documents; a run can continue from any whole epoch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +47,8 @@ class TableLearner:
 
     Args:
         table: Where it starts, ``(rows, D)``, float32; changed in place.
-        batches: What it learns from.
-        settings: How.
+        batches: Draws its batches.
+        settings: How it is learned.
     """
 
     def __init__(self, table: Float[np.ndarray, "R D"], batches: PartBatches, settings: LearnerSettings) -> None:
@@ -95,7 +95,7 @@ class TableLearner:
         save_file(state, folder / STATE_FILE)
 
     def load(self, folder: Path) -> None:
-        """Go on from what ``save`` wrote."""
+        """Continue from what ``save`` wrote."""
         state = load_file(folder / STATE_FILE)
         self._adam.table[:], self._adam.mean[:], self._adam.square[:] = (
             state[name] for name in ("table", "mean", "square")

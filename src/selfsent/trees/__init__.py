@@ -1,1 +1,1 @@
-"""Tree arrays, builders, bracketed forms and drawings."""
+"""Tree arrays, builders and entangled graphs."""

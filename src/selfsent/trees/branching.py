@@ -1,4 +1,4 @@
-"""Which way trees lean: depth, shares of one-sided merges, and how mixed they are."""
+"""Statistics of trees: depth, shares of left and right merges, and their entropy."""
 
 import numpy as np
 

@@ -1,11 +1,9 @@
 """Merges from split depths: one sweep over the gaps of each sentence, compiled."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selfsent.compiler import compiled
-
-IntArray = NDArray[np.int64]
+from selfsent.trees.tree import IntArray
 
 
 @compiled()

@@ -1,11 +1,9 @@
-"""Merges grouped by the height of the node they make: what a pass over trees may compute side by side."""
+"""Group merges by the height of the node they make: a pass over trees can compute a group at once."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selfsent.compiler import compiled
-
-IntArray = NDArray[np.int64]
+from selfsent.trees.tree import IntArray
 
 
 @compiled()

@@ -1,11 +1,9 @@
-"""Numbering merges by the pair of nodes they join: equal pairs get one number, through a hash table."""
+"""Number merges by the pair of nodes they join: equal pairs get one number, through a hash table."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selfsent.compiler import compiled
-
-IntArray = NDArray[np.int64]
+from selfsent.trees.tree import IntArray
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads consecutive keys
 _HALF = np.uint64(32)

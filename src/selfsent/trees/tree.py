@@ -1,4 +1,4 @@
-"""One binary tree as flat arrays, without torch: what trees are drawn, compared and read from.
+"""One binary tree as flat arrays, without torch.
 
 How its nodes are numbered is in `selfsent.trees.arrays`, which puts the trees of a batch side by side.
 """

@@ -1,4 +1,4 @@
-"""Views of a text that mean the same: what contrastive learning from raw text compares. One mechanism a file."""
+"""Views: versions of a text with the same meaning, which contrastive learning compares. One mechanism a file."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

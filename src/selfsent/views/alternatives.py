@@ -1,4 +1,4 @@
-"""The view that needs no invention: of several texts of one thing, two are drawn."""
+"""Pairs of alternative texts: of several texts of one thing, two are drawn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Alternatives:
 
     def __init__(self, columns: Sequence[str]) -> None:
         if len(set(columns)) < _PAIR:
-            raise UserError(f"got {len(set(columns))} columns of alternative texts; a pair is drawn from two or more")
+            raise UserError(f"alternative texts need two columns or more, got {len(set(columns))}")
         object.__setattr__(self, "columns", tuple(columns))
 
     def __call__(self, batch: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The view that says a text the way it comes back from another language."""
+"""A view by back-translation: a text translated into another language and back."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,7 +22,7 @@ class BackTranslation:
         forward: Folder or hub name of a sequence-to-sequence model from the language of the texts, such as MarianMT.
         backward: The same for the way back.
         cache: A SQLite file of translations, keyed by text, content of the model and settings. It may be shared by any
-            number of views; a run after a kill goes on behind the last whole batch.
+            number of views; a run after a kill continues after the last whole batch.
         num_beams: Beams of the search; 1 is greedy and several times faster.
         max_tokens: Longest text and translation, in tokens (SCT: 128); what is longer is cut.
         batch_size: Texts at once.
@@ -48,7 +48,7 @@ class BackTranslation:
         device: str | None = None,
     ) -> None:
         if batch_size < 1:
-            raise UserError(f"got a batch of {batch_size}; it needs to be at least 1")
+            raise UserError(f"batch_size must be at least 1, got {batch_size}")
         self._settings: dict[str, Any] = {"forward": str(forward), "backward": str(backward), "cache": str(cache)}
         self._settings |= {"num_beams": num_beams, "max_tokens": max_tokens}
         self._settings |= {"batch_size": batch_size, "device": device}

@@ -1,4 +1,4 @@
-"""The view that keeps one run of words and drops what stands before and behind it."""
+"""A view that keeps one run of words and drops the words before and after it."""
 
 from dataclasses import dataclass
 
@@ -28,10 +28,10 @@ class Crop:
 
     def __post_init__(self) -> None:
         if not 0 < self.percent < _ALL:
-            raise UserError(f"got crop percent {self.percent}; it is the share of words to drop, from 1 to 99")
+            raise UserError(f"percent of words to crop must be from 1 to 99, got {self.percent}")
 
     def __call__(self, texts: list[str]) -> list[str]:
-        """Crop each text; one too short to lose a word is given back unchanged."""
+        """Crop each text; one too short to lose a word stays unchanged."""
         return [self._cropped(text) for text in texts]
 
     def _cropped(self, text: str) -> str:

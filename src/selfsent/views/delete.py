@@ -1,4 +1,4 @@
-"""The views that drop words here and there."""
+"""Views that drop words at random."""
 
 from dataclasses import dataclass
 
@@ -28,10 +28,10 @@ class Delete:
 
     def __post_init__(self) -> None:
         if not 0 < self.percent < _ALL:
-            raise UserError(f"got delete percent {self.percent}; it is the share of words to drop, from 1 to 99")
+            raise UserError(f"percent of words to delete must be from 1 to 99, got {self.percent}")
 
     def __call__(self, texts: list[str]) -> list[str]:
-        """Thin out each text; one too short to lose a word is given back unchanged."""
+        """Drop words of each text; one too short to lose a word stays unchanged."""
         return [self._thinned(text) for text in texts]
 
     def _thinned(self, text: str) -> str:

@@ -1,11 +1,11 @@
-"""Views of documents: what stands in one document belongs together, and no label is needed to know it."""
+"""Views of documents: two parts of one document are a positive pair, without labels."""
 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, not_one_of
 from selfsent.views.pair_transform import VIEW_A, VIEW_B
 from selfsent.views.view import draw_position
 
@@ -27,7 +27,7 @@ class DocumentPair:
     """Maps rows of documents to two views of each: a transform for ``Dataset.set_transform``.
 
     A row has a ``title`` (perhaps empty), a ``text`` whose sentences are separated by ``SENTENCE_END``, and a
-    ``label``, the number of its document, which is handed on.
+    ``label``, the number of its document, which is kept.
 
     Args:
         view: ``document``: half of the time the first sentence and else one drawn at random, against title and the
@@ -45,7 +45,7 @@ class DocumentPair:
 
     def __post_init__(self) -> None:
         if self.view not in DOCUMENT_VIEWS:
-            raise UserError(f"view must be one of {', '.join(DOCUMENT_VIEWS)}, got {self.view!r}")
+            raise UserError(not_one_of("view", self.view, DOCUMENT_VIEWS))
 
     def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Draw both views of each row."""

@@ -1,4 +1,4 @@
-"""Opening a language model of transformers, with its tokenizer, and refusing what cannot do the task in one line."""
+"""Open a language model of transformers with its tokenizer; a model that cannot do the task is an error of one line."""
 
 from dataclasses import dataclass
 from pathlib import Path

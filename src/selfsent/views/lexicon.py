@@ -1,4 +1,4 @@
-"""What may stand for a word: a table of words and their synonyms, in a file that people can read and write."""
+"""A lexicon: a table of words and their synonyms, in a file that people can read and write."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from selfsent.errors import UserError
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Lexicon:
-    """Words and what may stand for each.
+    """Words and their synonyms.
 
     Args:
         name: Where it comes from, for people and ``run.json``.

@@ -1,4 +1,4 @@
-"""The view that masks some word pieces and has a masked language model fill them in."""
+"""A view that masks some word pieces and lets a masked language model fill them in."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ class MaskedLM:
         device: str | None = "cpu",
     ) -> None:
         if not 0 < percent <= _ALL or batch_size < 1:
-            raise UserError(f"got {percent}% to mask in batches of {batch_size}; 1 to 100, and at least 1, are needed")
+            raise UserError(f"percent must be 1 to 100 and batch_size at least 1, got {percent} and {batch_size}")
         self._settings: dict[str, Any] = {"model": str(model), "percent": percent, "sampled": sampled}
         self._settings |= {"batch_size": batch_size, "device": device}
         opened = open_language_model(model, architecture=AutoModelForMaskedLM, task="a masked LM", device=device)

@@ -34,8 +34,8 @@ def neighbour_lexicon(
 ) -> Lexicon:
     """Give every content word of a corpus the words that occur in the same contexts.
 
-    Such words can stand in the word's place, which is less than meaning the same: opposites and names of like things
-    are among them. Stop words (English ones, and the most frequent of the corpus, whatever its language) and whatever
+    Such words can replace the word, which is less than being a synonym: opposites and names of similar things are
+    among them. Stop words (English ones, and the most frequent of the corpus, whatever its language) and whatever
     holds a digit are neither replaced nor put in.
 
     Args:

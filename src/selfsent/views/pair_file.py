@@ -27,7 +27,7 @@ class PairFileReport:
         output: The file.
         num_pairs: Its rows.
         num_unchanged: Rows of it whose two texts are equal.
-        num_dropped: Texts of which a view left nothing; they are not in the file.
+        num_dropped: Texts that a view made empty; they are not in the file.
     """
 
     output: Path
@@ -42,8 +42,8 @@ def write_pairs(
     """Write two views of each text as the columns ``anchor`` and ``positive``.
 
     For the back-translations of SCT both views are a ``BackTranslation``; with ``Repeat()`` as the first, each text is
-    paired with its back-translation. The file appears when it is whole; a run after a kill is quick as far as the views
-    keep what they did. Views that draw at random do so from the global random numbers: seed them for the same file.
+    paired with its back-translation. The file appears when it is whole; a run after a kill is quick where the views
+    keep their results. Views that draw at random do so from the global random numbers: seed them for the same file.
 
     Args:
         texts: The corpus, such as ``source.texts()``; a thousand are in memory at a time.
@@ -74,7 +74,7 @@ def write_pairs(
                     num_pairs += 1
                     num_unchanged += pair[0] == pair[1]
         if not num_pairs:
-            raise UserError(f"no pair to write to {output}: the views left nothing of {num_texts} texts")
+            raise UserError(f"no pair to write to {output}: the views made all {num_texts} texts empty")
     return PairFileReport(
         output=output, num_pairs=num_pairs, num_unchanged=num_unchanged, num_dropped=num_texts - num_pairs
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.views.crop import Crop
 from selfsent.views.delete import Delete, DeleteOne
 from selfsent.views.lexicon import Lexicon, read_lexicon
@@ -78,7 +78,7 @@ def _lexicon(resources: ViewResources) -> Lexicon:
 
 
 def _masked_lm(resources: ViewResources) -> View:
-    """Replace words by what a masked language model puts there (--set masked_lm=MODEL)."""
+    """Replace words by predictions of a masked language model (--set masked_lm=MODEL)."""
     if resources.masked_lm is None:
         raise UserError("the view masked-lm needs a masked LM; name its folder or hub name (the paper: BERT-base)")
     from selfsent.views.masked_lm import MaskedLM  # noqa: PLC0415 it imports torch and transformers
@@ -128,7 +128,7 @@ def make_view(
         UserError: There is no such view, or what it needs is missing or cannot be read.
     """
     if name not in VIEWS:
-        raise UserError(f"unknown view {name!r}; the views are {', '.join(VIEWS)}")
+        raise UserError(f"unknown view {name!r}{did_you_mean(name, VIEWS)}; the views are {', '.join(VIEWS)}")
     resources = ViewResources(lexicon=lexicon, texts=texts, masked_lm=masked_lm, cache_dir=cache_dir, device=device)
     return VIEWS[name](resources)
 

@@ -1,4 +1,4 @@
-"""The view that says one word differently."""
+"""A view that replaces one word by a synonym."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Synonyms:
     word is given back unchanged.
 
     Args:
-        lexicon: What may stand for what.
+        lexicon: Words and their synonyms.
 
     Source: SimCSE (Gao et al. 2021), Table 1, "Synonym replacement"; SCT (Limkonchotiwat et al. 2023), ablation of
         augmentations.

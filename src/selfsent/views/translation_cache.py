@@ -1,4 +1,4 @@
-"""Translations kept on disk, so that a killed translation goes on and a grown corpus costs only what is new."""
+"""Translations kept on disk: a killed run continues, and only new texts of a grown corpus are translated."""
 
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping
@@ -16,7 +16,7 @@ _TABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class TranslationCache:
-    """A SQLite file of translations by translator and text; what one call has kept survives a kill at any moment.
+    """A SQLite file of translations by translator and text; translations that were kept survive a kill at any moment.
 
     Args:
         path: The file. It and its folder are made when something is kept.

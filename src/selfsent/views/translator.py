@@ -1,4 +1,4 @@
-"""Translating texts with a sequence-to-sequence model of transformers."""
+"""Translate texts with a sequence-to-sequence model of transformers."""
 
 import hashlib
 import logging
@@ -37,7 +37,7 @@ class Translator:
         self, *, model: str | Path, num_beams: int = 1, max_tokens: int = 128, device: str | None = None
     ) -> None:
         if num_beams < 1 or max_tokens < 2:  # noqa: PLR2004 a token and the one that ends
-            raise UserError(f"got {num_beams} beams and {max_tokens} tokens; at least 1 and 2 are needed")
+            raise UserError(f"num_beams must be at least 1 and max_tokens at least 2, got {num_beams} and {max_tokens}")
         task = "a sequence-to-sequence model"
         opened = open_language_model(model, architecture=AutoModelForSeq2SeqLM, task=task, device=device)
         self._model, self._tokenizer = opened.model, opened.tokenizer

@@ -1,4 +1,4 @@
-"""Synonyms from WordNet, where it is installed: its own files are read, so nothing else needs to be."""
+"""Synonyms from WordNet, where it is installed: its files are read directly, so no other package is needed."""
 
 import os
 import zipfile
@@ -71,7 +71,7 @@ def read_wordnet(folder: Folder) -> Lexicon:
                     synonyms[word] = tuple(other for other in members[offset] if other != word)
     except (OSError, KeyError, ValueError, IndexError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a line is not in its format"
-        raise UserError(f"cannot read WordNet in {folder}: {reason}; install it anew, or name a lexicon") from error
+        raise UserError(f"cannot read WordNet in {folder}: {reason}; install it again, or name a lexicon") from error
     kept = {word: others for word, others in synonyms.items() if others and word not in ENGLISH_STOP_WORDS}
     return Lexicon(name="WordNet", synonyms=kept)
 

@@ -48,7 +48,7 @@ def test_aligned_files_take_their_language_from_the_name_or_from_what_is_said(tm
     assert pairs(f"parallel:{english},{german}") == named
     plain = write(tmp_path / "b.txt", "eins")
     assert pairs(f"en={english},de={plain}") == named
-    with pytest.raises(UserError, match=r"b.txt ends in no language code"):
+    with pytest.raises(UserError, match=r"b.txt does not end in a known language code"):
         pairs(f"{english},{plain}")
 
 
@@ -101,7 +101,7 @@ def test_a_header_with_a_code_nobody_knows_is_refused(tmp_path, header):
         ("parallel:{a}/x.en,en={a}/x.de", None, "two files in en"),
         ("parallel:{a}/x.en", None, "alone holds no translations"),
         ("parallel:{a}", ["en", "qq"], "--columns: 'qq' is not a language code"),
-        ("parallel:{a}", ["en"], "names no two languages"),
+        ("parallel:{a}", ["en"], "must name two languages"),
         ("parallel: ;", None, "holds no translations"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_plain_source_of_pairs_is_read_too_and_one_of_texts_refused(tmp_path):
     assert list(named) == [Pair(source="one", target="eins", source_language="en", target_language="de")]
     nameless = pairs_of(open_source(write(tmp_path / "nameless.tsv", "one\teins")))
     assert next(nameless).target_language == "und"
-    with pytest.raises(UserError, match="single texts, and translations are needed"):
+    with pytest.raises(UserError, match="single texts, not translations"):
         next(pairs_of(open_source(write(tmp_path / "texts.txt", "one"))))
 
 

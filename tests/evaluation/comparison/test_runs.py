@@ -12,7 +12,7 @@ from tests.evaluation.evaluation_data import noisy_report
 from selfsent.errors import UserError
 from selfsent.evaluation.comparison import runs as runs_module
 from selfsent.evaluation.comparison.compare import compare
-from selfsent.evaluation.comparison.runs import brief_names, read_curve
+from selfsent.evaluation.comparison.runs import brief_names
 from selfsent.evaluation.report import load_report
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.model_content import former_content_hashes, model_content_hash
@@ -95,13 +95,3 @@ def test_a_saved_report_is_a_run(runs: Runs, tmp_path: Path):
 def test_names_are_as_brief_as_tells_them_apart():
     assert brief_names(["/runs/a", "/runs/b"]) == ["a", "b"]
     assert brief_names(["/one/model", "/two/model", "/two/other"]) == ["one/model", "two/model", "two/other"]
-
-
-def test_a_torn_last_line_of_a_curve_is_left_out_and_a_broken_one_named(tmp_path: Path):
-    path = tmp_path / "metrics.jsonl"
-    assert read_curve(path) == []
-    path.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "lo')
-    assert read_curve(path) == [{"step": 1, "loss": 2.0}]
-    path.write_text('{"step": 1}\nnonsense\n')
-    with pytest.raises(UserError, match=r"metrics\.jsonl, line 2: no JSON"):
-        read_curve(path)

@@ -44,7 +44,7 @@ def test_a_pool_gives_its_heldout_pairs_no_text_twice(tmp_path):
 
 def test_an_empty_cell_names_file_and_line(tmp_path):
     write_tsv(tmp_path / "parallel/toy/test.tsv", [["en", "de"], ["a", "b"], ["c", ""]])
-    with pytest.raises(UserError, match=r"test\.tsv, line 3: de is ''; needed is a text"):
+    with pytest.raises(UserError, match=r"test\.tsv, line 3: de is ''; give a text"):
         evaluate(Table(), "bitext", tmp_path)
 
 

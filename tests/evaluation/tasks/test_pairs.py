@@ -36,7 +36,9 @@ def test_own_pairs_without_a_score_column_or_with_a_bad_score_are_named(tmp_path
     own_pairs(tmp_path / "b.tsv")
     with (tmp_path / "b.tsv").open("a") as file:
         file.write("x\ty\thigh\n")
-    with pytest.raises(UserError, match=r"b\.tsv, line 11: .*mend the row, or leave bad rows out with `--on-bad-row"):
+    with pytest.raises(
+        UserError, match=r"b\.tsv, line 11: .*correct the row, or leave bad rows out with `--on-bad-row"
+    ):
         evaluate_own_labels([Table()], pairs=tmp_path / "b.tsv")
 
 

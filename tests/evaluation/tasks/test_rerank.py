@@ -36,5 +36,5 @@ def test_ready_lists_are_read_from_their_folder(tmp_path):
 
 def test_a_list_that_is_a_text_names_file_and_line(tmp_path):
     write_jsonl(tmp_path / "rerank/Ask/test.jsonl", [{"query": "q", "positive": "p", "negative": ["n"]}])
-    with pytest.raises(UserError, match=r"line 1: positive is 'p'; needed is a list of texts"):
+    with pytest.raises(UserError, match=r"line 1: positive is 'p'; give a list of texts"):
         evaluate(Table(), "rerank", tmp_path)

@@ -80,7 +80,7 @@ def test_a_ranker_has_no_embeddings_to_score_pairs_by(data_dir):
     [
         (["q9", "d1", "1"], r"qrels/test\.tsv, line 4: query-id 'q9' is not in the queries"),
         (["q1", "d9", "1"], r"line 4: corpus-id 'd9' is not in the corpus"),
-        (["q1", "d2", "yes"], r"line 4: score is 'yes'; needed is a number"),
+        (["q1", "d2", "yes"], r"line 4: score is 'yes'; give a number"),
         (["q1", "d2"], r"line 4: 2 cells under 3 headings"),
     ],
 )

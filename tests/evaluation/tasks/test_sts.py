@@ -80,7 +80,7 @@ def test_a_gold_score_that_is_no_number_names_file_and_line(tmp_path, wrong):
     rows = sts_rows("STS12")
     rows[3]["score"] = wrong
     write_jsonl(sts_folder(tmp_path) / "sts/STS12/test.jsonl", rows)
-    with pytest.raises(UserError, match=r"STS12/test\.jsonl, line 4: score is .* needed is a number"):
+    with pytest.raises(UserError, match=r"STS12/test\.jsonl, line 4: score is .* give a number"):
         evaluate(Table(), "sts", tmp_path)
 
 

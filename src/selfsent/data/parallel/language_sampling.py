@@ -1,4 +1,4 @@
-"""How often each language is drawn: by a power of its size, so that a small one is seen and a large one not wasted.
+"""How often each language is drawn: by a power of its size, so that small languages are seen often enough.
 
 Source: Conneau and Lample 2019 (XLM), Section 3.1: shares in proportion to ``n ** alpha``; ``alpha = 1 / T`` of
 temperature sampling.
@@ -37,13 +37,13 @@ def shares(counts: Mapping[str, int], *, alpha: float) -> dict[str, float]:
         UserError: ``alpha`` is not between 0 and 1.
     """
     if not 0 <= alpha <= 1:
-        raise UserError(f"language_alpha={alpha} is not from 0 (all languages alike) to 1 (by their size)")
+        raise UserError(f"language_alpha={alpha} must be from 0 (all languages alike) to 1 (by their size)")
     total = sum(count**alpha for count in counts.values())
     return {language: count**alpha / total for language, count in counts.items()}
 
 
 def quotas(counts: Mapping[str, int], total: int, *, alpha: float, max_repeats: int = 1) -> dict[str, int]:
-    """Divide a number of draws among languages by their shares; what one cannot take goes to the others.
+    """Divide a number of draws among languages by their shares; draws that one cannot take go to the others.
 
     Args:
         counts: Rows of each language, above 0.
@@ -148,7 +148,7 @@ class SampledTexts:
     """Texts of several languages in their shares, for a tokenizer: large languages are thinned, small ones repeated.
 
     Iterating reads the texts anew and gives the same every time: whether one is taken depends on its hash. About as
-    many come out as went in, less where a small language is at its limit of ten times.
+    many come out as went in, fewer where a small language is at its limit of ten times.
 
     Args:
         texts: Makes one pass over languages and texts.

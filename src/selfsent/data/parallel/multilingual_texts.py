@@ -1,4 +1,4 @@
-"""Both sides of translations as texts of many languages: what tokenizers are trained on, and how they fit each one."""
+"""Both sides of translations as texts of many languages, to train a tokenizer and to report how it fits."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -111,7 +111,7 @@ def _cut_share(tokenizer: Any, sample: list[str], limit: float) -> float:
 
 
 def normalisation_note(teacher: Any, student: Any) -> list[str]:
-    """Tell where two tokenizers normalise text differently: each reads the raw text, so nothing is lost by itself."""
+    """Tell where two tokenizers normalise text differently: each reads the raw text, so this alone loses nothing."""
     normal = [_normalised(tokenizer) for tokenizer in (teacher, student)]
     if None in normal or normal[0] == normal[1]:
         return []

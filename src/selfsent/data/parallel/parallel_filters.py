@@ -17,7 +17,7 @@ _PAIRS_FOR_A_MEDIAN = 20
 
 
 def is_untranslated(pair: Pair) -> bool:
-    """Tell whether both sides are the same but for case."""
+    """Tell whether both sides are equal except for case."""
     return pair.source.casefold() == pair.target.casefold()
 
 
@@ -36,8 +36,8 @@ def proportion_mask(
 ) -> Bool[np.ndarray, "B"]:
     """Mark the pairs whose sides are in proportion.
 
-    Lengths are compared after scaling by the median ratio of the two languages, in characters: so Chinese beside
-    English is not thrown away, and no script needs words.
+    Lengths are compared after scaling by the median ratio of the two languages, in characters: so Chinese with
+    English is kept, and no script needs words.
 
     Args:
         source_lengths: Characters of each source, above 0.
@@ -52,7 +52,7 @@ def proportion_mask(
         UserError: The ratio is not above 1.
     """
     if not max_ratio > 1:
-        raise UserError(f"max_length_ratio={max_ratio} would keep nothing; give a number above 1, such as 4")
+        raise UserError(f"max_length_ratio={max_ratio} must be above 1, such as 4")
     typical = np.ones(len(groups))
     for group in np.unique(groups):
         is_of = groups == group

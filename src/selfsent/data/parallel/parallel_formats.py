@@ -29,14 +29,14 @@ PO_SOURCE_LANGUAGE = "en"
 def read_po(path: Path) -> AlignedRecords:
     """Yield the translated messages of a gettext catalogue, from English to the language its header names.
 
-    Untranslated, obsolete and fuzzy messages are passed over. Of a message with a plural the singular counts, and the
+    Untranslated, obsolete and fuzzy messages are left out. Of a message with a plural the singular counts, and the
     plural too where the language has two forms.
 
     Args:
         path: A ``.po`` file.
 
     Raises:
-        UserError: While iterating: the header is missing or names no language, or a line is none of a catalogue.
+        UserError: While iterating: the header is missing or names no language, or a line is not of a catalogue.
     """
     language = ""
     for line, entry in _po_entries(path):
@@ -114,7 +114,7 @@ class _PoEntry:
         return any(key.startswith("msgstr") for key in self.texts)
 
     def take(self, line: str, match: re.Match[str] | None, number: int) -> bool:
-        """Take one line; false where it is none of a catalogue."""
+        """Take one line; false where it is not of a catalogue."""
         if match:
             self._keyword = match[1]
             self.line = number if match[1] == "msgid" else self.line
@@ -224,10 +224,10 @@ def _texts_by_line(path: Path) -> Iterator[tuple[int, tuple[str, ...] | BadRecor
 
 
 def check_equal_lengths(files: Mapping[str, Path]) -> None:
-    """See to it that aligned files have as many lines, or rows, as each other.
+    """Require that aligned files have as many lines, or rows, as each other.
 
     Raises:
-        UserError: They have not; all counts are named.
+        UserError: Their numbers differ; all are named.
     """
     counts = {path: _num_lines(path) for path in files.values()}
     if len(set(counts.values())) > 1:
@@ -244,7 +244,7 @@ def _num_lines(path: Path) -> int:
 
 
 UNITS: Mapping[str, Callable[[Path], AlignedRecords]] = {".tmx": read_tmx, ".po": read_po}
-"""The readers of files that hold several languages and are no tables, by the ending of their names."""
+"""The readers of files that hold several languages and are not tables, by the ending of their names."""
 
 
 def is_parallel(spec: str | Path) -> bool:

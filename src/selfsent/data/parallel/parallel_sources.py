@@ -151,7 +151,7 @@ def pairs_of(source: Source) -> Iterator[Pair]:
     names = source.text_columns
     if len(names) < 2:  # noqa: PLR2004 a text and its translation
         raise UserError(
-            f"{source.spec} holds single texts, and translations are needed: a table with a header of language codes,"
+            f"{source.spec} holds single texts, not translations; give a table with a header of language codes,"
             " parallel:corpus.en,corpus.de, a .tmx or a .po file"
         )
     if "source_language" in source.provenance_columns:
@@ -257,7 +257,7 @@ def _code_of_name(path: Path) -> str:
     found = next((normal_code(ending) for ending in endings if is_language_code(normal_code(ending))), None)
     if found is None:
         raise UserError(
-            f"the name of {path} ends in no language code that is known, as corpus.de does; write it: de={path}"
+            f"the name of {path} does not end in a known language code, as corpus.de does; write it: de={path}"
         )
     return found
 
@@ -346,7 +346,7 @@ def _wanted(columns: Sequence[str | int] | None) -> Languages:
         if not is_language_code(code):
             raise UserError(f"--columns: {unknown_code(code)}; of translations it names the languages, en,de,fr")
     if len(codes) < 2:  # noqa: PLR2004 a language and another
-        raise UserError(f"--columns {codes[0] if codes else ''} names no two languages; the source language is first")
+        raise UserError(f"--columns {codes[0] if codes else ''} must name two languages, the source language first")
     return tuple(codes)
 
 
@@ -363,7 +363,7 @@ def _with_languages(corpora: Iterable[_Corpus], wanted: Languages, notes: list[s
 
 
 def _picked(languages: Iterable[str], wanted: Languages) -> Languages:
-    """The languages of a record to use, the source first: those wanted, a region aside, or all."""
+    """The languages of a record to use, the source first: those wanted, regions ignored, or all."""
     held = tuple(languages)
     if not wanted:
         return held

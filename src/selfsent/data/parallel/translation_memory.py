@@ -28,13 +28,13 @@ _NATIVE_CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})
 _NOT_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 _REFERENCE = re.compile(r"&#(x[0-9a-fA-F]{1,8}|[0-9]{1,9});")
 _OPEN_REFERENCE = re.compile(r"(&#?[0-9a-zA-Z]{0,9})?\Z")
-_ILLEGAL = "\ufdd0"  # a character that XML may hold and that stands for nothing
+_ILLEGAL = "\ufdd0"  # a character that is legal in XML and has no meaning
 
 
 def read_tmx(path: Path) -> AlignedRecords:
     """Yield the units of a translation memory; its inline codes are left out, its highlighted text is kept.
 
-    A unit of one language is passed over. Where a language comes several times, its first variant counts.
+    A unit of one language is left out. Where a language comes several times, its first variant counts.
 
     Args:
         path: A TMX file of any version, compressed or not.
@@ -109,9 +109,9 @@ class _TmxUnits:
         try:
             self._parser.Parse(text.encode("utf8"), is_last)
         except expat.ExpatError as error:
-            raise UserError(f"{self._path} is not well-formed TMX: {error}; mend it, or export it again") from error
+            raise UserError(f"{self._path} is not well-formed TMX: {error}; correct it, or export it again") from error
         if is_last and not self._is_tmx:
-            raise UserError(f"{self._path} is XML and no TMX: its root is not <tmx>")
+            raise UserError(f"{self._path} is XML but not TMX: its root is not <tmx>")
         done, self._done = self._done, []
         yield from done
 

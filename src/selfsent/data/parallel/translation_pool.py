@@ -95,7 +95,7 @@ class TranslationPool:
             UserError: The budget is not above 0, or ``alpha`` is out of range.
         """
         if budget < 1:
-            raise UserError(f"max_teacher_texts={budget} leaves no text; give a number above 0, or none for all")
+            raise UserError(f"max_teacher_texts={budget} must be above 0, or none for all")
         by_language = {str(name): np.unique(self.numbers[self.languages == name]) for name in np.unique(self.languages)}
         ranked = {name: numbers[np.argsort(-self.hashes[numbers])] for name, numbers in by_language.items()}
         counts = {name: len(numbers) for name, numbers in ranked.items()}
@@ -180,7 +180,7 @@ class _Filtered:
             yield dict(zip(_COLUMNS, values, strict=True))
         if not num_kept:
             found = ", ".join(f"{count:,} {reason}" for reason, count in self.num_dropped.items())
-            raise UserError(f"no pair of translations is left to train on; left out: {found or 'none, there is none'}")
+            raise UserError(f"no pair of translations is left to train on; left out: {found or 'none: it is empty'}")
 
     def _reason(self, pair: Pair) -> str | None:
         key = hash((pair.source, pair.target, pair.source_language, pair.target_language))

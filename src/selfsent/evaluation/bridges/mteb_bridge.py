@@ -1,4 +1,4 @@
-"""The bridge to mteb: its STS tasks on local pairs, scored by its own code, to hold our figures against.
+"""The bridge to mteb: its STS tasks on local pairs, scored by its own code, to check our figures.
 
 mteb gets the very texts that the suite ``sts`` encodes, runs of white space made one space; from its own data sets it
 would take them as they are. Its figures then equal ours to 1e-6: both correlate cosines of float32 precision, and

@@ -22,7 +22,7 @@ class OwnDocumentsEvaluator(BaseEvaluator):
     gives every text the same embedding scores 0 with a warning, so that a training can recover; NaN stops it.
 
     Args:
-        tasks: What asks for what (`own_document_tasks`).
+        tasks: Queries and the documents that answer them (`own_document_tasks`).
         batch_size: Texts encoded at once.
     """
 

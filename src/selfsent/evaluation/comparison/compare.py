@@ -39,7 +39,7 @@ class Comparison:
 
     @property
     def unshared_tasks(self) -> list[str]:
-        """The tasks that one run alone was scored on, in order: there is nothing to hold them against."""
+        """The tasks that one run alone was scored on, in order: there is nothing to compare them with."""
         counts = Counter(score.task for run in self.runs for score in run.report.scores)
         return [task for task in self.tasks if counts[task] == 1]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_file import METRICS_FILE, read_metrics
 from selfsent.evaluation.report import Report, load_report
 from selfsent.evaluation.suites import SuiteOptions, embedding_dimension, evaluate, suite_names
 from selfsent.loading import load, model_content_hash
@@ -58,7 +59,7 @@ def open_runs(
     runs: list[Run] = []
     for path, name in zip(map(Path, paths), names, strict=True):
         report = _saved(path) if path.is_file() else _evaluated(path, suite_names(suites), data_dir, options)
-        curve = read_curve(path / "metrics.jsonl") if path.is_dir() else []
+        curve = read_metrics(path / METRICS_FILE) if path.is_dir() else []
         runs.append(Run(name=name, report=replace(report, model=name), curve=curve))
     return runs
 
@@ -80,33 +81,6 @@ def brief_names(paths: Sequence[str | Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return []
-
-
-def read_curve(path: Path) -> list[Mapping[str, Any]]:
-    """Read the measurements of a training, one JSON object a line; a last line that a kill cut short is left out.
-
-    Args:
-        path: ``metrics.jsonl``; a missing one is empty.
-
-    Raises:
-        UserError: A line is not a JSON object.
-    """
-    if not path.is_file():
-        return []
-    rows: list[Mapping[str, Any]] = []
-    for number, line in enumerate(path.read_text("utf8").split("\n")[:-1], start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError(
-                f"{path}, line {number}: no JSON ({error}); one measurement is one object a line"
-            ) from error
-        if not isinstance(row, dict):
-            raise UserError(f"{path}, line {number}: {type(row).__name__} instead of an object; remove the line")
-        rows.append(row)
-    return rows
 
 
 def _saved(path: Path) -> Report:

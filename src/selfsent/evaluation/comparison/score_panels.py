@@ -60,7 +60,7 @@ def kinds_of_tasks(comparison: Comparison) -> dict[str, list[str]]:
 
     Returns:
         Tasks by kind (``tatoeba``, ``spearman``), in the order of the reports; without those that one run alone was
-        scored on, and without measures that are no fractions.
+        scored on, and without measures that are not fractions.
     """
     kinds: dict[str, list[str]] = {}
     for task, metric in comparison.tasks.items():

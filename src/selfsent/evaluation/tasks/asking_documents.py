@@ -1,4 +1,4 @@
-"""Documents that ask: parts cut out before anything is learned look for what was left, which was learned from.
+"""Queries cut out of documents before the training; each must find the rest of its document, which is trained on.
 
 This resembles the use of a search: its documents are those that the model has learned from, and only the queries are
 new. It weighs words against meaning as real judgements do, where documents that are held out as a whole say on CACM
@@ -26,7 +26,7 @@ _NUM_HASHES = 2**64
 
 
 class AskingDocuments:
-    """A corpus to learn from, without the parts that some of its documents ask with.
+    """A corpus to learn from, without the parts of some documents that serve as queries.
 
     The lead (the title, or else the first sentence) and one random sentence are cut out of documents that have a third
     part, as many as 700, or 5% of a large corpus. Which ones is decided by their contents. A document of a single
@@ -48,7 +48,7 @@ class AskingDocuments:
             yield document if parts is None else parts[2]
 
     def _parts(self, document: Document) -> tuple[str, str, Document] | None:
-        """Lead, random sentence and rest of a document that asks; ``None`` for the others."""
+        """Lead, random sentence and rest of a document with queries; ``None`` for the others."""
         if hash_of_text(f"asks\n{document.title}\n{document.text}") >= self._share * _NUM_HASHES:
             return None
         document = document.prose()
@@ -67,8 +67,8 @@ class AskingDocuments:
         """Make the tasks: leads, and random sentences, look for the rests of their documents among all documents.
 
         Args:
-            max_queries: Documents that ask, at most.
-            max_other_passages: Passages of documents that do not ask, at most; ``None``: all.
+            max_queries: Largest number of documents with queries.
+            max_other_passages: Largest number of passages of the other documents; ``None``: all.
 
         Raises:
             UserError: Fewer than two documents can ask.

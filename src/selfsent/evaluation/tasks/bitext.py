@@ -5,7 +5,7 @@ the headline is the mean of the two directions. No margin and no threshold.
 
 Layout: ``parallel/{name}/test.tsv`` with a header of language codes; the first language against each of the others. A
 pool of translations without a test part, ``parallel/{name}/en-de.tsv``, gives the pairs that ``is_heldout`` draws, at
-most 1,000, no sentence twice on either side: whoever trains on such a pool must leave them out.
+most 1,000, no sentence twice on either side: a training on such a pool must leave them out.
 
 Source: Artetxe and Schwenk 2019 for the task; 1,000 pairs as in their Tatoeba test sets.
 """
@@ -108,7 +108,7 @@ def is_heldout(source: str) -> bool:
 
     Args:
         source: The sentence of the first column (English in the Tatoeba files). All its translations, into whichever
-            language, are held out or none is.
+            language, are held out, or none of them.
     """
     return hash_of_text(source.strip()) < _HELDOUT_SHARE * 2**64
 
@@ -132,7 +132,7 @@ def read_bitexts(data_dir: Path, split: str = "test") -> list[Bitext]:
             bitexts.append(_heldout(file, stem))
     if not bitexts:
         raise UserError(
-            f"no bitext in {root}; needed is {root}/NAME/{split}.tsv with a header of language codes and a sentence a "
+            f"no bitext in {root}; it must hold NAME/{split}.tsv with a header of language codes and a sentence a "
             f"column, or a pool of translations {root}/NAME/en-de.tsv"
         )
     return bitexts
@@ -142,7 +142,7 @@ def _tested(path: Path) -> list[Bitext]:
     records = read_records(path, columns=())
     first, *others = records[0].values
     if not others:
-        raise UserError(f"{path} has one column, {first}; needed are two or more, headed by language codes")
+        raise UserError(f"{path} has one column, {first}; give it two or more, headed by language codes")
     sources = [record.text(first) for record in records]
     return [
         Bitext(

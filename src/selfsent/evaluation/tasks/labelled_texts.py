@@ -194,6 +194,6 @@ def labelled(records: Sequence[Record], task: ProbeTask) -> LabelledTexts:
     kept = [record for record, name in zip(kept, classes, strict=True) if name not in _UNLABELLED]
     if not kept:
         place = records[0].place.rpartition(",")[0]
-        raise UserError(f"{place} holds no row with a {task.label}; needed are the columns {', '.join(task.columns)}")
+        raise UserError(f"{place} holds no row with a {task.label}; it must have the columns {', '.join(task.columns)}")
     columns = tuple(tuple(record.text(column) for record in kept) for column in task.columns)
     return LabelledTexts(columns=columns, labels=tuple(name for name in classes if name not in _UNLABELLED))

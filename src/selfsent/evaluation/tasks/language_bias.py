@@ -99,7 +99,7 @@ def score_bias(
 
 
 def _others_best(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The highest cosine of each row, its own column aside; minus infinity where there is no other."""
+    """The highest cosine of each row, except its own column; minus infinity where there is no other."""
     others = cosines.copy()
     np.fill_diagonal(others, -np.inf)
     return others.max(axis=1)

@@ -138,8 +138,8 @@ def own_document_tasks(
         documents: The corpus, read once.
         share: Share of documents to hold out (`heldout_share`).
         candidates: Whether the right document stands among ``all`` documents, or among the ``held-out`` ones.
-        max_queries: Held-out documents that ask, at most; those of the lowest hashes do.
-        max_other_passages: Passages of documents that do not ask, at most, those of the lowest hashes; ``None``: all.
+        max_queries: Largest number of held-out documents with a query; those of the lowest hashes are taken.
+        max_other_passages: Largest number of passages of other documents, those of the lowest hashes; ``None``: all.
 
     Raises:
         UserError: Fewer than two held-out documents have a part and a rest.
@@ -169,12 +169,12 @@ def own_document_tasks(
 
 
 def _has_parts(document: Document) -> bool:
-    """Tell whether something of a document can ask for something else of it."""
+    """Tell whether a document has a part for a query and a part to be found."""
     return bool(document.text and document.title) or len(list(islice(sentences(document.text), 2))) > 1
 
 
 def _task(part: Part, asking: Sequence[Document], others: PassagesOf) -> DocumentQuestions:
-    """Let one part of each document ask; documents without such a part are candidates only."""
+    """Make queries of one part of each document; documents without such a part are candidates only."""
     queries: list[str] = []
     right: list[int] = []
     found = PassagesOf()
@@ -198,7 +198,7 @@ def _task(part: Part, asking: Sequence[Document], others: PassagesOf) -> Documen
 
 
 def _split(part: Part, document: Document, num_sentences: int) -> tuple[list[str], Document]:
-    """Part a document into what asks and what is left; nothing asks where it has no such part."""
+    """Split a document into the query and the rest; the query is empty where it has no such part."""
     if part == "title":
         return [document.title] if document.title and document.text else [], replace(document, title="")
     spans = [span for span in sentences(document.text) if not is_code(span, document)]
@@ -218,7 +218,7 @@ def is_code(span: tuple[int, int], document: Document) -> bool:
 def without(document: Document, spans: Sequence[tuple[int, int]], *, keep_title: bool = True) -> Document:
     """Leave out some spans of a document, and perhaps its title.
 
-    Differs from ``Document.prose``: headings, pages and lines are not carried over, since nobody looks for them here.
+    Differs from ``Document.prose``: headings, pages and lines are not carried over, since no suite reads them.
     """
     pieces: list[str] = []
     place = 0

@@ -52,7 +52,7 @@ def evaluate_own_labels(
         UserError: Neither labels nor a model were named, a file is wrong, or the embeddings are.
     """
     if (pairs is None and qrels is None) or not models:
-        raise UserError("nothing to score; needed is at least one model and a --pairs FILE or a --qrels DIR")
+        raise UserError("nothing to score; name at least one model and --pairs FILE or --qrels DIR")
     options = options or SuiteOptions()
     own_pairs = None if pairs is None else read_own_pairs(pairs, on_bad_row=on_bad_row)
     collection = None if qrels is None else read_collection(_folder(qrels), options.split)

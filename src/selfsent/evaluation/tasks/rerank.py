@@ -4,7 +4,7 @@ Two kinds of tasks. Ready lists, ``rerank/{name}/{split}.jsonl`` with ``query, p
 lists of texts), as AskUbuntu and SciDocs come; and ``{name}-bm25``, the best 100 documents that BM25 finds in each
 collection under ``retrieval/``.
 
-Protocol: cosine; mean average precision over queries, a relevant document that is no candidate counting 0; of
+Protocol: cosine; mean average precision over queries, a relevant document that is not a candidate counting 0; of
 candidates equally similar, those that are not relevant come first in ready lists, so that a tie never helps. Queries
 without a positive are left out.
 
@@ -57,7 +57,7 @@ class Shortlists:
         documents: All candidates of all queries, each once.
         candidates: For each query the positions of its candidates in ``documents``; equals keep this order.
         judgements: For each query the relevance of documents.
-        also: What stands beside the score whoever is scored.
+        also: Further figures beside the score, the same for every model.
     """
 
     name: str
@@ -144,7 +144,7 @@ def _from_folder(data_dir: Path, split: str) -> list[Shortlists]:
         tasks += [bm25_lists(read_collection(folder, split)) for folder in collection_folders(data_dir)]
     if not tasks:
         raise UserError(
-            f"nothing to rerank in {data_dir}; needed is rerank/NAME/{split}.jsonl with the columns "
+            f"nothing to rerank in {data_dir}; it must hold rerank/NAME/{split}.jsonl with the columns "
             f"{', '.join(_COLUMNS)}, or a collection retrieval/NAME"
         )
     return tasks
@@ -195,7 +195,7 @@ def bm25_lists(collection: Collection, *, top_k: int = TOP_K) -> Shortlists:
         top_k: How many candidates a query gets at most.
 
     Returns:
-        The shortlists, their order hidden from whoever reranks them; with BM25's own score and the share of the
+        The shortlists, their order hidden from the reranker; with BM25's own score and the share of the
         relevant documents that are candidates, which is what no reranker can exceed.
     """
     ranked = BM25().rank(collection.queries, collection.documents, top_k=top_k)

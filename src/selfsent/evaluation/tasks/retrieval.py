@@ -78,7 +78,7 @@ def collection_folders(data_dir: Path) -> list[Path]:
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
     if not folders:
         raise UserError(
-            f"no collection in {root}; needed is a folder {root}/NAME with corpus.jsonl (_id, title, text), "
+            f"no collection in {root}; it must hold a folder NAME with corpus.jsonl (_id, title, text), "
             "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
         )
     return folders

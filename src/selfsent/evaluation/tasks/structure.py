@@ -1,4 +1,4 @@
-"""The suite ``structure``: how far a tree model's trees agree with a treebank, beside trees that know nothing.
+"""The suite ``structure``: how far a tree model's trees agree with a treebank, beside uninformed trees.
 
 The protocol is the usual one of unsupervised parsing. Punctuation and symbols (words without a letter or digit) are
 removed before the model sees the words. Spans of one word and of the whole sentence are left out on both sides, and a
@@ -24,9 +24,8 @@ from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suites import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
-from selfsent.trees.tree import Tree
+from selfsent.trees.tree import IntArray, Tree
 
-IntArray = NDArray[np.int64]
 Spans = frozenset[tuple[int, int]]
 """Half-open word spans that are neither one word nor the whole sentence."""
 
@@ -228,7 +227,7 @@ def find_treebanks(data_dir: Path | None) -> dict[str, Path]:
     present = {task: path for task, path in found.items() if path is not None}
     if not present:
         raise UserError(
-            f"no treebank in {data_dir or 'a folder (the hub has none)'}; needed is {' or '.join(TREEBANKS.values())}, "
-            "plain or compressed, of bracketed trees; check --data-dir"
+            f"no treebank in {data_dir or 'the hub'}; it must hold {' or '.join(TREEBANKS.values())},"
+            " plain or compressed, of bracketed trees; check --data-dir"
         )
     return present

@@ -200,7 +200,7 @@ def check_varied(
         predicted: Similarities of the model.
         gold: Similarities by people.
         name: The task, for the error.
-        pairs: The texts compared. Equal ones have equal embeddings: that all their similarities are 1 is no collapse.
+        pairs: The texts compared. Equal texts have equal embeddings, so similarities of 1 alone are not a collapse.
 
     Raises:
         UserError: One of the two is constant.

@@ -32,7 +32,7 @@ def evaluate(model: Encoder, data_dir: Path | None, options: SuiteOptions) -> li
     languages = options.languages or sts_multilingual.languages_in(_folder(data_dir), options.split)
     pairs = tuple(name if "-" in name else f"{PIVOT}-{name}" for name in languages if name != PIVOT)
     if not pairs:
-        raise UserError(f"sts-crosslingual sets {PIVOT} beside other languages and none is named; add one, such as de")
+        raise UserError(f"sts-crosslingual compares {PIVOT} with other languages, got none; name one, such as de")
     return sts_multilingual.evaluate(model, data_dir, replace(options, languages=pairs))
 
 

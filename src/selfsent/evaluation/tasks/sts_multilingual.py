@@ -60,7 +60,7 @@ def languages_in(data_dir: Path, split: str = "test") -> tuple[str, ...]:
     found = {file.name.partition(ending)[0] for file in folder.glob(f"*{ending}*")} if folder.is_dir() else set[str]()
     if not found:
         raise UserError(
-            f"no {split} file in {folder}; needed are files such as {folder / f'de{ending}'} with the columns "
+            f"no {split} file in {folder}; it must hold files such as {folder / f'de{ending}'} with the columns "
             f"{', '.join(COLUMNS)}"
         )
     return tuple(sorted(found))

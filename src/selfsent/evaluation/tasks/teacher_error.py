@@ -79,7 +79,7 @@ def score_error(
     if source_vectors.shape[1] != teacher_vectors.shape[1]:
         raise UserError(
             f"the student's vectors have {source_vectors.shape[1]} values and the teacher's {teacher_vectors.shape[1]};"
-            " there is no difference between them: such a student is judged by bitext and sts-crosslingual"
+            " they cannot be subtracted; judge such a student by bitext and sts-crosslingual"
         )
     teacher = normalise(teacher_vectors)
     sides = [source_vectors, target_vectors]
