@@ -11,7 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 from selfsent.errors import UserError
 from selfsent.training.run_folder import RECORD_FILE
 
-_TRANSPORT_FAILURE = HfHubHTTPError.__mro__[1]
+_TRANSPORT_FAILURE: type[Exception] = HfHubHTTPError.__mro__[1]
 """The error of the HTTP library under the hub's, which is another one in other versions."""
 _FAILURES = (_TRANSPORT_FAILURE, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError)
 _FORBIDDEN = {401, 403}
