@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 # The main job needs neither parsers nor the tools of developers.
 MAIN_EXTRAS := search,files
-ALL_EXTRAS := $(MAIN_EXTRAS),serve,eval,plots,parse,fasttext,tune,trackers,docs,dev
+ALL_EXTRAS := $(MAIN_EXTRAS),serve,onnx,eval,plots,parse,fasttext,tune,trackers,docs,dev
 
 .PHONY: setup demo test check docs format bench release artefacts clean
 
@@ -37,6 +37,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/python -m tools.readme_tree --check
+	$(BIN)/python -m tools.option_types --check
 	$(BIN)/python -m tools.site
 
 # Writes site/ from docs/, the docstrings and results/; needs no network.
@@ -47,6 +48,7 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tools.readme_tree
+	$(BIN)/python -m tools.option_types
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -103,7 +103,7 @@ def run_recipe(name: str, seed: int, base: str, data: Path) -> Row:
         seconds = {"wall": time.monotonic() - began, "cpu": time.process_time() - cpu}
         start = load_file(final / "checkpoints" / "checkpoint-0" / START_FILE)["table"]
         items = whole_documents(task.collection, model, weight)
-        items |= _items(
+        items |= ndcg_of_queries(
             {"topics": all_scores(CosineScores(with_table(model, start)), task.collection)}, task.collection
         )
         searched = whole_search(task, model, final, weight)
@@ -128,10 +128,10 @@ def whole_documents(collection: Collection, model: SentenceTransformer, weight: 
     """Score BM25, a model and both together, each over whole documents."""
     words, cosines = all_scores(BM25(), collection), all_scores(CosineScores(model), collection)
     hybrid = TwoScores(words=words, cosines=cosines).hybrid(weight)
-    return _items({"bm25": words, "trained": cosines, "hybrid": hybrid}, collection)
+    return ndcg_of_queries({"bm25": words, "trained": cosines, "hybrid": hybrid}, collection)
 
 
-def _items(scores: Mapping[str, Scores], collection: Collection) -> dict[str, list[float]]:
+def ndcg_of_queries(scores: Mapping[str, Scores], collection: Collection) -> dict[str, list[float]]:
     """nDCG@10 of each query, by system."""
     orders = {name: [best(row, top_k=TOP_K) for row in found] for name, found in scores.items()}
     return {
@@ -165,24 +165,25 @@ The search of a store, as `selfsent evaluate STORE --qrels DIR --mode MODE` scor
 def _whole_documents_table(rows: Sequence[Row]) -> str:
     heads = ["collection", "model", "seeds", "BM25", "topics", "model alone", "hybrid", "hybrid - BM25"]
     heads += ["hybrid - model", "weights", "epochs", "CPU s"]
-    lines = [_markdown(heads), _markdown(["---"] * len(heads))]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     for of_model in _by_model(rows):
-        cells = _cells(of_model, "items", SYSTEMS, (("hybrid", "bm25"), ("hybrid", "trained")))
+        cells = score_cells(of_model, "items", SYSTEMS, (("hybrid", "bm25"), ("hybrid", "trained")))
         settings = (", ".join(f"{row[name]:g}" for row in of_model) for name in ("weight", "epochs"))
-        lines.append(_markdown([*cells, *settings, f"{np.mean([row['cpu'] for row in of_model]):.0f}"]))
+        lines.append(markdown_row([*cells, *settings, f"{np.mean([row['cpu'] for row in of_model]):.0f}"]))
     return "\n".join(lines) + "\n"
 
 
 def _search_table(rows: Sequence[Row]) -> str:
     heads = ["collection", "model", "seeds", *MODES, "hybrid - text", "hybrid - vector"]
-    lines = [_markdown(heads), _markdown(["---"] * len(heads))]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     pairs = (("hybrid", "text"), ("hybrid", "vector"))
     in_stores = [row for row in rows if "search" in row]
-    lines += [_markdown(_cells(of_model, "search", MODES, pairs)) for of_model in _by_model(in_stores)]
+    lines += [markdown_row(score_cells(of_model, "search", MODES, pairs)) for of_model in _by_model(in_stores)]
     return "\n".join(lines) + "\n"
 
 
-def _markdown(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """Lay out one row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -194,7 +195,7 @@ def _by_model(rows: Sequence[Row]) -> list[list[Row]]:
     return [groups[key] for key in sorted(groups)]
 
 
-def _cells(rows: Sequence[Row], key: str, systems: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
+def score_cells(rows: Sequence[Row], key: str, systems: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Collection, model, seeds; the mean of each system with its spread over seeds; paired differences."""
     found: list[Items] = [row[key] for row in rows]
     cells = [rows[0]["collection"], rows[0]["base"], str(len(rows))]
@@ -203,8 +204,8 @@ def _cells(rows: Sequence[Row], key: str, systems: Sequence[str], pairs: Sequenc
         spread = f" ± {np.std(values, ddof=1):.2f}" if len(values) > 1 and np.std(values) > _ROUNDED else ""
         cells.append(f"{np.mean(values):.2f}{spread}" if values else "")
     for one, other in pairs:
-        means = [np.mean([items[system] for items in found], axis=0)[:, None] for system in (one, other)]
-        paired = paired_bootstrap(*means, Mean())
+        first, second = (np.mean([items[system] for items in found], axis=0)[:, None] for system in (one, other))
+        paired = paired_bootstrap(first, second, Mean())
         low, high = paired.ci95 or (0.0, 0.0)
         cells.append(f"{100 * paired.difference:+.2f} ({100 * low:+.1f} to {100 * high:+.1f})")
     return cells

@@ -3,6 +3,7 @@
 import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -111,7 +112,13 @@ class TrainingStep(ABC):
         self.encoder, self.sentences, self.is_reference = width.encoder, sentences, reference_of is not None
         self.loss: Any = reference_of.loss if reference_of else self.make_loss(width.model)
         self.parameters = list(self.loss.parameters())
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-5)
+        # Ours as the recipes have it, the reference as the released code has it.
+        adam = (
+            partial(torch.optim.Adam, lr=1e-5)
+            if self.is_reference
+            else partial(torch.optim.AdamW, lr=1e-5, weight_decay=0.0, fused=True)
+        )
+        self.optimizer = adam(self.parameters)
 
     @abstractmethod
     def make_loss(self, model: SentenceTransformer) -> nn.Module:

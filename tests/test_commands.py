@@ -89,7 +89,7 @@ def test_misspelt_names_are_answered_with_the_nearest(tmp_path: Path) -> None:
     refused(typed("train", "sctt", "--data", notes, "--output", tmp_path / "out"), "'sctt' (did you mean 'sct'?)")
     refused(typed("train", "demmo", "--data", notes, "--output", tmp_path / "out"), "(did you mean 'demo'?)")
     refused(typed("evaluate", "m", "--suite", "geometri"), "geometri (did you mean 'geometry'?)")
-    refused(typed("evaluate", "m", "--split", "tset"), "'tset' is not known (did you mean 'test'?)")
+    refused(typed("evaluate", "m", "--split", "tset"), "'tset' is not one of 'test', 'dev' (did you mean 'test'?)")
     refused(typed("parse", notes, "--output", "x.parquet", "--on-bad-tree", "skp"), "(did you mean 'skip'?)")
     refused(typed("evaluat", "m"), "evaluate")
     assert did_you_mean("abacus", ["sct", "simcse"]) == ""

@@ -9,7 +9,8 @@ from tests.conftest import SENTENCES
 import selfsent
 from selfsent.document_build import BuildRequest
 from selfsent.errors import UserError
-from selfsent.front_door import BuildOptions, IndexOptions
+from selfsent.export.exporting import ExportRequest
+from selfsent.front_door import BuildOptions, ExportOptions, IndexOptions
 from selfsent.search.index_source import IndexRequest
 
 
@@ -40,7 +41,11 @@ def test_no_module_takes_the_name_of_a_function() -> None:
 
 @pytest.mark.parametrize(
     ("options", "request_class", "given"),
-    [(BuildOptions, BuildRequest, {"source", "output"}), (IndexOptions, IndexRequest, {"source"})],
+    [
+        (BuildOptions, BuildRequest, {"source", "output"}),
+        (ExportOptions, ExportRequest, {"model", "output"}),
+        (IndexOptions, IndexRequest, {"source"}),
+    ],
 )
 def test_the_options_of_a_function_are_those_of_its_request(
     options: type, request_class: type, given: set[str]

@@ -1,14 +1,19 @@
 """Options declared once: bounds, choices, descriptions, and constructors that take them as keywords."""
 
+import ast
 import inspect
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+from selfsent import options as options_module
 from selfsent.errors import UserError
-from selfsent.options import Options, describe, names_of, option, takes, takes_only, takes_two
+from selfsent.options import Options, choice, describe, names_of, option, required, takes, takes_only, takes_two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,15 @@ class Thing(Sizes):
     kind: Literal["round", "square"] = "round"
     limit: int | None = option(None, above=0)
     width: int = option(8, at_least=1)
+    share: float = option(0.5, at_least=0, at_most=1)
+    shape: str = choice("round", "round", "square")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Options):
+    """Rows of a thing."""
+
+    num_rows: int = required(at_least=1)
 
 
 MISSPELT: Any = {"widht": 2}
@@ -69,6 +83,8 @@ class BuiltOfOptions:
         ({"dropout": math.nan}, "dropout=nan must be 0 or more and below 1"),
         ({"dropout": -0.5}, "dropout=-0.5 must be 0 or more and below 1"),
         ({"limit": 0}, "limit=0 must be above 0, or none"),
+        ({"share": 1.5}, "share=1.5 must be 0 or more and 1 or less"),
+        ({"shape": "flat"}, "shape='flat' must be one of round, square"),
     ],
 )
 def test_a_number_out_of_its_bounds_is_refused(options: dict[str, Any], problem: str):
@@ -78,7 +94,7 @@ def test_a_number_out_of_its_bounds_is_refused(options: dict[str, Any], problem:
 
 
 def test_numbers_at_their_bounds_are_taken():
-    assert Thing(width=1, dropout=0.0, limit=1) != Thing(width=1, dropout=0.0, limit=None)
+    assert Thing(width=1, dropout=0.0, limit=1, share=1) != Thing(width=1, dropout=0.0, limit=None, share=0)
 
 
 def test_all_problems_are_named_together():
@@ -94,11 +110,11 @@ def test_a_value_that_is_no_choice_is_named_with_the_choices():
 
 def test_options_are_described_by_the_docstrings_of_the_classes_that_declare_them():
     described = {one.name: one for one in describe(Thing)}
-    assert list(described) == names_of(Thing) == ["width", "dropout", "kind", "limit"]
+    assert list(described) == names_of(Thing) == ["width", "dropout", "kind", "limit", "share", "shape"]
     assert described["width"].text == "Values of a row, counted from one."
     assert described["kind"].text == "Which kind."
     assert (described["width"].default, described["limit"].default) == (8, None)
-    assert described["kind"].choices == ("round", "square")
+    assert described["kind"].choices == described["shape"].choices == ("round", "square")
 
 
 def test_a_part_holds_the_options_that_both_declare():
@@ -120,5 +136,51 @@ def test_a_keyword_that_is_no_option_is_refused_with_the_nearest(make: Any):
 
 
 def test_a_keyword_near_none_is_refused_with_all_there_are():
-    with pytest.raises(UserError, match="it has width, dropout, kind, limit"):
+    with pytest.raises(UserError, match="it has width, dropout, kind, limit, share, shape"):
         Built("here", **UNKNOWN)
+
+
+def test_an_option_without_a_default_must_be_given_and_is_checked() -> None:
+    with pytest.raises(TypeError, match="num_rows"):
+        Rows()
+    with pytest.raises(UserError, match="num_rows=0 must be 1 or more"):
+        Rows(num_rows=0)
+
+
+# The public surface ---------------------------------------------------------------------------------------------------
+
+PACKAGE = Path(options_module.__file__).parent
+
+
+def takes_anything(function: ast.AST) -> bool:
+    """Whether a function takes any keyword at all, so that a misspelt one is not noticed."""
+    keywords = function.args.kwarg if isinstance(function, ast.FunctionDef) else None
+    return keywords is not None and (keywords.annotation is None or ast.unparse(keywords.annotation) == "Any")
+
+
+def public_functions_of_any_keyword() -> Iterator[tuple[str, str, str]]:
+    """Yield module, class and name of each public function and method that takes any keyword."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = ".".join(("selfsent", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for node in ast.parse(path.read_text("utf8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name[0] != "_" and takes_anything(node):
+                yield module, "", node.name
+            if isinstance(node, ast.ClassDef) and node.name[0] != "_":
+                yield from ((module, node.name, one.name) for one in node.body if takes_anything(one))
+
+
+def overrides_the_host(module: str, owner: str, name: str) -> bool:
+    """Whether a method has its keywords from a class of another package, such as a callback of the host."""
+    if not owner:
+        return False
+    others = [kind for kind in getattr(import_module(module), owner).__mro__ if kind.__module__[:8] != "selfsent"]
+    return any(name in vars(kind) for kind in others if kind is not object)
+
+
+def test_nothing_public_takes_just_any_keyword() -> None:
+    found = [
+        (module, owner, name)
+        for module, owner, name in public_functions_of_any_keyword()
+        if not (name[0] == "_" and name != "__init__") and not overrides_the_host(module, owner, name)
+    ]
+    assert found == []

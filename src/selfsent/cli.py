@@ -9,6 +9,7 @@ import typer
 from selfsent import __version__
 from selfsent.command_options import (
     SEED,
+    Aggregation,
     Assignments,
     BadRows,
     BatchSize,
@@ -16,29 +17,27 @@ from selfsent.command_options import (
     DataDir,
     Device,
     FirstRow,
-    Forget,
-    Keep,
     MaxRows,
-    OnBadRow,
+    OnBadTree,
     Overwrite,
-    SearchMode,
+    Split,
     StoreMode,
-    TextUnit,
     TreeFormat,
-    Where,
+    Unit,
     data_dir_of,
     header_of,
     languages_of,
-    one_of,
     opened,
     picked,
     refuse_useless,
 )
 from selfsent.commands import Command, CommandGroup, note, run_command_line
 from selfsent.errors import UserError
+from selfsent.export_commands import add_commands as add_export_commands
 from selfsent.listings import methods, recipes, suites, views
 from selfsent.printed_text import show, visible
-from selfsent.serving_commands import add_commands
+from selfsent.serving_commands import add_commands as add_serving_commands
+from selfsent.store_commands import add_commands as add_store_commands
 from selfsent.tuning_command import tune
 
 app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
@@ -69,9 +68,9 @@ def build(
     teacher: Annotated[str | None, typer.Option(help="A model that a static one learns from, on SOURCE.")] = None,
     model: Annotated[str | None, typer.Option(help="A ready model to search with, instead of learning one.")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="About how long learning and measuring take.")] = 5.0,
-    unit: Annotated[str, typer.Option(help="A .txt file holds: auto, line, paragraph or document.")] = "auto",
+    unit: Annotated[Unit, typer.Option(help="What a document is in a .txt file.")] = "auto",
     columns: Columns = None,
-    on_bad_row: BadRows = OnBadRow.stop,
+    on_bad_row: BadRows = "stop",
     retrain: Annotated[bool, typer.Option("--retrain", help="Learn anew although a model is there.")] = False,
     seed: Annotated[int, SEED] = 42,
     device: Device = None,
@@ -88,9 +87,9 @@ def build(
         teacher=teacher,
         model=model,
         minutes=minutes,
-        unit=one_of("--unit", unit, "auto", "line", "paragraph", "document"),
+        unit=unit,
         columns=picked(columns),
-        on_bad_row=on_bad_row.value,
+        on_bad_row=on_bad_row,
         retrain=retrain,
         seed=seed,
         device=device,
@@ -127,7 +126,7 @@ def train(
     set: Assignments = None,
     columns: Columns = None,
     header: FirstRow = None,
-    on_bad_row: BadRows = OnBadRow.stop,
+    on_bad_row: BadRows = "stop",
     data_dir: DataDir = None,
     device: Device = None,
     report_to: Annotated[str | None, typer.Option(help="Follow the run with tensorboard, trackio or wandb.")] = None,
@@ -159,7 +158,7 @@ def train(
         max_rows=max_rows,
         columns=picked(columns),
         header=header_of(header),
-        on_bad_row=on_bad_row.value,
+        on_bad_row=on_bad_row,
         data_dir=data_dir,
         device=device,
     )
@@ -185,8 +184,8 @@ def evaluate(
     data_dir: DataDir = None,
     pairs: Annotated[str | None, typer.Option(help="Own labels: sentence1, sentence2, score.")] = None,
     qrels: Annotated[Path | None, typer.Option(help="Own judgements: a folder of the BEIR layout.")] = None,
-    split: Annotated[str, typer.Option(help="test, or dev for tuning.")] = "test",
-    aggregation: Annotated[str, typer.Option(help="STS tasks of subsets: all, mean or wmean.")] = "all",
+    split: Annotated[Split, typer.Option(help="dev is for tuning.")] = "test",
+    aggregation: Annotated[Aggregation, typer.Option(help="STS tasks of subsets.")] = "all",
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Beside MODEL: untrained, averaged words, TF-IDF + SVD, BM25.")
     ] = False,
@@ -199,8 +198,8 @@ def evaluate(
     teacher: Annotated[str | None, typer.Option(help="What the suite teacher-error compares with.")] = None,
     data: Annotated[str | None, typer.Option(help="Documents of the suite own-documents.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
-    on_bad_row: BadRows = OnBadRow.stop,
-    mode: StoreMode = SearchMode.hybrid,
+    on_bad_row: BadRows = "stop",
+    mode: StoreMode = "hybrid",
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
@@ -212,8 +211,8 @@ def evaluate(
     from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 
     options = evaluation.SuiteOptions(
-        split=one_of("--split", split, "test", "dev"),
-        aggregation=one_of("--aggregation", aggregation, "all", "mean", "wmean"),
+        split=split,
+        aggregation=aggregation,
         languages=languages_of(languages),
         teacher=teacher,
         data=data,
@@ -227,7 +226,7 @@ def evaluate(
     refuse_useless(
         beside=baselines and (len(models) > 1 or own_labels),
         corpus=None if baselines else corpus,
-        skipping=on_bad_row is OnBadRow.skip and pairs is None and not baselines,
+        skipping=on_bad_row == "skip" and pairs is None and not baselines,
     )
     refuse_unused(options, () if own_labels else suite_names(suite))
     folder = data_dir_of(data_dir)
@@ -238,12 +237,12 @@ def evaluate(
             qrels=qrels,
             options=options,
             device=device,
-            on_bad_row=on_bad_row.value,
-            mode=mode.value,
+            on_bad_row=on_bad_row,
+            mode=mode,
         )
     elif baselines:
         reports = evaluate_with_baselines(
-            models[0], suite, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row.value
+            models[0], suite, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row
         )
     else:
         reports = [evaluation.evaluate(model, suite, folder, options=options, device=device) for model in models]
@@ -290,7 +289,7 @@ def encode(
     output: Annotated[Path, typer.Option(help="A .parquet or .npy file.")],
     columns: Columns = None,
     header: FirstRow = None,
-    on_bad_row: BadRows = OnBadRow.stop,
+    on_bad_row: BadRows = "stop",
     max_rows: MaxRows = None,
     batch_size: BatchSize = 64,
     overwrite: Overwrite = False,
@@ -308,61 +307,6 @@ def encode(
 
 
 @app.command(cls=Command)
-def index(
-    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
-    input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
-    store: Annotated[str, typer.Option(help="Folder (or s3://... URI) of the store.")],
-    columns: Columns = None,
-    header: FirstRow = None,
-    on_bad_row: BadRows = OnBadRow.stop,
-    max_rows: MaxRows = None,
-    unit: TextUnit = None,
-    keep: Keep = None,
-    forget: Forget = False,
-    batch_size: BatchSize = 64,
-    device: Device = None,
-) -> None:
-    """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
-    from selfsent.loading import open_to_encode
-    from selfsent.search.index_source import IndexRequest, index_source
-
-    request = IndexRequest(
-        source=input,
-        unit=None if unit is None else unit.value,
-        keep=tuple(map(str, picked(keep) or ())),
-        forget=forget,
-        columns=picked(columns),
-        header=header_of(header),
-        on_bad_row=on_bad_row.value,
-        max_rows=max_rows,
-        batch_size=batch_size,
-    )
-    report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
-    note(*notes)
-    show(*report.lines(store))
-
-
-@app.command(cls=Command)
-def search(
-    store: Annotated[str, typer.Argument(help="Folder (or URI) of the store.")],
-    query: Annotated[str, typer.Argument(help="What to look for.")],
-    k: Annotated[int, typer.Option("-k", "--k", help="How many answers.")] = 5,
-    mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = SearchMode.hybrid,
-    where: Where = None,
-    all: Annotated[bool, typer.Option("--all", help="Show weak answers too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    model: Annotated[str | None, typer.Option(help="Where the store's model is, if it was moved.")] = None,
-    device: Device = None,
-) -> None:
-    """Find the documents of a store that answer a query; one line each where the output is no terminal."""
-    from selfsent.search.semantic_search import SemanticSearch
-    from selfsent.search.shown_answers import show_answers
-
-    search = SemanticSearch(store, model, device=device, words_only=mode is SearchMode.text)
-    show_answers(search.answers([query], k, mode.value, where=where, all=all)[0], as_json=as_json)
-
-
-@app.command(cls=Command)
 def tree(
     model: Annotated[str, typer.Argument(help="Folder or hub name of a tree model.")],
     sentence: Annotated[str, typer.Argument(help="A sentence.")],
@@ -370,7 +314,7 @@ def tree(
         str | None,
         typer.Option(help="Another tree beside it: balanced, right, left, random, a bracketed tree, or a model."),
     ] = None,
-    format: Annotated[TreeFormat, typer.Option(help="Indented text, bracketed string, or SVG.")] = TreeFormat.text,
+    format: Annotated[TreeFormat, typer.Option(help="Indented text, bracketed string, or SVG.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write to a file instead of the terminal.")] = None,
 ) -> None:
     """Show the structure a tree model sees in a sentence, or two structures of it side by side."""
@@ -385,8 +329,8 @@ def tree(
         from selfsent.drawing.side_by_side import tree_pair
 
         shown = tree_pair(model, sentence, versus)
-    drawn = shown.drawn(format.value)
-    if output is None and format is TreeFormat.svg:
+    drawn = shown.drawn(format)
+    if output is None and format == "svg":
         typer.echo(drawn.encode(sys.stdout.encoding, "xmlcharrefreplace").decode(sys.stdout.encoding))
     elif output is None:
         typer.echo(visible(drawn, lines=True))
@@ -401,14 +345,12 @@ def parse(
     output: Annotated[Path, typer.Option(help="A .parquet file: texts and their trees, also a source of the texts.")],
     model: Annotated[str | None, typer.Option(help="spaCy pipeline that parses (default: en_core_web_sm).")] = None,
     trees: Annotated[Path | None, typer.Option(help="Ready parses of the texts, in order, instead of --model.")] = None,
-    on_bad_tree: Annotated[
-        str, typer.Option(help="A ready parse that cannot be used: stop, skip, or balanced, right, left, random.")
-    ] = "stop",
+    on_bad_tree: Annotated[OnBadTree, typer.Option(help="A ready parse that cannot be used.")] = "stop",
     lift: Annotated[bool, typer.Option("--lift", help="Make ready dependency trees projective.")] = False,
     processes: Annotated[int, typer.Option(min=1, max=1024, help="Processes that parse side by side.")] = 1,
     columns: Columns = None,
     header: FirstRow = None,
-    on_bad_row: BadRows = OnBadRow.stop,
+    on_bad_row: BadRows = "stop",
     max_rows: MaxRows = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -417,30 +359,33 @@ def parse(
     from selfsent.parsing.spacy_parser import SpacyParser
     from selfsent.parsing.treebank import is_treebank
 
-    policy = one_of("--on-bad-tree", on_bad_tree, "stop", "skip", "balanced", "right", "left", "random")
     is_ready = trees is not None or is_treebank(input)
     if is_ready and model is not None:
         raise UserError(f"--model {model} parses texts, and {trees or input} holds parses already; leave one out")
     if is_treebank(input):
         if trees is not None:
             raise UserError(f"{input} holds parses itself, so --trees {trees} has no texts to go with; leave one out")
-        report = import_parses(input, output, on_bad_tree=policy, lift=lift, overwrite=overwrite)
+        report = import_parses(input, output, on_bad_tree=on_bad_tree, lift=lift, overwrite=overwrite)
     else:
         source = opened(input, columns, header, on_bad_row, max_rows, output=output)
         if trees is not None:
-            report = import_parses(trees, output, source=source, on_bad_tree=policy, lift=lift, overwrite=overwrite)
+            report = import_parses(
+                trees, output, source=source, on_bad_tree=on_bad_tree, lift=lift, overwrite=overwrite
+            )
         else:
             parser = SpacyParser(model or "en_core_web_sm", num_processes=processes)
             report = parse_texts(source, parser, output, overwrite=overwrite)
         note(*source.closing_notes())
-    show(*report.notes(policy))
+    show(*report.notes(on_bad_tree))
 
 
 for listing in (tune, methods, views, suites, recipes):
     app.command(cls=Command)(listing)
 
 
-add_commands(app)
+add_store_commands(app)
+add_export_commands(app)
+add_serving_commands(app)
 
 
 def main() -> None:

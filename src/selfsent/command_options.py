@@ -2,55 +2,38 @@
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from selfsent.errors import UserError, did_you_mean
+from selfsent.data.bad_rows import OnBadRow
+from selfsent.errors import UserError
 
 if TYPE_CHECKING:
     from selfsent.data.source import Source
 
 
-class OnBadRow(StrEnum):
-    """What to do at a row that cannot be used."""
+Header = Literal["yes", "no"]
+"""Whether the first row of a table names its columns."""
 
-    stop = "stop"
-    skip = "skip"
+SearchMode = Literal["vector", "text", "hybrid"]
+"""What a search compares."""
 
+Unit = Literal["auto", "line", "paragraph", "document"]
+"""What is a document in a file of plain text."""
 
-class Header(StrEnum):
-    """Whether the first row of a table names its columns."""
+TreeFormat = Literal["text", "bracketed", "svg"]
+"""How a tree is written."""
 
-    yes = "yes"
-    no = "no"
+Split = Literal["test", "dev"]
+"""What a suite is evaluated on."""
 
+Aggregation = Literal["all", "mean", "wmean"]
+"""How the subsets of an STS task become one figure."""
 
-class SearchMode(StrEnum):
-    """What a search compares."""
-
-    vector = "vector"
-    text = "text"
-    hybrid = "hybrid"
-
-
-class Unit(StrEnum):
-    """What is a document in a file of plain text."""
-
-    auto = "auto"
-    line = "line"
-    paragraph = "paragraph"
-    document = "document"
-
-
-class TreeFormat(StrEnum):
-    """How a tree is written."""
-
-    text = "text"
-    bracketed = "bracketed"
-    svg = "svg"
+OnBadTree = Literal["stop", "skip", "balanced", "right", "left", "random"]
+"""What to do with a ready parse that cannot be used."""
 
 
 def _device(name: str | None) -> str | None:
@@ -61,6 +44,19 @@ def _device(name: str | None) -> str | None:
     return checked_device(name)
 
 
+def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete ``--set``: the options of the method, or of the recipe's method; of every method where none is known."""
+    from selfsent.runs.recipe import find_recipe  # noqa: PLC0415 what completes need not be read for anything else
+    from selfsent.runs.train_options import OPTIONS_OF, TrainOptions  # noqa: PLC0415
+
+    try:
+        method = find_recipe(str(ctx.params.get("method") or ctx.params.get("recipe")), OPTIONS_OF).method
+    except UserError:
+        method = ""
+    names = OPTIONS_OF[method].split() if method in OPTIONS_OF else sorted(TrainOptions.__annotations__)
+    return [typed for typed in (*(f"{name}=" for name in names), "training.") if typed.startswith(incomplete)]
+
+
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
 FirstRow = Annotated[
     Header | None,
@@ -69,7 +65,8 @@ FirstRow = Annotated[
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
 MaxRows = Annotated[int | None, typer.Option(min=1, max=sys.maxsize, help="Rows of the source to use.")]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.", autocompletion=option_names),
 ]
 SEED = typer.Option(min=0, max=2**32 - 1, help="Seeds weights, dropout and order (default: the recipe's, or 42).")
 Device = Annotated[
@@ -94,7 +91,7 @@ def picked(columns: str | None) -> list[str | int] | None:
 
 def header_of(header: Header | None) -> bool | None:
     """Whether the first row of a table names its columns; ``None`` where nobody said so."""
-    return None if header is None else header is Header.yes
+    return None if header is None else header == "yes"
 
 
 def opened(
@@ -117,7 +114,7 @@ def opened(
         spec,
         columns=picked(columns),
         header=header_of(header),
-        on_bad_row=on_bad_row.value,
+        on_bad_row=on_bad_row,
         max_rows=max_rows,
         exclude=[output],
     )
@@ -151,18 +148,6 @@ def languages_of(languages: str | None) -> tuple[str, ...]:
         received = f"no language has the code {', '.join(unknown)}" if unknown else "--languages names none"
         raise UserError(f"{received}; give codes such as de, or pairs such as en-de, with commas between them")
     return names
-
-
-def one_of(option: str, value: str, *allowed: str) -> Any:
-    """Check that an option has one of its values.
-
-    Raises:
-        UserError: It has another.
-    """
-    if value not in allowed:
-        near = did_you_mean(value, allowed)
-        raise UserError(f"{option} {value!r} is not known{near}; it is one of {', '.join(allowed)}")
-    return value
 
 
 def refuse_useless(*, beside: bool, corpus: str | None, skipping: bool) -> None:

@@ -2,13 +2,14 @@
 
 import logging
 import os
+import re
 import sys
 from typing import Any, NoReturn
 
 import typer
 import typer.core
 
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.printed_text import visible
 from selfsent.standard_streams import lost_output, open_streams
 
@@ -16,6 +17,8 @@ INTERRUPTED = 130
 
 # Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
 _UsageError: Any = typer.BadParameter.__mro__[1]
+
+_CHOICE = re.compile(r"'(?P<typed>[^']*)' is not one of (?P<choices>.*)")
 
 _TEXTS = frozenset({"query", "sentence", "columns", "set"})
 """Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
@@ -129,6 +132,9 @@ def _usage(error: Any) -> str:
     """What was typed wrongly, and where to look."""
     command = error.ctx.command_path if error.ctx else "selfsent"
     reason = " ".join(error.format_message().split()).rstrip(".")
+    reason = reason.replace("Value error, ", "")
+    if choice := _CHOICE.search(reason):
+        reason += did_you_mean(choice["typed"], re.findall(r"'([^']*)'", choice["choices"]))
     takes_text = error.ctx is not None and any(one.name in {"query", "sentence"} for one in error.ctx.command.params)
     is_unknown = hasattr(error, "option_name") and not getattr(error, "possibilities", None)
     looks_so = is_unknown or any(typed.startswith("-") and " " in typed for typed in sys.argv[1:])

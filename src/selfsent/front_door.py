@@ -10,9 +10,11 @@ from selfsent.options import unknown_option
 if TYPE_CHECKING:
     from selfsent.data.bad_rows import OnBadRow
     from selfsent.documents import Unit
+    from selfsent.export.exporting import ExportReport, Format
     from selfsent.search.encoding import EncodingReport
     from selfsent.search.hits import Answers
     from selfsent.search.indexing import IndexReport
+    from selfsent.search.store_schema import VectorType
 
 # What a job needs is imported when the job is done: `encode` needs no store, and `query` no trainer.
 
@@ -43,6 +45,20 @@ class IndexOptions(TypedDict, total=False):
     on_bad_row: "OnBadRow"
     max_rows: int | None
     batch_size: int
+    vectors: "VectorType | None"
+    keep_version: bool
+
+
+class ExportOptions(TypedDict, total=False):
+    """Options of ``export_model``; `selfsent.export.exporting.ExportRequest` says what each one means."""
+
+    format: "Format | None"
+    dimensions: int | None
+    reduction: Literal["pca", "truncate"]
+    data: str | None
+    data_dir: Path | None
+    max_loss: float
+    overwrite: bool
 
 
 def build(source: str | Path, output: str | Path, **options: Unpack[BuildOptions]) -> dict[str, Any]:
@@ -113,6 +129,7 @@ def query(
     mode: Literal["hybrid", "vector", "text"] = "hybrid",
     where: str | None = None,
     all: bool = False,  # noqa: A002 the name of the command's option
+    version: int | None = None,
 ) -> "Answers":
     """Find the documents of a store that answer a query.
 
@@ -125,6 +142,7 @@ def query(
         mode: Compare meanings (``vector``), words (``text``), or both, fused with the store's recorded weight.
         where: SQL condition that answers meet, such as ``"file LIKE 'guide/%'"``.
         all: Whether weak answers are given too.
+        version: A version that was kept (``index`` with ``keep_version``); default: the latest.
 
     Returns:
         The hits, best first, grouped by document, and how many weak ones are hidden.
@@ -134,7 +152,7 @@ def query(
     """
     from selfsent.search.semantic_search import SemanticSearch  # noqa: PLC0415
 
-    search = SemanticSearch(store, words_only=mode == "text")
+    search = SemanticSearch(store, words_only=mode == "text", version=version)
     return search.answers([text], k, mode, where=where, all=all)[0]
 
 
@@ -176,6 +194,31 @@ def encode(
         batch_size=batch_size,
         overwrite=overwrite,
     )
+
+
+def export_model(model: str | Path, output: str | Path, **options: Unpack[ExportOptions]) -> "ExportReport":
+    """Make a model smaller or torch-free, and measure what that costs: the command ``export``.
+
+    Args:
+        model: Model folder or hub name.
+        output: Folder to write.
+        **options: See ``ExportOptions``.
+
+    Returns:
+        Size, speed and quality, before and after.
+
+    Raises:
+        UserError: An option is not known or cannot be met, or more than ``max_loss`` points are lost; then nothing is
+            written.
+
+    Example:
+        >>> selfsent.export_model("model", "small", format="int8").cost.num_bytes.after  # doctest: +SKIP
+    """
+    from selfsent.export.exporting import ExportRequest  # noqa: PLC0415
+    from selfsent.export.exporting import export_model as run  # noqa: PLC0415
+
+    _require_known("export_model", options, ExportOptions)
+    return run(ExportRequest(model=str(model), output=Path(output), **options))
 
 
 def _require_known(function: str, options: Any, known: Any) -> None:

@@ -175,7 +175,7 @@ def _first_line(docstring: str) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> TextTable:
-    table = TextTable(box=None, pad_edge=False)
+    table = TextTable(is_plain=True)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:

@@ -76,6 +76,9 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+_GRAPHS = {"selfsent.modules.OnnxEncoder": ("model.onnx", "model.onnx.data")}
+"""Files of weights that only modules of some types are loaded from."""
+
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _KNOWN_NAMESPACES = ("sentence_transformers.", "selfsent.")
 _FORMER_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".spm"}
@@ -159,6 +162,7 @@ def model_files(folder: Path) -> set[Path]:
     files = {folder / name for name in _MODEL_FILES}
     for module in _modules(folder):
         files.update(_module_files(folder / module["path"]))
+        files.update(folder / module["path"] / name for name in _GRAPHS.get(module["type"], ()))
         if not module["type"].startswith(_KNOWN_NAMESPACES):
             files.update((folder / module["path"]).rglob("*") if module["path"] else folder.glob("*.py"))
     return {file for file in files if file.is_file() and file.is_relative_to(folder)}

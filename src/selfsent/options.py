@@ -18,6 +18,7 @@ _Value = TypeVar("_Value")
 _Options = TypeVar("_Options", bound="Options")
 
 _BOUNDS = "bounds"
+_CHOICES = "choices"
 _ARGUMENT = re.compile(r"^    (\w+): (.*)$")
 
 
@@ -27,11 +28,13 @@ class Bounds:
 
     Args:
         at_least: The smallest allowed number.
+        at_most: The largest allowed number.
         above: A number that every allowed number exceeds.
         below: A number that every allowed number stays below.
     """
 
     at_least: float | None = None
+    at_most: float | None = None
     above: float | None = None
     below: float | None = None
 
@@ -40,6 +43,7 @@ class Bounds:
         return (
             math.isfinite(number)
             and (self.at_least is None or number >= self.at_least)
+            and (self.at_most is None or number <= self.at_most)
             and (self.above is None or number > self.above)
             and (self.below is None or number < self.below)
         )
@@ -47,6 +51,7 @@ class Bounds:
     def __str__(self) -> str:
         parts = (
             f"{self.at_least:g} or more" if self.at_least is not None else "",
+            f"{self.at_most:g} or less" if self.at_most is not None else "",
             f"above {self.above:g}" if self.above is not None else "",
             f"below {self.below:g}" if self.below is not None else "",
         )
@@ -54,19 +59,45 @@ class Bounds:
 
 
 def option(
-    default: _Value, *, at_least: float | None = None, above: float | None = None, below: float | None = None
+    default: _Value,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
 ) -> _Value:
     """Declare an option of a dataclass with the numbers that it may have.
 
     Args:
         default: Default value.
         at_least: The smallest allowed number.
+        at_most: The largest allowed number.
         above: A number that every allowed number exceeds.
         below: A number that every allowed number stays below.
     """
-    bounds = Bounds(at_least=at_least, above=above, below=below)
+    bounds = Bounds(at_least=at_least, at_most=at_most, above=above, below=below)
     declared: Any = field(default=default, metadata={_BOUNDS: bounds})
     return declared
+
+
+def choice(default: str, *choices: str) -> str:
+    """Declare an option of a dataclass whose choices stand in a table, so that its type cannot name them.
+
+    Args:
+        default: Default value.
+        choices: Allowed values.
+    """
+    declared: Any = field(default=default, metadata={_CHOICES: choices})
+    return declared
+
+
+def required(*, at_least: float) -> Any:
+    """Declare an option that has no default.
+
+    Args:
+        at_least: The smallest allowed number.
+    """
+    return field(metadata={_BOUNDS: Bounds(at_least=at_least)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +142,7 @@ class Described:
         kind: Annotated type.
         default: Default value; ``dataclasses.MISSING`` where one must be given.
         bounds: Allowed numbers, if the option is a number with bounds.
+        choices: Allowed values, where they can be listed.
         text: Description, from the docstring.
     """
 
@@ -118,13 +150,8 @@ class Described:
     kind: Any
     default: Any
     bounds: Bounds | None
+    choices: tuple[Any, ...]
     text: str
-
-    @property
-    def choices(self) -> tuple[Any, ...]:
-        """The allowed values, where they can be listed."""
-        inner = _without_none(self.kind)
-        return get_args(inner) if get_origin(inner) is Literal else ()
 
     @property
     def is_optional(self) -> bool:
@@ -154,6 +181,7 @@ def describe(kind: type[Any]) -> tuple[Described, ...]:
             kind=hints[one.name],
             default=one.default,
             bounds=one.metadata.get(_BOUNDS),
+            choices=one.metadata.get(_CHOICES) or _literal_values(hints[one.name]),
             text=texts.get(one.name, ""),
         )
         for one in fields(kind)
@@ -235,6 +263,11 @@ def _with_keywords(init: Any, kind: Any) -> Any:
 def unknown_option(name: str, known: list[str], *, owner: str) -> str:
     """Say that there is no such option, and which may have been meant."""
     return f"{owner} has no option {name!r}{did_you_mean(name, known) or '; it has ' + ', '.join(known)}"
+
+
+def _literal_values(kind: Any) -> tuple[Any, ...]:
+    inner = _without_none(kind)
+    return get_args(inner) if get_origin(inner) is Literal else ()
 
 
 def _without_none(kind: Any) -> Any:

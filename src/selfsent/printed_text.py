@@ -67,11 +67,13 @@ class TextTable(Table):
     Args:
         title: A line above it.
         caption: Lines below it.
-        options: Those of rich's table.
+        is_plain: Whether columns stand without lines and margins.
+        has_lines: Whether rows are parted by lines.
     """
 
-    def __init__(self, *, title: str = "", caption: str = "", **options: Any) -> None:
-        super().__init__(title_justify="left", caption_justify="left", **options)
+    def __init__(self, *, title: str = "", caption: str = "", is_plain: bool = False, has_lines: bool = False) -> None:
+        frame: dict[str, Any] = {"box": None, "pad_edge": False} if is_plain else {}
+        super().__init__(title_justify="left", caption_justify="left", show_lines=has_lines, **frame)
         self.title = plain(title, "table.title") if title else None
         self.caption = plain(caption, "table.caption") if caption else None
 

@@ -14,7 +14,6 @@ from selfsent.command_options import (
     Device,
     FirstRow,
     MaxRows,
-    OnBadRow,
     header_of,
     picked,
 )
@@ -39,7 +38,7 @@ def tune(
     set: Assignments = None,
     columns: Columns = None,
     header: FirstRow = None,
-    on_bad_row: BadRows = OnBadRow.stop,
+    on_bad_row: BadRows = "stop",
     data_dir: DataDir = None,
     device: Device = None,
 ) -> None:
@@ -62,7 +61,7 @@ def tune(
         max_rows=max_rows,
         columns=picked(columns),
         header=header_of(header),
-        on_bad_row=on_bad_row.value,
+        on_bad_row=on_bad_row,
         data_dir=data_dir,
         device=device,
     )

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +103,27 @@ def test_a_build_that_was_killed_while_learning_goes_on(
     trained = (tmp_path / "out" / ".build" / "measured" / "model.safetensors").stat().st_mtime_ns
     report = build(request(source, tmp_path / "out"))
     assert report["retrieval"] == whole["retrieval"]
+    assert report["changes"] == whole["changes"]
     assert (tmp_path / "out" / ".build" / "measured" / "model.safetensors").stat().st_mtime_ns == trained
+
+
+def test_a_build_that_the_system_killed_ends_as_one_that_nobody_killed(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+):
+    source, output, whole = built
+    program = (
+        "import os, signal, sys; from selfsent.document_build import BuildRequest, build, building;"
+        "building.index_documents = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL);"
+        "build(BuildRequest(source=sys.argv[1], output=sys.argv[2], device='cpu'))"
+    )
+    killed = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", program, str(source), str(killed)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    report = build(request(source, killed))
+    for name in ("changes", "retrieval", "fusion_weight", "documents"):
+        assert report[name] == whole[name]
+    weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in (output, killed)]
+    assert weights[0] == weights[1]
 
 
 def _killed(*_: Any, **__: Any) -> float:

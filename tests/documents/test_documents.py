@@ -2,6 +2,9 @@ import gzip
 import json
 import lzma
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import docx
@@ -201,6 +204,30 @@ def test_a_file_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.
     documents = open_documents(tmp_path)
     assert texts(documents) == {"a.md": "One."}
     assert skipped(documents) == dict.fromkeys(["b.md", "c.txt", "d.jsonl"], "no permission")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of files are Unix's")
+def test_the_system_refuses_a_file_and_a_folder_and_both_are_named(tmp_path: Path) -> None:
+    write(tmp_path, a__md="One.", b__md="Two.")
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed" / "c.md").write_text("Three.", "utf8")
+    for refused in (tmp_path / "b.md", tmp_path / "closed"):
+        refused.chmod(0)
+    without_rights: list[str] = []
+    if os.geteuid() == 0:  # root reads everything, unless it gives these two rights up
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may read everything, and setpriv is not here")
+        without_rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    program = (
+        "from selfsent.documents import open_documents; import sys; found = open_documents(sys.argv[1]);"
+        "print([one.id for one in found], sorted((one.file, one.reason) for one in found.skipped))"
+    )
+    try:
+        command = [*without_rights, sys.executable, "-c", program, str(tmp_path)]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert ran.stdout == "['a.md'] [('b.md', 'no permission'), ('closed', 'no permission')]\n"
 
 
 def test_a_file_that_vanishes_while_the_folder_is_read_is_named(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_loss_falls(base: Path, sentences: list[str]):
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
 def test_a_share_that_masks_nothing_or_everything_is_refused(base: Path, share: float):
-    with pytest.raises(UserError, match="masked share"):
+    with pytest.raises(UserError, match="masked_share"):
         MaskedLanguageModelingLoss(opened(base), base=base, masked_share=share)
 
 

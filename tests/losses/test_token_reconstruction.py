@@ -215,7 +215,7 @@ def test_a_ranks_tokens_count_by_its_share_of_all_ranks(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"beta": -1.0, "gamma": float("nan")}, "beta=-1.0 .needs 0 or more.; gamma=nan"),
+        ({"beta": -1.0, "gamma": float("nan")}, "beta=-1.0 must be 0 or more; gamma=nan"),
         ({"theta": 1.5}, "theta=1.5"),
         ({"temperature": 0.0}, "temperature=0.0"),
     ],

@@ -99,7 +99,7 @@ def test_gradients_are_cached_for_rows_of_tokens_only(tiny_static_model, sentenc
 def test_numbers_out_of_range_are_one_line(tiny_static_model):
     for settings, message in (
         ({"ranking_weight": 0.0}, "leave nothing to learn from"),
-        ({"mlm_weight": -1.0}, "leave nothing to learn from"),
+        ({"mlm_weight": -1.0}, "mlm_weight=-1.0 must be 0 or more"),
         ({"margin": 2.0}, "margin=2.0"),
         ({"mini_batch_size": 0}, "mini_batch_size=0"),
         ({"mlm_weight": 1.0}, "needs a transformer"),

@@ -140,12 +140,15 @@ def test_its_head_fills_in_the_view_of_masked_words(name: str, trained: Trained)
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (settings("hidden_size=0", "num_layers=0"), ["hidden_size=0, num_layers=0"]),
+        (
+            settings("hidden_size=0", "num_layers=0"),
+            ["hidden_size=0 must be 1 or more", "num_layers=0 must be 1 or more"],
+        ),
         (settings("hidden_size=10", "num_heads=3"), ["num_heads=3 does not divide hidden_size=10"]),
         (settings("vocab_size=10"), ["vocab_size"]),
         (settings("architecture=roberta", "vocab_size=200"), ["vocab_size 200", "261"]),
         (settings("architecture=albert"), ["architecture='albert'", "bert, roberta"]),
-        (settings("masked_share=1"), ["masked share of 1"]),
+        (settings("masked_share=1"), ["masked_share=1"]),
         (settings("tokenizer=./nowhere"), ["nowhere"]),
         (["--base", "tree"], ["--base tree"]),
         (["--base", "./nowhere"], ["nowhere", "does not exist"]),

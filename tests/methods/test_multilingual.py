@@ -12,6 +12,7 @@ import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling
+from tests.methods.one_run import built
 from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent import cli
@@ -24,12 +25,12 @@ from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods import METHODS
-from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.multilingual import MULTILINGUAL, MultilingualConfig
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.settings import configure
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
+from selfsent.training.run import Ingredients
 
 TARGETS = [
     "Ein Mann spielt auf der Bühne Gitarre.",
@@ -82,9 +83,9 @@ def write(path: Path, *lines: str, encoding: str = "utf8") -> str:
 
 
 def build(data: str, teacher: str, folder: Path, *, base: str = "static", **options: Any) -> Ingredients:
-    assembly = Assembly(source=opened(data), folder=folder, base=base, teacher=teacher, device="cpu")
     settings = {"max_seq_length": 32, "hidden_size": 16, "num_heads": 2} | options
-    return MULTILINGUAL.build(configure(MultilingualConfig, settings, method="multilingual"), assembly)
+    config = configure(MultilingualConfig, settings, method="multilingual")
+    return built(MULTILINGUAL.build, config, opened(data), folder, base=base, teacher=teacher)
 
 
 # What is learned from what --------------------------------------------------------------------------------------------

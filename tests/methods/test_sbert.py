@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from tests.methods.one_run import built
 from tests.modules.transformer_models import open_bert, write_bert
 from tests.training.tiny_run import Interrupt
 from torch import nn
 
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
-from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.sbert import (
     SBERT_CLASSIFICATION,
     SBERT_REGRESSION,
@@ -30,8 +30,8 @@ from selfsent.methods.sbert import (
 )
 from selfsent.methods.starting_model import pooling_modules
 from selfsent.runs.train import train
-from selfsent.training.run import RunPlan
-from selfsent.training.run import train as run
+from selfsent.training.engine import train as run
+from selfsent.training.run import Ingredients, Run, RunData, RunPlan
 
 STEPS = {"max_steps": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 0}
 
@@ -85,9 +85,7 @@ def trained(method: str, data: Path, output: Path, base: Path, **overrides: Any)
 
 
 def ingredients_of(build: Any, config: Any, data: Path, base: Path, tmp_path: Path, **source: Any) -> Ingredients:
-    (tmp_path / "corpus").mkdir(exist_ok=True)
-    assembly = Assembly(source=open_source(data, **source), folder=tmp_path / "corpus", base=str(base), device="cpu")
-    return build(config, assembly)
+    return built(build, config, open_source(data, **source), tmp_path / "model", base=str(base))
 
 
 @pytest.mark.parametrize(("method", "pooling"), zip(ROWS, ["mean", "max", "cls"], strict=True))
@@ -205,15 +203,16 @@ def test_the_papers_training_arguments_are_the_defaults():
 def test_the_classifier_and_its_training_survive_an_interruption(sentences: list[str], base: Path, tmp_path: Path):
     data = written(tmp_path, nli_rows(sentences))
 
-    def plan(output: Path, **options: Any) -> RunPlan:
+    def plan(output: Path, *, resume: bool = False, **options: Any) -> RunPlan:
         torch.manual_seed(0)
         config = ClassificationConfig(max_seq_length=32)
-        parts = ingredients_of(build_classification, config, data, base, tmp_path)
-        arguments = {**STEPS, "max_steps": 6, "save_steps": 3, "use_cpu": True}
-        return RunPlan(
-            model=parts.model, loss=parts.loss, train_dataset=parts.dataset, output_dir=output, recipe={"method": "x"},
-            arguments=arguments, alarm=None, **options,
+        arguments = {**STEPS, "max_steps": 6, "save_steps": 3}
+        settled = Run(
+            recipe="x", method="x", config=config, data=data, output=output, base=str(base), device="cpu",
+            training=arguments, resume=resume,
         )  # fmt: skip
+        read = RunData(source=open_source(data))
+        return RunPlan(run=settled, data=read, built=build_classification(settled, read), alarm=None, **options)
 
     run(plan(tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):

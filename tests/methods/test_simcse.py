@@ -15,6 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tests.command_line import Outcome, refused, typed
 from tests.conftest import SENTENCES
+from tests.methods.one_run import built
 from tests.modules.transformer_models import write_bert
 from tests.views.tiny_language_models import save_masked_lm
 from torch import nn
@@ -22,9 +23,9 @@ from torch import nn
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.methods.method import Assembly, Ingredients
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP, SimcseConfig, SupervisedSimcseConfig
 from selfsent.runs.settings import configure
+from selfsent.training.run import Ingredients
 from selfsent.views import VIEWS
 
 TEXTS = [f"{sentence} {ending}".strip() for sentence in SENTENCES for ending in ("", "So it was.", "It rained on.")]
@@ -182,10 +183,8 @@ def train(method: str, workshop: Workshop, data: Path | str, output: Path, *more
 
 def ingredients(method: Any, workshop: Workshop, tmp_path: Path, data: str, **options: Any) -> Ingredients:
     base = options.pop("base", workshop["base"])
-    (tmp_path / "corpus").mkdir(exist_ok=True)
-    source = open_source(workshop[data])
-    assembly = Assembly(source=source, folder=tmp_path / "corpus", base=str(base), device="cpu")
-    return method.build(configure(method.config, options, method=method.name), assembly)
+    config = configure(method.config, options, method=method.name)
+    return built(method.build, config, open_source(workshop[data]), tmp_path / "model", base=str(base))
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +244,8 @@ def test_options_reach_base_and_loss(workshop: Workshop, tmp_path: Path):
     assert len(body.encoder.layer) == body.config.num_hidden_layers == 1
     assert {module.p for module in body.modules() if isinstance(module, nn.Dropout)} == {0.25}
     assert (parts.max_seq_length, parts.model.max_seq_length) == (20, 64)
-    assert (parts.loss.temperature, parts.loss.symmetric, parts.loss.hard_negative_weight) == (0.1, True, 0.5)
+    assert (parts.loss.options.temperature, parts.loss.options.symmetric) == (0.1, True)
+    assert parts.loss.options.hard_negative_weight == 0.5
 
 
 def test_supervised_triplets_are_of_one_premise_and_pairs_are_taken_as_they_are(workshop: Workshop, tmp_path: Path):
@@ -400,5 +400,5 @@ def test_bad_labels_are_skipped_and_counted_where_asked(workshop: Workshop, tmp_
 
 
 def test_an_unknown_view_is_refused_before_anything_is_read(workshop: Workshop, tmp_path: Path):
-    with pytest.raises(UserError, match=r"view must be one of .*, got 'nothing'"):
+    with pytest.raises(UserError, match=r"view='nothing' must be one of"):
         ingredients(SIMCSE, workshop, tmp_path, "texts.txt", view="nothing")

@@ -8,11 +8,11 @@ import pytest
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tests.conftest import SENTENCES
+from tests.methods.one_run import built
 from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent.data.sources import open_source
 from selfsent.methods import METHODS
-from selfsent.methods.method import Assembly
 from selfsent.runs.settings import configure
 
 PAIRS = list(zip(SENTENCES[::2], SENTENCES[1::2], strict=True))
@@ -58,9 +58,5 @@ def test_training_texts_are_cut_and_the_model_keeps_the_limit_of_its_base(name: 
     teacher = str(base) if method.takes_teacher else None
     caches = {"teacher_cache": str(tmp_path / "vectors")} if teacher else {}
     config = configure(method.config, {"max_seq_length": 10, **OPTIONS.get(name, {}), **caches}, method=name)
-    (tmp_path / "corpus").mkdir()
-    assembly = Assembly(
-        source=open_source(data), folder=tmp_path / "corpus", base=str(base), teacher=teacher, device="cpu"
-    )
-    parts = method.build(config, assembly)
+    parts = built(method.build, config, open_source(data), tmp_path / "model", base=str(base), teacher=teacher)
     assert (parts.max_seq_length, parts.model.max_seq_length) == (10, 48)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.methods.one_run import built
 from tests.modules.transformer_models import write_bert
 from transformers import AutoModelForMaskedLM
 
@@ -11,7 +12,6 @@ from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.losses.translation_ranking import TranslationRankingLoss
-from selfsent.methods.method import Assembly
 from selfsent.methods.translation_ranking import TRANSLATION_RANKING, TranslationRankingConfig
 from selfsent.runs.settings import configure
 from selfsent.runs.train import train
@@ -62,24 +62,22 @@ def test_mixed_objectives_and_cached_gradients_train_from_scratch(table, tmp_pat
 
 @pytest.mark.parametrize("base", ["static", "tree"])
 def test_other_bases_rank_too_and_have_no_words_to_mask(table, tmp_path, base):
-    assembly = Assembly(source=open_source(table), folder=tmp_path / "corpus", base=base, heldout_rows=5, device="cpu")
     config = configure(TranslationRankingConfig, SMALL, method="translation-ranking")
-    found = TRANSLATION_RANKING.build(config, assembly)
+    build, source = TRANSLATION_RANKING.build, open_source(table)
+    found = built(build, config, source, tmp_path / "model", base=base, heldout_rows=5)
     assert isinstance(found.loss, TranslationRankingLoss)
     assert set(found.dataset[:2]) == {"source", "target"}
     assert found.heldout is not None
     assert found.heldout.column_names == ["source", "target"]
     config = configure(TranslationRankingConfig, SMALL | {"mlm_weight": 1}, method="translation-ranking")
     with pytest.raises(UserError, match=f"need a transformer, and the base is {base}"):
-        TRANSLATION_RANKING.build(config, assembly)
+        built(build, config, source, tmp_path / "model", base=base)
 
 
 def test_joined_rows_fit_the_positions_of_a_base(table, tmp_path, sentences):
     base = str(write_bert(tmp_path / "base", sentences))
-    assembly = Assembly(source=open_source(table), folder=tmp_path / "corpus", base=base, device="cpu")
     options = {"max_seq_length": 48, "tlm_weight": 1}
-    found = TRANSLATION_RANKING.build(
-        configure(TranslationRankingConfig, options, method="translation-ranking"), assembly
-    )
+    config = configure(TranslationRankingConfig, options, method="translation-ranking")
+    found = built(TRANSLATION_RANKING.build, config, open_source(table), tmp_path / "model", base=base)
     loss: Any = found.loss
     assert loss.max_tokens == 64

@@ -53,7 +53,7 @@ def by_hand(cnn: TextCNN, states: Tensor) -> Tensor:
 
     scales = torch.cat([convolved(scale, states).clamp(min=0) for scale in cnn.scales], dim=1)
     merged = convolved(cnn.integration, scales)
-    return merged.mean(dim=0) if cnn.pooling == "mean" else merged.max(dim=0).values
+    return merged.mean(dim=0) if cnn.options.pooling == "mean" else merged.max(dim=0).values
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max"])
@@ -108,12 +108,12 @@ def test_batch_mates_order_and_padding_never_change_an_embedding(make, sentences
 def test_tokens_the_tokenizer_adds_are_left_out_and_unknown_words_are_not(make):
     model = make()
     features = model.preprocess(["the ☃ cat", "a"])
-    mask = text_token_mask(features, model[1].special_token_ids)
+    mask = text_token_mask(features, model[1].options.special_token_ids)
     tokens = [
         model.tokenizer.convert_ids_to_tokens(row[keep].tolist())
         for row, keep in zip(features["input_ids"], mask, strict=True)
     ]
-    assert added_token_ids(model.tokenizer) == [2, 3] == model[1].special_token_ids
+    assert added_token_ids(model.tokenizer) == [2, 3] == model[1].options.special_token_ids
     assert tokens == [["the", "[UNK]", "cat"], ["a"]]
 
 
@@ -122,7 +122,7 @@ def test_an_encoder_that_starts_at_the_mean_averages_the_tokens_states(make, cha
     model = make(init="mean", channels=channels, kernel_sizes=kernel_sizes)
     width = channels // 2 * len(kernel_sizes)
     features = model[0](model.preprocess(SENTENCES))
-    mask = text_token_mask(features, model[1].special_token_ids)
+    mask = text_token_mask(features, model[1].options.special_token_ids)
     states = [row[keep].mean(dim=0) for row, keep in zip(features["token_embeddings"], mask, strict=True)]
     embeddings = model[1](features)["sentence_embedding"]
     if width >= 16:
@@ -199,9 +199,9 @@ def test_a_module_outside_a_model_asks_for_the_special_tokens(bert: Path):
     ("settings", "text"),
     [
         ({"channels": 0}, "channels=0"),
-        ({"channels": 7, "init": "mean"}, "channels=7 .needs an even number"),
+        ({"channels": 7, "init": "mean"}, "channels=7 must be even"),
         ({"kernel_sizes": []}, r"kernel_sizes=\[\]"),
-        ({"kernel_sizes": [3, 3]}, "needs different whole numbers"),
+        ({"kernel_sizes": [3, 3]}, "must be different whole numbers"),
         ({"kernel_sizes": [0]}, r"kernel_sizes=\[0\]"),
     ],
 )
@@ -218,8 +218,8 @@ except ValueError as error: print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == (
-        "a TextCNN cannot be built with embedding_dimension=0 (needs 1 or more);"
-        " pooling=cls (needs one of mean, max); init=zero (needs one of mean, uniform)"
+        "embedding_dimension=0 must be 1 or more; pooling='cls' must be one of mean, max;"
+        " init='zero' must be one of mean, uniform"
     )
 
 
@@ -229,9 +229,9 @@ except ValueError as error: print(error)
 def decoded_by_hand(decoder: TextCNNDecoder, embedding: Tensor, num_tokens: int) -> Tensor:
     """The definition, place by place: every position gives its values to the window around it."""
     spread = torch.einsum("d,dop->po", embedding, decoder.spreading.weight)[:num_tokens] + decoder.spreading.bias
-    parts = spread.clamp(min=0).split(decoder.channels, dim=1)
-    total = torch.zeros(num_tokens, decoder.embedding_dimension)
-    for width, scale, part in zip(decoder.kernel_sizes, decoder.scales, parts, strict=True):
+    parts = spread.clamp(min=0).split(decoder.options.channels, dim=1)
+    total = torch.zeros(num_tokens, decoder.options.embedding_dimension)
+    for width, scale, part in zip(decoder.options.kernel_sizes, decoder.scales, parts, strict=True):
         total += scale.bias
         for position in range(num_tokens):
             for tap in range(width):

@@ -54,7 +54,7 @@ def test_a_saved_model_opens_with_what_it_was(model: SentenceTransformer, tmp_pa
     model.save_pretrained(str(tmp_path / "model"))
     again = selfsent.load(tmp_path / "model", device="cpu")
     assert (again.encode(UNEVEN) == model.encode(UNEVEN)).all()
-    assert (again[0].dropout, again[0].init_range) == (0.5, 1.0)
+    assert (again[0].options.dropout, again[0].options.init_range) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize("settings", [{"dimension": 0}, {"dropout": 1.0}, {"init_range": 0.0}])

@@ -5,7 +5,7 @@ import pytest
 
 from selfsent.errors import UserError
 from selfsent.methods.strae import StraeConfig, training
-from selfsent.runs.settings import as_options, configure, parse_assignments, split_settings
+from selfsent.runs.settings import configure, parse_assignments, split_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +109,6 @@ def test_all_problems_are_told_together_in_one_line():
     message = str(caught.value)
     assert all(word in message for word in ("temprature", "channels", "structure"))
     assert "\n" not in message
-
-
-def test_all_options_can_be_listed_with_their_defaults():
-    assert as_options(Options(channels=3)) == {
-        "temperature": 0.5, "channels": 3, "tied": True, "structure": "induced", "tokenizer": None,
-    }  # fmt: skip
 
 
 def test_the_published_training_arguments_of_self_strae():

@@ -20,11 +20,11 @@ from selfsent.errors import UserError
 from selfsent.evaluation.comparison import runs as evaluated_runs
 from selfsent.loading import model_content_hash
 from selfsent.methods import Method
-from selfsent.methods.method import Assembly, Ingredients
 from selfsent.one_writer import one_writer
 from selfsent.runs.train import train
 from selfsent.runs.train_table import train_table
 from selfsent.runs.train_table import train_table as train_table_function
+from selfsent.training.run import Ingredients, Run, RunData
 
 BASE = 'method = "tiny"\nseeds = [1, 2]\n[training]\nmax_steps = 2\nper_device_train_batch_size = 4\n'
 GRID = f'{BASE}[grid]\n"training.learning_rate" = [0.01, 0.1]\n'
@@ -41,12 +41,12 @@ def tiny_method(tiny_tokenizer: Any, sentences: list[str], monkeypatch: pytest.M
     """Registers a method that trains static embeddings on the sentences, and hides the shared data."""
     monkeypatch.delenv("SELFSENT_DATA", raising=False)
 
-    def build(config: TinyConfig, assembly: Assembly) -> Ingredients:
-        list(assembly.source)
+    def build(run: Run[TinyConfig], data: RunData) -> Ingredients:
+        list(data.source)
         embedding = StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=8)
         model = SentenceTransformer(modules=[embedding], device="cpu")
         rows = Dataset.from_dict({"anchor": sentences[0::2], "positive": sentences[1::2]})
-        loss = MultipleNegativesRankingLoss(model, scale=config.scale)
+        loss = MultipleNegativesRankingLoss(model, scale=run.config.scale)
         return Ingredients(model=model, loss=loss, dataset=rows, heldout=rows)
 
     tiny = Method(name="tiny", summary="", config=TinyConfig, build=build, training=lambda _: {"use_cpu": True})
@@ -112,8 +112,8 @@ def break_off_at(call: int, error: BaseException, monkeypatch: pytest.MonkeyPatc
     def breaking(settled: Any) -> Any:
         calls.append(1)
         if len(calls) == call:
-            settled.output.mkdir(parents=True)
-            (settled.output / "run.json").write_text('{"status": "running"}', encoding="utf8")
+            settled.folder.mkdir(parents=True)
+            (settled.folder / "run.json").write_text('{"status": "running"}', encoding="utf8")
             raise error
         return train_run(settled)
 

@@ -1,6 +1,7 @@
 """Indexing and searching on a real LanceDB store, with a real tiny model."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
+from selfsent.search import store_snapshot
 from selfsent.search.indexing import index
+from selfsent.search.mapped_store import MappedStore
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Store
 
@@ -157,16 +160,63 @@ def test_the_beginnings_of_a_store_are_no_store_and_are_taken_over(tmp_path, mod
     assert index(model, open_source(source), store, model_path=model_path).num_rows == 12
 
 
-def test_a_large_store_gets_an_approximate_index_and_still_finds_an_exact_text(tmp_path, model, model_path):
+def many_lines() -> list[str]:
     words = ["cat", "dog", "man", "guitar", "roof", "rain", "hill", "budget", "beach", "sea", "engine", "motor"]
-    lines = [f"{a} {b} {c}" for a in words for b in words for c in words]
+    return [f"{a} {b} {c}" for a in words for b in words for c in words]
+
+
+def test_a_large_store_gets_an_approximate_index_and_still_finds_an_exact_text(
+    tmp_path, model, model_path, monkeypatch
+):
+    lines = many_lines()
     source = write_lines(tmp_path / "a.txt", lines)
     store = tmp_path / "store"
-    index(model, open_source(source), store, model_path=model_path, max_exact_rows=1000)
+    monkeypatch.setattr(store_snapshot, "MAX_BYTES", 0)
+    report = index(model, open_source(source), store, model_path=model_path, max_exact_rows=1000)
     assert {stored.columns[0] for stored in Store.open(store).table.list_indices()} == {"words", "vector"}
+    assert report.index_recall == Store.open(store).record.index_recall >= 0.95
     hit = SemanticSearch(store).search(lines[500], 1, "vector")[0]
     assert hit.score == pytest.approx(1, abs=1e-5)
     assert sorted(hit.text.split()) == sorted(lines[500].split())
+
+
+@pytest.mark.parametrize("is_mapped", [True, False])
+def test_a_store_of_int8_finds_what_one_of_float32_finds(tmp_path, model, model_path, monkeypatch, is_mapped):
+    source = write_lines(tmp_path / "a.txt", [*many_lines()[::4], "☃"])  # the last has no known token
+    stores = {held: tmp_path / held for held in ("float32", "int8")}
+    reports = {
+        held: index(model, open_source(source), store, model_path=model_path, vectors=held)
+        for held, store in stores.items()
+    }
+    assert reports["float32"].int8_recall is None
+    assert reports["int8"].int8_recall == Store.open(stores["int8"]).record.int8_recall > 0.8
+    assert Store.open(stores["int8"]).vectors == "int8"
+    if not is_mapped:
+        for store in stores.values():
+            shutil.rmtree(store / "snapshots")
+    searches = {held: SemanticSearch(store) for held, store in stores.items()}
+    assert isinstance(searches["int8"].store, MappedStore) is is_mapped
+    for where in (None, "line < 100"):
+        exact, near = (searches[held].search("cat roof sea", 10, "vector", where=where) for held in stores)
+        assert np.allclose([hit.score for hit in near], [hit.score for hit in exact], atol=0.01)
+        assert near[0].score == pytest.approx(exact[0].score, abs=0.01)
+        assert len({hit.text for hit in near} & {hit.text for hit in exact}) >= 7
+    with pytest.raises(UserError, match="the filter 'nothing = 1' cannot be used"):
+        searches["int8"].search("cat", 1, "vector", where="nothing = 1")
+    assert [hit.text for hit in searches["int8"].search("cat roof sea", 3)] != []
+    vectors = stores["int8"] / "texts.lance"
+    assert sum(path.stat().st_size for path in vectors.rglob("*.lance")) > 0
+
+
+def test_the_vectors_of_a_store_stay_of_one_type(tmp_path, model, model_path, sentences):
+    source = write_lines(tmp_path / "a.txt", sentences)
+    store = tmp_path / "store"
+    index(model, open_source(source), store, model_path=model_path, vectors="int8")
+    with pytest.raises(UserError, match=r"holds vectors of int8, got --vectors float32; leave --vectors out"):
+        index(model, open_source(source), store, model_path=model_path, vectors="float32")
+    more = write_lines(tmp_path / "b.txt", ["a new text about a cat"])
+    assert index(model, open_source(more), store, model_path=model_path).num_added == 1
+    assert len({str(kind) for kind in Store.open(store).table.schema.types if "int8" in str(kind)}) == 1
 
 
 def test_a_model_of_another_dimension_is_refused_with_both_numbers(tmp_path, model, model_path, sentences):

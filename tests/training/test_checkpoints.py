@@ -12,7 +12,7 @@ from tests.training.tiny_run import Interrupt, make_plan
 
 from selfsent.errors import UserError
 from selfsent.training.checkpoints import damage, last_whole_checkpoint
-from selfsent.training.run import train
+from selfsent.training.engine import train
 
 
 @pytest.fixture(scope="module")

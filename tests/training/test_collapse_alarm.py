@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from tests.training.tiny_run import HeadQueueLoss, make_model, make_plan, make_r
 
 from selfsent.errors import UserError
 from selfsent.training.collapse_alarm import AlarmSettings, alarms, draw_probe, measure
+from selfsent.training.engine import train
 from selfsent.training.metrics_log import read_metrics
-from selfsent.training.run import train
 
 HEALTHY = {"uniformity": -3.0, "effective_rank": 40.0, "tree_left_share": 0.4, "tree_right_share": 0.3}
 
@@ -77,7 +78,7 @@ def test_alignment_is_the_mean_squared_distance_of_normalised_pairs() -> None:
 
 def collapsing_plan(folder: Path, **changes: Any) -> Any:
     plan = make_plan(folder, {"arguments": {"learning_rate": 0.5, "num_train_epochs": 20} | changes})
-    plan.loss = CollapsingLoss(plan.model)
+    plan.built = replace(plan.built, loss=CollapsingLoss(plan.built.model))
     return plan
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tests.training.tiny_run import make_plan, run_process
 
-from selfsent.training.run import train
+from selfsent.training.engine import train
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from tests.training.tiny_run import HeadQueueLoss, Interrupt, NotFiniteAt, make_
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.one_writer import LOCK_FILE
-from selfsent.training.run import RunPlan, train
+from selfsent.training.engine import train
+from selfsent.training.run import RunPlan
 from selfsent.training.run_folder import RunFolder, visible_names
 
 
@@ -47,7 +49,7 @@ def test_a_run_leaves_a_model_any_host_opens_with_its_metrics_and_its_record(tmp
     assert torch.equal(torch.tensor(trained.encode(texts)), torch.tensor(reopened.encode(texts)))
     record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))
     assert record["status"] == "finished"
-    assert record["recipe"] == {"method": "test"}
+    assert record["recipe"]["method"] == "test"
     assert (record["step"], record["epoch"], record["num_rows_seen"]) == (24, 3.0, 96)
     assert {"versions", "commit", "machine", "seconds", "seed", "data_hashes", "model_hash"} <= record.keys()
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf8").splitlines()]
@@ -56,7 +58,7 @@ def test_a_run_leaves_a_model_any_host_opens_with_its_metrics_and_its_record(tmp
 
 def test_the_tokens_seen_are_those_of_the_rows_seen(finished: Path) -> None:
     plan = planned(finished)
-    num_tokens = sum(len(text.split()) for column in ("anchor", "positive") for text in plan.train_dataset[column])
+    num_tokens = sum(len(text.split()) for column in ("anchor", "positive") for text in plan.built.dataset[column])
     assert json.loads((finished / "run" / "run.json").read_text("utf8"))["num_tokens_seen"] == 3 * num_tokens
 
 
@@ -67,7 +69,7 @@ def test_the_model_card_shows_recipe_data_and_citation_but_no_training_text(tmp_
     assert '"method": "test"' in card
     assert "rows made up for the test" in card
     assert "bibtex" in card
-    assert plan.train_dataset["anchor"][0] not in card
+    assert plan.built.dataset["anchor"][0] not in card
 
 
 def test_a_model_that_is_there_is_refused_without_overwrite(finished: Path) -> None:
@@ -164,8 +166,8 @@ def test_resuming_a_finished_run_changes_nothing_and_gives_its_model(
 
 
 def test_resuming_with_another_recipe_names_what_differs(finished: Path) -> None:
-    with pytest.raises(UserError, match=r"recipe\.method: test -> other; recipe\.structure: \(absent\) -> right"):
-        train(planned(finished, resume=True, recipe={"method": "other", "structure": "right"}))
+    with pytest.raises(UserError, match=r"recipe\.method: test -> other; recipe\.options\.structure: left -> right"):
+        train(planned(finished, resume=True, method="other", structure="right"))
     with pytest.raises(UserError, match=r"arguments\.learning_rate: 0\.01 -> 0\.5"):
         train(planned(finished, resume=True, arguments={"learning_rate": 0.5}))
 
@@ -206,14 +208,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     gradient_only: bool, tmp_path: Path
 ) -> None:
     plan = planned(tmp_path)
-    plan.loss = NotFiniteAt(plan.model, call=8, gradient_only=gradient_only)
+    loss = NotFiniteAt(plan.built.model, call=8, gradient_only=gradient_only)
+    plan.built = replace(plan.built, loss=loss)
     what = "gradient norm" if gradient_only else "loss"
     with pytest.raises(UserError, match=rf"{what} is nan at step 8 .*checkpoint-5") as caught:
         train(plan)
     assert "\n" not in str(caught.value)
     weights = load_file(tmp_path / "run" / "checkpoints" / "checkpoint-5" / "model.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in weights.values())
-    assert all(torch.isfinite(parameter).all() for parameter in plan.model.parameters())
+    assert all(torch.isfinite(parameter).all() for parameter in plan.built.model.parameters())
     assert not (tmp_path / "run" / "modules.json").exists()
 
 
@@ -255,8 +258,8 @@ def test_the_best_model_by_the_evaluator_is_the_one_saved_and_its_loss_state_com
     saved = load_file(tmp_path / "run" / "model.safetensors")
     assert all(torch.equal(tensor, saved[name]) for name, tensor in expected.items())
     assert torch.equal(trained[0].embedding.weight, next(iter(expected.values())))
-    assert isinstance(plan.loss, HeadQueueLoss)
-    assert torch.equal(plan.loss.queue, load_file(best / "loss.safetensors")["queue"])
+    assert isinstance(plan.built.loss, HeadQueueLoss)
+    assert torch.equal(plan.built.loss.queue, load_file(best / "loss.safetensors")["queue"])
     record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))
     assert record["best"] == {"metric": "toy", "value": 0.9, "step": 10}
 

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
+from selfsent.data.source import Source
+from selfsent.options import Options
 from selfsent.training.collapse_alarm import AlarmSettings
-from selfsent.training.run import RunPlan, train
+from selfsent.training.engine import train
+from selfsent.training.run import Ingredients, Run, RunData, RunPlan
 
 WORDS = [f"w{index}" for index in range(40)]
 
@@ -144,6 +148,17 @@ def delete_a_word(batch: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: [view(text) for text in texts] for name, texts in batch.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class TinyOptions(Options):
+    """Options of the method that is tested.
+
+    Args:
+        structure: Whatever a test says.
+    """
+
+    structure: str = "left"
+
+
 def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
     dropout = options.get("dropout", 0.1)
     model = make_model(dropout=dropout)
@@ -159,19 +174,27 @@ def make_plan(output: Path, options: dict[str, Any]) -> RunPlan:
         data = data.to_iterable_dataset()
     arguments = {"per_device_train_batch_size": 4, "learning_rate": 0.01, "num_train_epochs": 3, "save_steps": 5}
     killers = [("kill_at", KillAt), ("kill_while_saving", KillWhileSaving)]
+    evaluator = FallingScore(list(options["scores"])) if "scores" in options else None
+    columns = list(rows)
+    pairs = [dict(zip(columns, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+    source = Source(spec="rows", columns=tuple(columns), provenance_columns=(), read=lambda _: iter(pairs))
     return RunPlan(
-        model=model,
-        loss=losses[options.get("loss", "head")](),
-        train_dataset=data,
-        output_dir=output,
-        recipe=options.get("recipe", {"method": "test"}),
-        arguments=arguments | {"use_cpu": True} | options.get("arguments", {}),
-        resume=options.get("resume", False),
-        overwrite=options.get("overwrite", False),
-        evaluator=FallingScore(list(options["scores"])) if "scores" in options else None,
+        run=Run(
+            recipe="test",
+            method=options.get("method", "test"),
+            config=TinyOptions(structure=options.get("structure", "left")),
+            data="rows",
+            output=output,
+            training=arguments | options.get("arguments", {}),
+            device="cpu",
+            resume=options.get("resume", False),
+            overwrite=options.get("overwrite", False),
+        ),
+        data=RunData(source=source, evaluator=evaluator),
+        built=Ingredients(
+            model=model, loss=losses[options.get("loss", "head")](), dataset=data, notes=["rows made up for the test"]
+        ),
         alarm=AlarmSettings() if options.get("alarm", True) else None,
-        data_hashes={"rows": "0" * 64},
-        sources=["rows made up for the test"],
         callbacks=[killer(options[name]) for name, killer in killers if name in options],
     )
 
@@ -191,7 +214,7 @@ def start_process(output: Path, *, environment: dict[str, str] | None = None, **
 def fork(target: Callable[..., None], *arguments: Any) -> Any:
     """Start a process; the one server of all tests, which has imported everything once, forks it quickly."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["selfsent.training.run", __name__])
+    context.set_forkserver_preload(["selfsent.training.engine", __name__])
     process = context.Process(target=target, args=arguments)
     process.start()
     return process

@@ -1,20 +1,21 @@
 """What tokens are about, from the passages of a corpus that they share."""
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
-from sklearn.decomposition import TruncatedSVD
+from scipy.sparse import csr_array, load_npz, save_npz
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 from tokenizers import Tokenizer
 
 from selfsent.counts.cooccurrences import word_ids
+from selfsent.counts.streamed_svd import Blocks, right_singular_vectors
 
 _TEXTS_AT_ONCE = 50_000
-_ITERATIONS = 3
 
 
 def latent_semantics(
@@ -22,7 +23,7 @@ def latent_semantics(
 ) -> NDArray[np.float32]:
     """Give each token the direction of the passages it stands in.
 
-    Time and memory grow with the tokens of the corpus, not with the pairs of tokens that stand in one passage.
+    Counts are kept in files while this runs, so memory grows with the vocabulary and not with the corpus.
 
     Source: Deerwester et al. 1990 (latent semantic analysis), over logarithmic tf-idf.
     Differs: a token's vector is scaled by the square root of the singular values, and to length 1.
@@ -38,42 +39,56 @@ def latent_semantics(
     Returns:
         Vectors ``(V, dimension)``; zero for a token that is not in the corpus.
     """
-    return semantics_of_counts(_counts(texts, tokenizer, texts_a_passage), dimension=dimension, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        files: list[Path] = []
+        for block in _counts(texts, tokenizer, texts_a_passage):
+            files.append(Path(folder) / f"{len(files)}.npz")
+            save_npz(files[-1], block, compressed=False)
+        return semantics_of_counts(
+            lambda: (csr_array(load_npz(file)) for file in files),
+            tokenizer.get_vocab_size(),
+            dimension=dimension,
+            seed=seed,
+        )
 
 
-def semantics_of_counts(counts: csr_array, *, dimension: int, seed: int = 0) -> NDArray[np.float32]:
+def semantics_of_counts(blocks: Blocks, num_tokens: int, *, dimension: int, seed: int = 0) -> NDArray[np.float32]:
     """Give each token the direction of the passages it stands in, from counts that are made already.
 
     Args:
-        counts: How often each token stands in each passage, ``(passages, V)``.
+        blocks: How often each token stands in each passage, ``(passages, V)`` in blocks of passages, read seven times.
+        num_tokens: V.
         dimension: As for ``latent_semantics``.
         seed: Random seed of the SVD.
 
     Returns:
         Vectors ``(V, dimension)`` of length 1; zero for a token that no passage holds.
     """
-    shape: tuple[int, int] = counts.shape  # pyright: ignore[reportAssignmentType] scipy leaves it open
-    vectors = np.zeros((shape[1], dimension), dtype=np.float32)
-    rank = min(dimension, min(shape) - 1)
+    vectors = np.zeros((num_tokens, dimension), dtype=np.float32)
+    num_passages, num_holding = 0, np.zeros(num_tokens, dtype=np.int64)
+    for block in blocks():
+        num_passages += len(block.indptr) - 1
+        num_holding += np.bincount(block.indices, minlength=num_tokens)
+    rank = min(dimension, min(num_passages, num_tokens) - 1)
     if rank < 1:
         return vectors
-    svd = TruncatedSVD(rank, n_iter=_ITERATIONS, random_state=seed)
-    with np.errstate(invalid="ignore"):  # passages that are all equal have no variance, and nothing here reads it
-        svd.fit(TfidfTransformer(sublinear_tf=True).fit_transform(counts))
-    vectors[:, :rank] = np.asarray(normalize(np.asarray(svd.components_).T * np.sqrt(svd.singular_values_)))
-    vectors[counts.sum(axis=0) == 0] = 0
+    weighting = TfidfTransformer(sublinear_tf=True)
+    weighting.idf_ = (np.log((1 + num_passages) / (1 + num_holding)) + 1).astype(np.float32)
+    values, directions = right_singular_vectors(
+        lambda: (csr_array(weighting.transform(block)) for block in blocks()), num_tokens, rank, seed=seed
+    )
+    vectors[:, :rank] = np.asarray(normalize(directions * np.sqrt(values)))
+    vectors[num_holding == 0] = 0
     return vectors
 
 
-def _counts(texts: Iterable[str], tokenizer: Tokenizer, texts_a_passage: int) -> csr_array:
-    """How often each token stands in each passage."""
+def _counts(texts: Iterable[str], tokenizer: Tokenizer, texts_a_passage: int) -> Iterator[csr_array]:
+    """How often each token stands in each passage, some thousand passages at a time."""
     size = tokenizer.get_vocab_size()
     whole_passages = max(_TEXTS_AT_ONCE // texts_a_passage, 1) * texts_a_passage
     unread = iter(texts)
-    parts: list[csr_array] = []
     while part := list(islice(unread, whole_passages)):
         ids, text = word_ids(part, tokenizer)
         num_passages = -(-len(part) // texts_a_passage)
         ones = np.ones(len(ids), dtype=np.float32)
-        parts.append(csr_array((ones, (text // texts_a_passage, ids)), shape=(num_passages, size)))
-    return csr_array(vstack(parts)) if parts else csr_array((0, size), dtype=np.float32)
+        yield csr_array((ones, (text // texts_a_passage, ids)), shape=(num_passages, size))

@@ -7,6 +7,7 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
+from selfsent.options import Options, option
 
 PAD_TOKEN = "[PAD]"  # noqa: S105 a token of a vocabulary, no secret
 UNKNOWN_TOKEN = "[UNK]"  # noqa: S105 a token of a vocabulary, no secret
@@ -31,6 +33,36 @@ _MAX_PIECE_CHARACTERS = 24
 MARKER = "\N{LOWER ONE EIGHTH BLOCK}"
 _BATCH_SIZE = 1000
 _MAX_CODE_POINT = 0x110000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerOptions(Options):
+    """Where a tokenizer comes from.
+
+    Args:
+        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
+        vocab_size: Pieces of a trained tokenizer, at most.
+        lowercase: Whether a trained tokenizer lower-cases.
+    """
+
+    tokenizer: str | None = None
+    vocab_size: int = option(DEFAULT_VOCAB_SIZE, at_least=1)
+    lowercase: bool = True
+
+
+def open_or_train(options: TokenizerOptions, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """Open the tokenizer that options name, or train one.
+
+    Args:
+        options: Its path, or its size.
+        texts: What it is trained on; see `train_tokenizer`.
+
+    Raises:
+        UserError: It cannot be opened or trained.
+    """
+    if options.tokenizer:
+        return load_tokenizer(options.tokenizer)
+    return train_tokenizer(texts, vocab_size=options.vocab_size, lowercase=options.lowercase)
 
 
 def train_tokenizer(

@@ -1,6 +1,7 @@
 """The folder of a build: what stands where, and what is known of the stages that are done."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ class BuildFolder:
         return self.work / "documents.parquet"
 
     @property
+    def reported(self) -> Path:
+        """The documents of the last build that came to its end: what is new or updated is so since then."""
+        return self.work / "reported.parquet"
+
+    @property
     def learned(self) -> Path:
         """The documents that the measured model learned from."""
         return self.work / "learned.parquet"
@@ -102,6 +108,16 @@ class BuildFolder:
                 shutil.rmtree(former)
         self.final_model.replace(self.model)
 
+    def remember_reported(self) -> None:
+        """Keep the documents that were read as those of a finished build; a link where the file system has links."""
+        aside = self.reported.with_suffix(".new")
+        aside.unlink(missing_ok=True)
+        try:
+            os.link(self.documents, aside)
+        except OSError:
+            shutil.copyfile(self.documents, aside)
+        aside.replace(self.reported)
+
     def forget_learning(self) -> None:
         """Forget what was learned, for a run that learns anew; model and store stay until the new model is there."""
         for folder in (self.measured_model, self.final_model):
@@ -130,8 +146,8 @@ class BuildFolder:
             return {}
         return state if state.get("version") == _STATE_VERSION else {}
 
-    def remember(self, **known: Any) -> dict[str, Any]:
+    def remember(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Add to what is known, aside and renamed; give all of it."""
-        state: Mapping[str, Any] = {**self.state(), "version": _STATE_VERSION, **known}
+        state = {**self.state(), "version": _STATE_VERSION, **known}
         write_text(self.work / "state.json", json.dumps(state, indent=1, default=str) + "\n")
-        return dict(state)
+        return state

@@ -87,7 +87,7 @@ class _Build:
         self._say("read", f"{len(found.corpus):,} documents of {found.num_words:,} words; {_changed(found.changes)}")
         state = self._state(found)
         if "learned" not in state:
-            state = self.folder.remember(learned=Learning(self.request, self.folder, self._open).learn(found))
+            state = self.folder.remember({"learned": Learning(self.request, self.folder, self._open).learn(found)})
         model = self._open(state["learned"]["model"])
         self._say("indexing", f"the passages of {len(found.corpus):,} documents, {self._indexing_time(model, found)}")
         with ThreadPoolExecutor(1) as aside:  # the layout of the map takes one core, and indexing leaves one free
@@ -109,6 +109,7 @@ class _Build:
         page = report | {"map": mapped.result(), "examples": state["learned"]["examples"]}
         write_text(self.folder.report_json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         write_page(page, self.folder.report_html)
+        self.folder.remember_reported()
         return page
 
     def _say(self, stage: str, what: str) -> None:
@@ -161,7 +162,7 @@ class _Build:
         if is_interrupted and state["wanted"] == wanted:
             return state
         self.folder.forget_learning()
-        return self.folder.remember(wanted=wanted, started=found.content_hash)
+        return self.folder.remember({"wanted": wanted, "started": found.content_hash})
 
     def _report(self, found: Read, state: Mapping[str, Any], num_passages: int) -> dict[str, Any]:
         learned: Mapping[str, Any] = state["learned"]

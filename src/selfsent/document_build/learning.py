@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ class Learning:
             model = self._open(self.request.model)
             self._announce_measuring(model, found)
             weight = chosen_weight(model, found.corpus)
-            return self._record(found, self.request.model, weight, self._measured(model, found, weight))
+            return self._record(
+                found, self.request.model, weight, self._measured(model, found, weight, self._systems(model))
+            )
         share = heldout_share(len(found.corpus))
         learned = write_corpus((one for one in found.corpus if not is_held_out(one, share)), self.folder.learned)
         minutes = _MEASURED_SHARE * self.request.minutes
@@ -92,8 +95,7 @@ class Learning:
         model, length = self._better_of_start(model, learned)
         self._announce_measuring(model, found)
         weight = chosen_weight(model, learned)
-        measured = self._measured(model, found, weight)
-        self._train_final(found, len(learned), length)
+        measured = self._measured_beside(model, found, weight, lambda: self._train_final(found, len(learned), length))
         self.folder.install_model()
         return self._record(found, str(self.folder.model), weight, measured)
 
@@ -208,18 +210,41 @@ class Learning:
             about(num_encoded * seconds_a_passage(model, found.corpus)),
         )
 
-    def _measured(self, model: SentenceTransformer, found: Read, weight: float) -> Measured | None:
-        """Measure; nothing where there are too few documents, which the report then says."""
+    def _measured_beside(
+        self, model: SentenceTransformer, found: Read, weight: float, train_final: Callable[[], None]
+    ) -> Measured | None:
+        """Measure while the final model learns: a table's learning leaves a core free; what torch trains does not."""
+        systems = self._systems(model)
+        if self.request.teacher is not None or self.request.starts_from_transformer:
+            measured = self._measured(model, found, weight, systems)
+            train_final()
+            return measured
+        with ThreadPoolExecutor(1) as aside:
+            measuring = aside.submit(self._measured, model, found, weight, systems)
+            train_final()
+        return measuring.result()
+
+    def _systems(self, model: SentenceTransformer) -> dict[str, SentenceTransformer | None]:
+        """What the model has to beat; made apart from measuring, since fresh weights are drawn at random."""
         start = self.folder.measured_model / "checkpoints" / "checkpoint-0" / START_FILE
         topics = with_table(model, load_file(start)["table"]) if self._has_topics and start.is_file() else None
+        return {"topics": topics, "untrained": self._untrained(model)}
+
+    def _measured(
+        self,
+        model: SentenceTransformer,
+        found: Read,
+        weight: float,
+        systems: Mapping[str, SentenceTransformer | None],
+    ) -> Measured | None:
+        """Measure; nothing where there are too few documents, which the report then says."""
         try:
             return measure(
                 model,
                 found.corpus,
                 weight=weight,
                 candidates="held-out" if self.request.source.startswith("docs:") else "all",
-                topics=topics,
-                untrained=self._untrained(model),
+                **systems,
             )
         except UserError as error:
             logger.warning("not measured: %s", error)

@@ -1,4 +1,4 @@
-"""The first stage of a build: read the documents once, keep them, and tell what has changed since the last time."""
+"""The first stage of a build: read the documents once, keep them, and tell what has changed since the last build."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class Read:
         corpus: The documents.
         num_words: Words of all texts.
         content_hash: Hash of the ids and contents of all documents, in any order.
-        changes: How many are new, updated, removed and unchanged since the last time.
+        changes: How many are new, updated, removed and unchanged since the last build that came to its end.
         skipped: By reason: how many files, and the first of them.
         unread: All of these files.
         notes: What a person should be told.
@@ -47,7 +47,7 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
     Raises:
         UserError: No document can be read, or the folder cannot be written to.
     """
-    before = _contents(CorpusFile(folder.documents)) if is_corpus_file(folder.documents) else {}
+    before = _before(folder)
     folder.work.mkdir(parents=True, exist_ok=True)
     counted = _Counted(documents)
     corpus = write_corpus(counted, folder.documents)
@@ -76,6 +76,14 @@ class _Counted:
             self.contents[document.id] = document.content_hash
             self.num_words += len(document.text.split())
             yield document
+
+
+def _before(folder: BuildFolder) -> dict[str, int]:
+    """What the last build that came to its end had; one of an earlier version kept only what it had read."""
+    former = folder.reported
+    if not is_corpus_file(former) and folder.report_json.is_file():
+        former = folder.documents
+    return _contents(CorpusFile(former)) if is_corpus_file(former) else {}
 
 
 def _contents(documents: Iterable[Document]) -> dict[str, int]:

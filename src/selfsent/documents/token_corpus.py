@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from selfsent.documents.stretches import Stretch
 
 _STRETCHES_AT_ONCE = 2000
+_STRETCHES_COUNTED = 20_000  # at once
 _FILES = ("tokens", "part_starts", "stretch_starts", "documents", "is_titled")
 
 
@@ -43,22 +44,24 @@ class TokenCorpus:
         """How many parts each stretch has."""
         return np.diff(self.stretch_starts)
 
-    def counts(self, rows_of: Int[np.ndarray, " V"]) -> csr_array:
-        """Count how often each row of a table stands in each stretch, equal tokens of a row together.
+    def counts(self, rows_of: Int[np.ndarray, " V"], *, step: int = 1) -> Iterator[csr_array]:
+        """Count how often each row of a table stands in each stretch, some thousand stretches at a time.
 
         Args:
             rows_of: Row of the table for each token id.
+            step: Every how many-th stretch is counted, from the first on.
 
-        Returns:
-            Counts ``(stretches, rows)``, float32.
+        Yields:
+            Counts ``(stretches, rows)``, float32; equal tokens of a row are counted together.
         """
-        bounds = self.part_starts[self.stretch_starts]
-        ones = np.ones(len(self.tokens), dtype=np.float32)
-        counts = csr_array(
-            (ones, rows_of[self.tokens], bounds), shape=(len(self), int(rows_of.max()) + 1 if len(rows_of) else 0)
-        )
-        counts.sum_duplicates()
-        return counts
+        num_rows = int(rows_of.max()) + 1 if len(rows_of) else 0
+        for first in range(0, len(self), step * _STRETCHES_COUNTED):
+            bounds = self.part_starts[self.stretch_starts[first : first + step * _STRETCHES_COUNTED + 1]]
+            rows = rows_of[self.tokens[bounds[0] : bounds[-1]]]
+            shape = (len(bounds) - 1, num_rows)
+            counts = csr_array((np.ones(len(rows), dtype=np.float32), rows, bounds - bounds[0]), shape=shape)
+            counts.sum_duplicates()
+            yield counts[::step]
 
 
 def write_token_corpus(found: Iterable[Stretch], tokenizer: Tokenizer, folder: Path) -> TokenCorpus:

@@ -48,8 +48,8 @@ class Encoder(Protocol):
     A model may also have ``encode_query`` and ``encode_document``, as the host's models do; retrieval then uses them.
     """
 
-    def encode(self, inputs: Any, **kwargs: Any) -> Any:
-        """Embed a list of texts; must take (and may ignore) ``batch_size`` and ``show_progress_bar``."""
+    def encode(self, inputs: Any, /, *, batch_size: int = 32, show_progress_bar: bool | None = None) -> Any:
+        """Embed a list of texts; may ignore ``batch_size`` and ``show_progress_bar``."""
         ...
 
 

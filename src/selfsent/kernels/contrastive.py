@@ -3,9 +3,10 @@
 Memory grows with the rows, not with their square.
 
 Source: Opper et al., EMNLP 2023 (node-contrastive objective); tiling as in Inf-CL (arXiv 2410.17243).
-The similarity matrix is computed twice, a tile at a time, forward for its row and column sums and backward for the
-gradients: four products of ``2 N^2 D`` operations and two exponentials a pair in all. On a GPU the tiles are Triton's
-(`selfsent.kernels.triton_contrastive`) where it works, torch's elsewhere.
+The similarity matrix is computed a tile at a time, forward for its row and column sums. The first tiles are kept for
+the gradients, the others are computed again: three products of ``2 N^2 D`` operations and an exponential a pair up to
+8,192 nodes, up to four and two above. On a GPU the tiles are Triton's (`selfsent.kernels.triton_contrastive`) where it
+works, torch's elsewhere.
 """
 
 from typing import Any
@@ -58,31 +59,48 @@ def _is_for_triton(rows: Tensor) -> bool:
     return rows.shape[1] <= _LARGEST_TRITON_DIMENSION and uses_triton(rows)
 
 
-def log_sums(rows: Tensor, columns: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Logarithms of the row sums and the column sums of ``exp(scale * rows @ columns.T)``."""
+def log_sums(rows: Tensor, columns: Tensor, scale: float, kept: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    """Logarithms of the row sums and the column sums of ``exp(scale * rows @ columns.T)``.
+
+    Args:
+        rows: Unit vectors.
+        columns: Unit vectors.
+        scale: What their cosines are multiplied by.
+        kept: Takes tiles for `products_with_softmaxes`, where memory holds them.
+    """
     if _is_for_triton(rows):
         from selfsent.kernels import triton_contrastive  # noqa: PLC0415 it imports triton
 
         return triton_contrastive.log_sums(rows, columns, scale)
-    return log_sums_in_tiles(rows, columns, scale)
+    return log_sums_in_tiles(rows, columns, scale, kept)
 
 
 def products_with_softmaxes(
-    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float
+    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float, kept: list[Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """``P @ columns`` and ``P.T @ rows``, with P half the sum of the row-wise and the column-wise softmax."""
+    """``P @ columns`` and ``P.T @ rows``, with P half the sum of the row-wise and the column-wise softmax.
+
+    Args:
+        rows: As `log_sums` had them.
+        columns: The same.
+        row_logs: What that gave for the rows.
+        column_logs: What that gave for the columns.
+        scale: The same.
+        kept: Tiles from there, which are used up.
+    """
     if _is_for_triton(rows):
         from selfsent.kernels import triton_contrastive  # noqa: PLC0415 it imports triton
 
         return triton_contrastive.products_with_softmaxes(rows, columns, row_logs, column_logs, scale)
-    return products_in_tiles(rows, columns, row_logs, column_logs, scale)
+    return products_in_tiles(rows, columns, row_logs, column_logs, scale, kept)
 
 
 class _TiledSymmetricInfoNce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, columns: Tensor, scale: float, across_ranks: bool) -> Tensor:
         gathered = gather_rows(columns, across_ranks=across_ranks)
-        row_logs, column_logs = log_sums(rows, gathered.values, scale)
+        ctx.kept = [] if any(ctx.needs_input_grad) else None
+        row_logs, column_logs = log_sums(rows, gathered.values, scale, ctx.kept)
         column_logs = log_sum_over_ranks(column_logs, across_ranks=across_ranks)
         ctx.save_for_backward(rows, gathered.values, row_logs, column_logs)
         ctx.scale, ctx.across_ranks, ctx.own, ctx.num_ranks = scale, across_ranks, gathered.own, gathered.num_ranks
@@ -95,7 +113,7 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
         rows, columns, row_logs, column_logs = ctx.saved_tensors
         with torch.autocast(rows.device.type, enabled=False):
-            of_rows, of_columns = products_with_softmaxes(rows, columns, row_logs, column_logs, ctx.scale)
+            of_rows, of_columns = products_with_softmaxes(rows, columns, row_logs, column_logs, ctx.scale, ctx.kept)
         of_columns = sum_over_ranks(of_columns, across_ranks=ctx.across_ranks)[ctx.own]
         factor = gradients[0].to(row_logs) * (ctx.scale * ctx.num_ranks / max(len(columns), 1))
         sides = (of_rows.sub_(columns[ctx.own]), of_columns.sub_(rows))

@@ -1,6 +1,7 @@
 """Banyan's objective: recover each word of a batch from its one leaf in the entangled trees."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -9,11 +10,22 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfsent.errors import UserError
-from selfsent.losses.reconstruction import LeafReconstruction, embedding_table
+from selfsent.losses.reconstruction import LeafReconstruction, ReconstructionOptions, embedding_table
 from selfsent.losses.tree_pass import tree_encoder_of
 from selfsent.modules.composition import decomposition_of
 from selfsent.modules.tree_states import EntangledStates
+from selfsent.options import takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntangledReconstructionOptions(ReconstructionOptions):
+    """Options of `EntangledReconstructionLoss`.
+
+    Args:
+        tied: Whether the output weights are the embedding table, or a layer of its own (released code).
+    """
+
+    tied: bool = False
 
 
 class EntangledReconstructionLoss(nn.Module):
@@ -30,22 +42,20 @@ class EntangledReconstructionLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
-        tied: Whether the embedding table is the output weight; else a layer of its own (released code).
-        decomposition_dropout: Share of values dropped from messages in training (released code: 0.1).
+        options: Options by keyword; see `EntangledReconstructionOptions`.
 
     Raises:
         UserError: The model is not a tree model, or the dropout is outside its range.
     """
 
-    def __init__(self, model: SentenceTransformer, *, tied: bool = False, decomposition_dropout: float = 0.1) -> None:
+    @takes(EntangledReconstructionOptions)
+    def __init__(self, model: SentenceTransformer, options: EntangledReconstructionOptions) -> None:
         super().__init__()
-        if not 0 <= decomposition_dropout < 1:
-            raise UserError(f"decomposition_dropout={decomposition_dropout} must be in [0, 1)")
-        options = tree_encoder_of(model).options
+        tree = tree_encoder_of(model).options
         self.model = model
-        self.dropout = decomposition_dropout
-        self.decomposition = decomposition_of(options.cell, options.channel_size, init=options.composition_init)
-        self.index = LeafReconstruction(model, tied=tied)
+        self.options = options
+        self.decomposition = decomposition_of(tree.cell, tree.channel_size, init=tree.composition_init)
+        self.index = LeafReconstruction(model, tied=options.tied)
 
     def forward(
         self,
@@ -62,13 +72,14 @@ class EntangledReconstructionLoss(nn.Module):
     def _downward(self, states: EntangledStates) -> Float[Tensor, "N D"]:
         graph, up = states.graph, states.up
         noise = None
-        if self.training and self.dropout:
-            noise = functional.dropout(up.new_ones(2, len(graph.left), up.shape[1]), self.dropout)
+        dropout = self.options.decomposition_dropout
+        if self.training and dropout:
+            noise = functional.dropout(up.new_ones(2, len(graph.left), up.shape[1]), dropout)
         return self.decomposition.downward_entangled(up[graph.tops], graph, noise)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {"tied": self.index.tied, "decomposition_dropout": self.dropout}
+        return asdict(self.options)
 
     @property
     def citation(self) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -14,11 +15,71 @@ from torch import Tensor, nn
 from selfsent.errors import UserError
 from selfsent.losses.functional import candidate_cross_entropy
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.losses.node_contrastive import check_temperature
 from selfsent.losses.same_texts import false_negatives, same_label, text_keys
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
+from selfsent.options import Options, option, takes
 
-_WIDEST_MARGIN = 2
+
+@dataclass(frozen=True, kw_only=True)
+class TemperatureOptions(Options):
+    """What cosines are divided by.
+
+    Args:
+        temperature: Divides cosines (SimCSE: 0.05).
+    """
+
+    temperature: float = option(0.05, above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastOptions(TemperatureOptions):
+    """How sentences are contrasted with each other.
+
+    Args:
+        symmetric: Whether the second view looks for the first too, and both losses are averaged (SimCSE: no).
+        hard_negative_weight: alpha, the weight of an anchor's own hard negatives, where the data has any (SimCSE: 1).
+        masked_weight: lambda, the weight of masked language modelling beside the contrast (SimCSE: 0.1).
+        skip_false_negatives: Whether equal texts of a batch are left out of the negatives.
+    """
+
+    symmetric: bool = False
+    hard_negative_weight: float = option(1.0, above=0)
+    masked_weight: float = option(0.1, at_least=0)
+    skip_false_negatives: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginOptions(TemperatureOptions):
+    """By how much the positive is to be nearer than the negatives.
+
+    Args:
+        margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
+    """
+
+    margin: float = option(0.0, at_least=0, below=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(Options):
+    """What the labels of a contrast are.
+
+    Args:
+        documents_as_labels: Whether a row's label is the number of the document it is part of; then candidates from the
+            same document are left out of the negatives and counted with the others.
+    """
+
+    documents_as_labels: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoNCEOptions(LabelOptions, MarginOptions, ContrastOptions):
+    """Options of `InfoNCELoss`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(InfoNCEOptions):
+    head: nn.Module | None = None
+    masked_language_model: MaskedLanguageModel | None = None
 
 
 class InfoNCELoss(nn.Module):
@@ -38,16 +99,9 @@ class InfoNCELoss(nn.Module):
 
     Args:
         model: The SentenceTransformer to train.
-        temperature: Divides the cosines (SimCSE: 0.05).
-        symmetric: Whether to average with the loss of finding each positive's anchor among all anchors.
-        hard_negative_weight: alpha, the weight of an anchor's own hard negatives in the sum (SimCSE: 1).
         head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D').
         masked_language_model: Adds masked language modelling of the first column.
-        masked_weight: lambda, its weight, at least 0 (SimCSE: 0.1).
-        skip_false_negatives: Whether equal texts in a batch are left out of the negatives.
-        documents_as_labels: Whether a row's label is the number of the document it is part of; then candidates from the
-            same document are left out of the negatives and counted with the others.
-        margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
+        options: Options by keyword; see `InfoNCEOptions`.
 
     Raises:
         UserError: A number is out of range; in ``forward``: a batch without any negative.
@@ -55,38 +109,13 @@ class InfoNCELoss(nn.Module):
 
     num_false_negatives: Tensor
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        temperature: float = 0.05,
-        symmetric: bool = False,
-        hard_negative_weight: float = 1.0,
-        head: nn.Module | None = None,
-        masked_language_model: MaskedLanguageModel | None = None,
-        masked_weight: float = 0.1,
-        skip_false_negatives: bool = True,
-        documents_as_labels: bool = False,
-        margin: float = 0.0,
-    ) -> None:
+    @takes(_Arguments)
+    def __init__(self, model: SentenceTransformer, arguments: _Arguments) -> None:
         super().__init__()
-        check_temperature(temperature)
-        if not 0 <= margin < _WIDEST_MARGIN:
-            raise UserError(f"margin={margin} must be in [0, 2)")
-        if not (hard_negative_weight > 0 and math.isfinite(hard_negative_weight)):
-            raise UserError(f"hard_negative_weight={hard_negative_weight} has no logarithm; give a number above 0")
-        if not (masked_weight >= 0 and math.isfinite(masked_weight)):
-            raise UserError(f"masked_weight={masked_weight} must be 0 or more")
         self.model = model
-        self.temperature = temperature
-        self.symmetric = symmetric
-        self.hard_negative_weight = hard_negative_weight
-        self.head = None if head is None else head.to(model.device)
-        self.masked_language_model = masked_language_model
-        self.masked_weight = masked_weight
-        self.skip_false_negatives = skip_false_negatives
-        self.documents_as_labels = documents_as_labels
-        self.margin = margin
+        self.options = arguments.part(InfoNCEOptions)
+        self.head = None if arguments.head is None else arguments.head.to(model.device)
+        self.masked_language_model = arguments.masked_language_model
         self.register_buffer("num_false_negatives", torch.zeros((), dtype=torch.int64, device=model.device))
 
     def forward(
@@ -100,11 +129,11 @@ class InfoNCELoss(nn.Module):
         embeddings = embed_columns(self.model, views)
         if self.head is not None:
             embeddings = list(self.head(torch.cat(embeddings)).chunk(len(embeddings)))
-        contrast = self.contrast(embeddings, views, labels if self.documents_as_labels else None)
-        if self.masked_language_model is None or not self.masked_weight:
+        contrast = self.contrast(embeddings, views, labels if self.options.documents_as_labels else None)
+        if self.masked_language_model is None or not self.options.masked_weight:
             return contrast
         masked = self.masked_language_model(self.model, columns[0])
-        return {"info_nce": contrast, "masked_language_model": self.masked_weight * masked}
+        return {"info_nce": contrast, "masked_language_model": self.options.masked_weight * masked}
 
     def contrast(
         self,
@@ -129,15 +158,15 @@ class InfoNCELoss(nn.Module):
         if log_weight is not None and torch.is_grad_enabled():
             self.num_false_negatives += log_weight.isinf().sum()
         loss = candidate_cross_entropy(
-            anchors, torch.cat(everywhere), target, temperature=self.temperature, log_weight=log_weight
+            anchors, torch.cat(everywhere), target, temperature=self.options.temperature, log_weight=log_weight
         )
-        if not self.symmetric:
+        if not self.options.symmetric:
             return loss
         if log_weight is not None:
             log_weight = self._log_weight(views[:2][::-1], target, num_rows, anchors, documents)
         all_anchors = _gathered(anchors)
         back = candidate_cross_entropy(
-            positives, all_anchors, target, temperature=self.temperature, log_weight=log_weight
+            positives, all_anchors, target, temperature=self.options.temperature, log_weight=log_weight
         )
         return (loss + back) / 2
 
@@ -152,19 +181,21 @@ class InfoNCELoss(nn.Module):
         """What to add to each scaled cosine: nothing, log alpha, or minus infinity; ``None`` if nothing anywhere."""
         num_candidates = num_rows * (len(views) - 1)
         skipped = self._skipped(views, target, documents)
-        if skipped is None and self.hard_negative_weight == 1 and not self.margin:
+        if skipped is None and self.options.hard_negative_weight == 1 and not self.options.margin:
             return None
         log_weight = like.new_zeros(len(target), num_candidates)
-        log_weight[torch.arange(len(target)), target] = -self.margin / self.temperature
+        log_weight[torch.arange(len(target)), target] = -self.options.margin / self.options.temperature
         for column in range(1, len(views) - 1):
-            log_weight[torch.arange(len(target)), target + column * num_rows] = math.log(self.hard_negative_weight)
+            log_weight[torch.arange(len(target)), target + column * num_rows] = math.log(
+                self.options.hard_negative_weight
+            )
         return log_weight if skipped is None else log_weight.masked_fill(skipped, -math.inf)
 
     def _skipped(
         self, views: Sequence[Mapping[str, Any]], target: Tensor, documents: Tensor | None
     ) -> Bool[Tensor, "B N"] | None:
         """The candidates that are not used as negatives; ``None`` where every candidate is."""
-        skipped = self._false_negatives(views, int(target[0])) if self.skip_false_negatives else None
+        skipped = self._false_negatives(views, int(target[0])) if self.options.skip_false_negatives else None
         if documents is None:
             return skipped
         num_candidates = len(views[1:]) * len(all_documents := _gathered(documents))
@@ -186,14 +217,9 @@ class InfoNCELoss(nn.Module):
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
         return {
-            "temperature": self.temperature,
-            "symmetric": self.symmetric,
-            "hard_negative_weight": self.hard_negative_weight,
+            **asdict(self.options),
             "head": None if self.head is None else type(self.head).__name__,
-            "masked_weight": self.masked_weight if self.masked_language_model is not None else 0.0,
-            "skip_false_negatives": self.skip_false_negatives,
-            "documents_as_labels": self.documents_as_labels,
-            "margin": self.margin,
+            "masked_weight": 0.0 if self.masked_language_model is None else self.options.masked_weight,
         }
 
     @property

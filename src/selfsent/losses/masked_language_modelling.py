@@ -1,6 +1,7 @@
 """Masked language modelling: as an objective of its own, and as an auxiliary one beside a contrastive loss."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +14,28 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
 
 from selfsent.errors import UserError
+from selfsent.options import Options, option, takes
 
-MASKED_SHARE = 0.15
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingOptions(Options):
+    """How tokens are masked out.
+
+    Args:
+        masked_share: Share of tokens to find (BERT: 0.15).
+    """
+
+    masked_share: float = option(0.15, above=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LossArguments(MaskingOptions):
+    base: str | Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(_LossArguments):
+    is_saved: bool = False
 
 
 class MaskedLanguageModel(nn.Module):
@@ -29,31 +50,23 @@ class MaskedLanguageModel(nn.Module):
     Args:
         model: A SentenceTransformer that begins with the host's ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
-        masked_share: Share of tokens to find.
         is_saved: Whether the model is saved with the head: its folder then opens as a masked LM as well.
+        options: Options by keyword; see `MaskingOptions`.
 
     Raises:
         UserError: The model has no transformer, the architecture no masked LM, or the tokenizer no mask token.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        base: str | Path | None = None,
-        masked_share: float = MASKED_SHARE,
-        is_saved: bool = False,
-    ) -> None:
+    @takes(_Arguments)
+    def __init__(self, model: SentenceTransformer, arguments: _Arguments) -> None:
         super().__init__()
-        if not 0 < masked_share < 1:
-            raise UserError(f"got a masked share of {masked_share}; it is above 0 and below 1")
-        self.masked_share = masked_share
+        self.options = arguments.part(MaskingOptions)
         body, tokenizer = _body_and_tokenizer(model)
         if tokenizer.mask_token_id is None:
             raise UserError("the tokenizer has no mask token; masked language modelling needs one, as BERT's has")
-        self._collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=masked_share)
+        self._collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=self.options.masked_share)
         self._special_ids = torch.tensor(sorted(tokenizer.all_special_ids))
-        whole = _masked_lm(body, base)
+        whole = _masked_lm(body, arguments.base)
         whole.config = body.config
         setattr(whole, whole.base_model_prefix, body)
         whole.tie_weights()
@@ -63,7 +76,7 @@ class MaskedLanguageModel(nn.Module):
                 f"the masked-LM head of {type(whole).__name__} is not one module; BERT, RoBERTa and their like are"
             )
         self.head = heads[0].to(device=body.device, dtype=body.dtype)
-        if is_saved:  # the host saves a transformer by this method of its body
+        if arguments.is_saved:  # the host saves a transformer by this method of its body
             body.save_pretrained = whole.save_pretrained
 
     def forward(self, model: nn.Module, features: Mapping[str, Any]) -> Float[Tensor, ""]:
@@ -97,18 +110,18 @@ class MaskedLanguageModelingLoss(nn.Module):
     Args:
         model: A SentenceTransformer that begins with the host's ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
-        masked_share: Share of tokens to find (BERT: 0.15).
+        options: Options by keyword; see `MaskingOptions`.
 
     Raises:
         UserError: As `MaskedLanguageModel`.
     """
 
-    def __init__(
-        self, model: SentenceTransformer, *, base: str | Path | None = None, masked_share: float = MASKED_SHARE
-    ) -> None:
+    @takes(_LossArguments)
+    def __init__(self, model: SentenceTransformer, arguments: _LossArguments) -> None:
         super().__init__()
         self.model = model
-        self.masked_language_model = MaskedLanguageModel(model, base=base, masked_share=masked_share, is_saved=True)
+        masking = asdict(arguments.part(MaskingOptions))
+        self.masked_language_model = MaskedLanguageModel(model, base=arguments.base, is_saved=True, **masking)
 
     def forward(
         self,
@@ -121,7 +134,7 @@ class MaskedLanguageModelingLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {"masked_share": self.masked_language_model.masked_share}
+        return asdict(self.masked_language_model.options)
 
 
 def _body_and_tokenizer(model: SentenceTransformer) -> tuple[PreTrainedModel, Any]:

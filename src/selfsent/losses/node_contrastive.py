@@ -10,7 +10,6 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selfsent.errors import UserError
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.node_relations import Repeats, related_contrastive, span_groups, weighted_by_distance
@@ -114,14 +113,6 @@ class NodeContrastiveLoss(nn.Module):
     def citation(self) -> str:
         """BibTeX entry of the source, for the model card."""
         return STRAE_CITATION
-
-
-def check_temperature(temperature: float) -> None:
-    """Refuse a temperature no cosine can be divided by."""
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise UserError(
-            f"temperature={temperature} cannot divide a cosine; give a number above 0, such as 0.8187 or 0.05"
-        )
 
 
 STRAE_CITATION = """

@@ -7,22 +7,19 @@ from typing import Any
 from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from selfsent.losses.functional import leaf_cross_entropy
+from selfsent.kernels.token_cross_entropy import token_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION, NodeContrast, NodeContrastOptions
 from selfsent.losses.tree_pass import TreePass, composing_encoder_of
 from selfsent.modules.tree_options import DecoderOptions
 from selfsent.options import takes
 
-_LEAVES_A_TILE = 512
-
 
 class LeafReconstruction(nn.Module):
     """The index function: recover each token from its leaf's downward embedding.
 
-    Logits are computed for some hundred leaves at a time and again in the backward pass, so that memory does not grow
-    with leaves times vocabulary.
+    `functional.leaf_cross_entropy` is the formula; memory does not grow with leaves times vocabulary
+    (`selfsent.kernels.token_cross_entropy`).
 
     Source: Opper et al., EMNLP 2023 (StrAE), index function Lambda and cross-entropy objective.
 
@@ -43,14 +40,8 @@ class LeafReconstruction(nn.Module):
         self, leaves: Float[Tensor, "L D"], token_ids: Int[Tensor, " L"], table: Float[Tensor, "V D"]
     ) -> Float[Tensor, ""]:
         """Return the mean cross-entropy over leaves, in nats; 0 where there are none."""
-        if not len(leaves):
-            return leaves.sum()
         weight, bias = (table, None) if self.output is None else (self.output.weight, self.output.bias)
-        total = leaves.new_zeros(())
-        for part, ids in zip(leaves.split(_LEAVES_A_TILE), token_ids.split(_LEAVES_A_TILE), strict=True):
-            mean = checkpoint(leaf_cross_entropy, part, ids, weight, bias, use_reentrant=False)
-            total = total + mean * (len(ids) / len(token_ids))
-        return total
+        return token_cross_entropy(leaves, token_ids, weight, bias)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Reconstruction of a text's tokens from its embedding alone, by a recurrent decoder."""
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -8,14 +9,23 @@ from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from torch.utils.checkpoint import checkpoint
 
 from selfsent.errors import UserError
-from selfsent.losses.functional import leaf_cross_entropy
+from selfsent.kernels.token_cross_entropy import token_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION
 from selfsent.modules.token_embeddings import TokenEmbeddings
+from selfsent.options import Options, takes
 
-_TOKENS_A_TILE = 512
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceReconstructionOptions(Options):
+    """Options of `SequenceReconstructionLoss`.
+
+    Args:
+        tied: Whether reconstruction's output weights are the embedding table (StrAE), or a layer of their own.
+    """
+
+    tied: bool = True
 
 
 class SequenceDecoder(nn.Module):
@@ -50,7 +60,7 @@ class SequenceReconstructionLoss(nn.Module):
 
     Source: the cross-entropy objective of StrAE (Opper et al., EMNLP 2023) with a sequence in place of the tree: the
     decoder takes the shape of the encoder, and reads nothing but the embedding.
-    Logits are computed for some hundred tokens at a time and again in the backward pass.
+    Logits are computed for some hundred tokens at a time (`selfsent.kernels.token_cross_entropy`).
     Gradients reach the model, the decoder and the output weights. ``forward`` changes no state.
 
     Inputs: one column of texts or several; labels are not used.
@@ -58,13 +68,14 @@ class SequenceReconstructionLoss(nn.Module):
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TokenEmbeddings`, of as many values as
             the sentence embedding.
-        tied: Whether the embedding table is the output weight (StrAE), or a layer of its own.
+        options: Options by keyword; see `SequenceReconstructionOptions`.
 
     Raises:
         UserError: The model is another one.
     """
 
-    def __init__(self, model: SentenceTransformer, *, tied: bool = True) -> None:
+    @takes(SequenceReconstructionOptions)
+    def __init__(self, model: SentenceTransformer, options: SequenceReconstructionOptions) -> None:
         super().__init__()
         vocabulary, dimension = _table(model).shape
         if model.get_embedding_dimension() != dimension:
@@ -73,22 +84,16 @@ class SequenceReconstructionLoss(nn.Module):
                 " they must be equal for one to recover the other"
             )
         self.model = model
-        self.tied = tied
+        self.options = options
         self.decoder = SequenceDecoder(dimension)
-        self.output = None if tied else nn.Linear(dimension, vocabulary)
+        self.output = None if options.tied else nn.Linear(dimension, vocabulary)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean cross-entropy over tokens, in nats; 0 where there are none."""
         parts = [self._states(dict(features)) for features in sentence_features]
         states, token_ids = (torch.cat(part) for part in zip(*parts, strict=True))
-        if not len(states):
-            return states.sum()
         weight, bias = (_table(self.model), None) if self.output is None else (self.output.weight, self.output.bias)
-        total = states.new_zeros(())
-        for part, ids in zip(states.split(_TOKENS_A_TILE), token_ids.split(_TOKENS_A_TILE), strict=True):
-            mean = checkpoint(leaf_cross_entropy, part, ids, weight, bias, use_reentrant=False)
-            total = total + mean * (len(ids) / len(token_ids))
-        return total
+        return token_cross_entropy(states, token_ids, weight, bias)
 
     def _states(self, features: dict[str, Any]) -> tuple[Float[Tensor, "L D"], Int[Tensor, " L"]]:
         """The decoder's states at all places of a column, and the tokens that stand there."""
@@ -98,7 +103,7 @@ class SequenceReconstructionLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {"tied": self.tied}
+        return asdict(self.options)
 
     @property
     def citation(self) -> str:

@@ -1,7 +1,8 @@
 """Copying a teacher's vectors: the distillation that makes a monolingual model multilingual."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,8 +16,25 @@ from selfsent.errors import UserError
 from selfsent.losses.cross_view import width_of
 from selfsent.losses.cross_view_distillation import require_same_width
 from selfsent.losses.sentence_pass import embed_columns
+from selfsent.options import Options, takes_two
 
 Matching = Literal["mse", "cosine"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherMatchingOptions(Options):
+    """Options of `TeacherMatchingLoss`.
+
+    Args:
+        objective: ``mse``, the mean squared difference, or ``cosine``, one minus the mean cosine.
+    """
+
+    objective: Matching = "mse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(TeacherMatchingOptions):
+    projection: NDArray[np.float32] | None = None
 
 
 class TeacherMatchingLoss(nn.Module):
@@ -36,9 +54,9 @@ class TeacherMatchingLoss(nn.Module):
     Args:
         model: The student.
         teacher_vectors: The teacher's vectors, ``(texts, D)``; an array or a file mapped into memory.
-        objective: ``mse`` or ``cosine``.
         projection: Maps the teacher's vectors to the student's width (`selfsent.counts.principal_directions`);
             ``None`` where the widths are equal.
+        options: Options by keyword; see `TeacherMatchingOptions`.
 
     Raises:
         UserError: Student and teacher differ in width, or the objective is not known; in ``forward``: no labels, or
@@ -47,21 +65,14 @@ class TeacherMatchingLoss(nn.Module):
 
     projection: Tensor | None
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        teacher_vectors: NDArray[np.float32],
-        *,
-        objective: Matching = "mse",
-        projection: NDArray[np.float32] | None = None,
-    ) -> None:
+    @takes_two(_Arguments)
+    def __init__(self, model: SentenceTransformer, teacher_vectors: NDArray[np.float32], arguments: _Arguments) -> None:
         super().__init__()
-        if objective not in get_args(Matching):
-            raise UserError(f"objective={objective!r} is none of {', '.join(get_args(Matching))}")
+        projection = arguments.projection
         require_same_width(width_of(model), (teacher_vectors if projection is None else projection).shape[1])
         self.model = model
         self.teacher_vectors = teacher_vectors
-        self.objective: Matching = objective
+        self.options = arguments.part(TeacherMatchingOptions)
         held = None if projection is None else torch.from_numpy(projection).to(model.device)
         self.register_buffer("projection", held)
 
@@ -77,7 +88,7 @@ class TeacherMatchingLoss(nn.Module):
         }
 
     def _distance(self, student: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
-        if self.objective == "mse":
+        if self.options.objective == "mse":
             return functional.mse_loss(student, teacher)
         return (1 - functional.cosine_similarity(student, teacher)).mean()
 
@@ -97,7 +108,7 @@ class TeacherMatchingLoss(nn.Module):
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
         width = None if self.projection is None else int(self.projection.shape[1])
-        return {"objective": self.objective, "projection": width}
+        return {**asdict(self.options), "projection": width}
 
     @property
     def citation(self) -> str:

@@ -1,8 +1,8 @@
 """SARCSE's objective: contrast two views, and rebuild the token states of both from their sentence embeddings."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, token_weights
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import InfoNCELoss
+from selfsent.losses.info_nce import InfoNCELoss, LabelOptions, TemperatureOptions
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
-from selfsent.modules.text_cnn import TextCNN, added_token_ids, text_token_mask
+from selfsent.modules.text_cnn import CnnSizes, TextCNN, added_token_ids, text_token_mask
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
+from selfsent.options import Options, option, takes
 
 Reduction = Literal["sum", "mean"]
 """Over the values of a token state: their squared errors' ``sum`` or ``mean``."""
@@ -50,6 +51,46 @@ def token_errors(
     return weights * (squared.sum(dim=1) if reduction == "sum" else squared.mean(dim=1))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionOptions(Options):
+    """How token states are rebuilt, and what each token weighs.
+
+    Args:
+        weighting: How a token's weight falls with its frequency; ``uniform`` weighs all alike (chosen).
+        theta: The least weight of a token (paper: 0.1).
+        beta: Coefficient of the first view's reconstruction (paper: 2.5e-4); with ``gamma=0`` as well, none.
+        gamma: The same for the second view (paper: 2.5e-4).
+        detach_target: Whether the token states are constants where they are the target (chosen: no).
+        reduction: Squared errors over the values of a state: ``sum`` or ``mean`` (chosen: a mean would weigh the term
+            some hundred times less).
+    """
+
+    weighting: Weighting = "linear"
+    theta: float = option(0.1, at_least=0, at_most=1)
+    beta: float = option(2.5e-4, at_least=0)
+    gamma: float = option(2.5e-4, at_least=0)
+    detach_target: bool = False
+    reduction: Reduction = "sum"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenReconstructionOptions(ReconstructionOptions, LabelOptions, TemperatureOptions):
+    """Options of `TokenReconstructionLoss`.
+
+    Args:
+        components: Whether to return the terms by name or their sum.
+    """
+
+    components: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(TokenReconstructionOptions):
+    frequencies: TokenFrequencies | None = None
+    decoder: TextCNNDecoder | None = None
+    max_tokens: int | None = None
+
+
 class TokenReconstructionLoss(nn.Module):
     """Contrast two views of a sentence, and rebuild every token state of either from its sentence embedding.
 
@@ -71,17 +112,9 @@ class TokenReconstructionLoss(nn.Module):
     Args:
         model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.
         frequencies: Counts of the model's tokens in the corpus; ``None`` weighs all alike, whatever ``weighting`` says.
-        weighting: How a token's weight falls with its frequency (chosen).
-        theta: The least weight, in [0, 1] (paper: 0.1).
-        beta: Coefficient of the first view's reconstruction, 0 or more (paper: 2.5e-4).
-        gamma: The same for the second view. With both 0 nothing is rebuilt and there is no decoder.
-        temperature: Divides cosines (SimCSE: 0.05).
-        detach_target: Whether token states are constants where they are the target (chosen: no).
-        reduction: Over the values of a state (chosen: ``sum``; a mean would weigh the term some hundred times less).
-        components: Whether to return the terms by name or their sum.
-        documents_as_labels: Whether labels number the documents of the rows; see `InfoNCELoss`.
         decoder: What rebuilds; ``None`` mirrors the model's TextCNN.
         max_tokens: Tokens of the longest training text, for that mirror; ``None``: the model's ``max_seq_length``.
+        options: Options by keyword; see `TokenReconstructionOptions`.
 
     Raises:
         UserError: A number is out of range, the frequencies are of another tokenizer, or the model does not fit.
@@ -89,43 +122,27 @@ class TokenReconstructionLoss(nn.Module):
 
     token_weights: Tensor
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        frequencies: TokenFrequencies | None = None,
-        weighting: Weighting = "linear",
-        theta: float = 0.1,
-        beta: float = 2.5e-4,
-        gamma: float = 2.5e-4,
-        temperature: float = 0.05,
-        detach_target: bool = False,
-        reduction: Reduction = "sum",
-        components: bool = True,
-        documents_as_labels: bool = False,
-        decoder: TextCNNDecoder | None = None,
-        max_tokens: int | None = None,
-    ) -> None:
+    @takes(_Arguments)
+    def __init__(self, model: SentenceTransformer, arguments: _Arguments) -> None:
         super().__init__()
-        _check_settings({"beta": beta, "gamma": gamma}, reduction)
         _transformer_of(model)
+        self.options = arguments.part(TokenReconstructionOptions)
+        frequencies = arguments.frequencies
         if frequencies is not None:
             frequencies.check_tokenizer(model.tokenizer)
         counts = np.ones(_num_token_ids(model), dtype=np.int64) if frequencies is None else frequencies.counts
-        weights = token_weights(counts, weighting="uniform" if frequencies is None else weighting, floor=theta)
+        self.weighting: Weighting = "uniform" if frequencies is None else self.options.weighting
+        weights = token_weights(counts, weighting=self.weighting, floor=self.options.theta)
         self.model = model
-        self.contrast = InfoNCELoss(model, temperature=temperature, documents_as_labels=documents_as_labels)
-        self.coefficients = (beta, gamma)
-        self.weighting: Weighting = "uniform" if frequencies is None else weighting
-        self.theta = theta
-        self.detach_target = detach_target
-        self.reduction: Reduction = reduction
-        self.components = components
+        self.contrast = InfoNCELoss(
+            model, **asdict(self.options.part(TemperatureOptions)), **asdict(self.options.part(LabelOptions))
+        )
+        self.coefficients = (self.options.beta, self.options.gamma)
         self.special_token_ids = _special_token_ids(model)
         self.register_buffer("token_weights", torch.from_numpy(weights).float().to(model.device))
         self.decoder = None
-        if beta or gamma:
-            self.decoder = (decoder or mirrored_decoder(model, max_tokens)).to(model.device)
+        if any(self.coefficients):
+            self.decoder = (arguments.decoder or mirrored_decoder(model, arguments.max_tokens)).to(model.device)
 
     def forward(
         self,
@@ -137,11 +154,11 @@ class TokenReconstructionLoss(nn.Module):
         views = repeat_rows(columns[0]) if len(columns) == 1 else columns
         states = _KeptStates(self.model)
         embeddings = embed_columns(states, [_numbered(view, number) for number, view in enumerate(views)])
-        documents = labels if self.contrast.documents_as_labels else None
+        documents = labels if self.options.documents_as_labels else None
         terms = {"info_nce": self.contrast.contrast(embeddings, views, documents)}
         if self.decoder is not None:
             terms["reconstruction"] = self._reconstruction(self.decoder, states.groups)
-        return terms if self.components else torch.stack(list(terms.values())).sum()
+        return terms if self.options.components else torch.stack(list(terms.values())).sum()
 
     def _reconstruction(
         self, decoder: TextCNNDecoder, groups: Sequence[tuple[Int[Tensor, " _"], Mapping[str, Any]]]
@@ -164,8 +181,8 @@ class TokenReconstructionLoss(nn.Module):
         states = output["token_embeddings"][mask]
         rebuilt = decoder(output["sentence_embedding"], mask)
         weights = self.token_weights[output["input_ids"][mask]]
-        target = states.detach() if self.detach_target else states
-        errors = token_errors(rebuilt, target, weights, reduction=self.reduction)
+        target = states.detach() if self.options.detach_target else states
+        errors = token_errors(rebuilt, target, weights, reduction=self.options.reduction)
         return errors, view[:, None].expand_as(mask)[mask]
 
     def counts(self) -> dict[str, int]:
@@ -174,16 +191,8 @@ class TokenReconstructionLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        beta, gamma = self.coefficients
-        return {
-            "temperature": self.contrast.temperature,
-            "weighting": self.weighting,
-            "theta": self.theta,
-            "beta": beta,
-            "gamma": gamma,
-            "detach_target": self.detach_target,
-            "reduction": self.reduction,
-        }
+        shown = self.options.part(ReconstructionOptions)
+        return {"temperature": self.options.temperature, **asdict(shown), "weighting": self.weighting}
 
     @property
     def citation(self) -> str:
@@ -229,8 +238,10 @@ def mirrored_decoder(model: SentenceTransformer, max_tokens: int | None = None) 
             " encoder that keeps the width, such as selfsent.modules.TextCNN"
         )
     cnn = _text_cnn_of(model)
-    sizes: dict[str, Any] = {} if cnn is None else {"channels": cnn.channels, "kernel_sizes": cnn.kernel_sizes}
-    return TextCNNDecoder(embedding_dimension=width, max_tokens=int(limit), **sizes)
+    sizes = CnnSizes(embedding_dimension=width)
+    if cnn is not None:
+        sizes = replace(cnn.options.part(CnnSizes), embedding_dimension=width)
+    return TextCNNDecoder(max_tokens=int(limit), **asdict(sizes))
 
 
 def _transformer_of(model: SentenceTransformer) -> Transformer:
@@ -248,8 +259,9 @@ def _text_cnn_of(model: SentenceTransformer) -> TextCNN | None:
 
 
 def _special_token_ids(model: SentenceTransformer) -> list[int]:
-    ids = getattr(_text_cnn_of(model), "special_token_ids", None)
-    return ids if ids is not None else added_token_ids(model.tokenizer)
+    cnn = _text_cnn_of(model)
+    ids = None if cnn is None else cnn.options.special_token_ids
+    return list(ids) if ids is not None else added_token_ids(model.tokenizer)
 
 
 def _num_token_ids(model: SentenceTransformer) -> int:
@@ -269,18 +281,6 @@ def _share_of_all_ranks(count: int, like: Tensor) -> Tensor:
         dist.all_reduce(total)
         total = total / dist.get_world_size()
     return total.clamp(min=torch.finfo(total.dtype).tiny)  # without any token the sum over them is 0 as well
-
-
-def _check_settings(coefficients: Mapping[str, float], reduction: str) -> None:
-    problems = [
-        f"{name}={value} (needs 0 or more)"
-        for name, value in coefficients.items()
-        if not (value >= 0 and math.isfinite(value))
-    ]
-    if reduction not in get_args(Reduction):
-        problems.append(f"reduction={reduction} (needs one of {', '.join(get_args(Reduction))})")
-    if problems:
-        raise UserError(f"token states cannot be rebuilt with {'; '.join(problems)}")
 
 
 SARCSE_CITATION = """

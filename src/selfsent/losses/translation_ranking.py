@@ -1,6 +1,7 @@
 """Translation ranking, alone or beside masked and translation language modelling: a multilingual model of one's own."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -10,11 +11,46 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import InfoNCELoss
-from selfsent.losses.masked_language_modelling import MASKED_SHARE, MaskedLanguageModel
+from selfsent.losses.info_nce import InfoNCELoss, MarginOptions
+from selfsent.losses.masked_language_modelling import MaskedLanguageModel, MaskingOptions
 from selfsent.losses.translation_language_modelling import joined_features
+from selfsent.options import option, takes
 
 Features = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationRankingOptions(MaskingOptions, MarginOptions):
+    """Options of `TranslationRankingLoss`.
+
+    Args:
+        temperature: Divides cosines (not stated by LaBSE; 0.05).
+        margin: m, subtracted from the cosine of a text with its translation (LaBSE: 0.3).
+        ranking_weight: Weight of the ranking; 0 leaves it out.
+        mlm_weight: Weight of masked language modelling, the mean of both sides; 0 leaves it out.
+        tlm_weight: Weight of translation language modelling; 0 leaves it out.
+        mini_batch_size: Sentences embedded at once with gradient caching: memory for so many, negatives of the whole
+            batch, two passes; ``none`` embeds the batch in one pass.
+    """
+
+    margin: float = option(0.3, at_least=0, below=2)
+    ranking_weight: float = option(1.0, at_least=0)
+    mlm_weight: float = option(0.0, at_least=0)
+    tlm_weight: float = option(0.0, at_least=0)
+    mini_batch_size: int | None = option(None, at_least=1)
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have, alone or together."""
+        if self.ranking_weight or self.mlm_weight or self.tlm_weight:
+            return super().problems()
+        together = "ranking_weight, mlm_weight and tlm_weight of 0 leave nothing to learn from; set one above 0"
+        return [*super().problems(), together]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(TranslationRankingOptions):
+    base: str | None = None
+    max_tokens: int = 128
 
 
 class TranslationRankingLoss(nn.Module):
@@ -34,47 +70,31 @@ class TranslationRankingLoss(nn.Module):
 
     Args:
         model: The model to train; ``mlm`` and ``tlm`` need the host's ``Transformer`` as its first module.
-        temperature: Divides the cosines.
-        margin: m, subtracted from the cosine of each pair (LaBSE: 0.3).
-        ranking_weight: Weight of the ranking; 0 leaves it out.
-        mlm_weight: Weight of masked language modelling, the mean of both sides; 0 leaves it out.
-        tlm_weight: Weight of translation language modelling; 0 leaves it out.
-        mini_batch_size: Sentences embedded at once with gradient caching: memory for so many, negatives of the whole
-            batch, two passes; ``None`` embeds the batch in one pass.
-        masked_share: Share of tokens to find.
         base: Folder or hub name the model came from, to take its masked-LM head; ``None`` makes a fresh head.
         max_tokens: Positions of the model, for joined rows.
+        options: Options by keyword; see `TranslationRankingOptions`.
 
     Raises:
         UserError: All weights are 0 or one is below, a number is out of range, or the model is no transformer.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        temperature: float = 0.05,
-        margin: float = 0.3,
-        ranking_weight: float = 1.0,
-        mlm_weight: float = 0.0,
-        tlm_weight: float = 0.0,
-        mini_batch_size: int | None = None,
-        masked_share: float = MASKED_SHARE,
-        base: str | None = None,
-        max_tokens: int = 128,
-    ) -> None:
+    @takes(_Arguments)
+    def __init__(self, model: SentenceTransformer, arguments: _Arguments) -> None:
         super().__init__()
-        self.weights = {"ranking": ranking_weight, "mlm": mlm_weight, "tlm": tlm_weight}
-        _check_weights(self.weights)
+        options = arguments.part(TranslationRankingOptions)
+        self.weights = {"ranking": options.ranking_weight, "mlm": options.mlm_weight, "tlm": options.tlm_weight}
         self.model = model
-        self.max_tokens = max_tokens
-        contrast = InfoNCELoss(model, temperature=temperature, margin=margin, symmetric=True)
+        self.max_tokens = arguments.max_tokens
+        contrast = InfoNCELoss(model, symmetric=True, **asdict(options.part(MarginOptions)))
         self.ranking: InfoNCELoss | CachedRanking = (
-            contrast if mini_batch_size is None else CachedRanking(contrast, mini_batch_size=mini_batch_size)
+            contrast
+            if options.mini_batch_size is None
+            else CachedRanking(contrast, mini_batch_size=options.mini_batch_size)
         )
-        needs_head = mlm_weight > 0 or tlm_weight > 0
+        masking = asdict(options.part(MaskingOptions))
+        needs_head = options.mlm_weight > 0 or options.tlm_weight > 0
         self.masked_language_model = (
-            MaskedLanguageModel(model, base=base, masked_share=masked_share, is_saved=True) if needs_head else None
+            MaskedLanguageModel(model, base=arguments.base, is_saved=True, **masking) if needs_head else None
         )
 
     def forward(
@@ -118,13 +138,11 @@ class CachedRanking(CachedLossMixin, nn.Module):
         mini_batch_size: Sentences embedded at once, above 0.
 
     Raises:
-        UserError: ``mini_batch_size`` is not above 0; in ``forward``: the features are not rows of tokens.
+        UserError: In ``forward``: the features are not rows of tokens.
     """
 
     def __init__(self, contrast: InfoNCELoss, *, mini_batch_size: int) -> None:
         super().__init__()
-        if mini_batch_size < 1:
-            raise UserError(f"mini_batch_size={mini_batch_size} embeds nothing; give a number above 0, or none")
         self.model = contrast.model
         self.contrast = contrast
         self.mini_batch_size = mini_batch_size
@@ -157,12 +175,6 @@ class CachedRanking(CachedLossMixin, nn.Module):
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
         return {**self.contrast.get_config_dict(), "mini_batch_size": self.mini_batch_size}
-
-
-def _check_weights(weights: Mapping[str, float]) -> None:
-    named = ", ".join(f"{name}_weight={weight}" for name, weight in weights.items())
-    if any(not 0 <= weight < float("inf") for weight in weights.values()) or not any(weights.values()):
-        raise UserError(f"{named} leave nothing to learn from; give numbers of 0 or more, at least one above 0")
 
 
 LABSE_CITATION = """

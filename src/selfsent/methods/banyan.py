@@ -27,32 +27,32 @@ Where we differ:
 * Padding is masked; the release takes the last token of a batch without padding for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from selfsent.losses import EntangledReconstructionLoss
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.losses.entangled_reconstruction import EntangledReconstructionLoss, EntangledReconstructionOptions
+from selfsent.methods.method import Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.composition import Cell
+from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 
 @dataclass(frozen=True, kw_only=True)
-class BanyanConfig(TreeModelConfig):
+class BanyanConfig(EntangledReconstructionOptions, TreeModelConfig):
     """Options of ``banyan``: those of every tree model, with Banyan's defaults.
 
     Args:
         channels: K (Banyan: 128).
         channel_size: U (Banyan: 2; ``7U`` weights).
         cell: ``diagonal`` (Banyan), or the ``affine`` one of StrAE.
-        tied: Whether the output weights are the embedding table (released code: a layer of its own).
         leaf_dropout: Share of values dropped from leaf embeddings (released code: 0.1).
     """
 
-    channels: int = 128
-    channel_size: int = 2
+    channels: int = option(128, at_least=1)
+    channel_size: int = option(2, at_least=1)
     cell: Cell = "diagonal"
-    tied: bool = False
-    leaf_dropout: float = 0.1
+    leaf_dropout: float = option(0.1, at_least=0, below=1)
 
 
 def training(config: BanyanConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -60,14 +60,12 @@ def training(config: BanyanConfig) -> dict[str, Any]:  # noqa: ARG001 every meth
     return released_training(is_contrastive=False) | {"max_grad_norm": 0.0}
 
 
-def build(config: BanyanConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[BanyanConfig], data: RunData) -> Ingredients:
     """Put model and loss together; see `assemble_from_channels`."""
     return assemble_from_channels(
-        config,
-        assembly,
-        lambda model: EntangledReconstructionLoss(
-            model, tied=config.tied, decomposition_dropout=config.decomposition_dropout
-        ),
+        run,
+        data,
+        lambda model: EntangledReconstructionLoss(model, **asdict(run.config.part(EntangledReconstructionOptions))),
     )
 
 

@@ -18,7 +18,7 @@ Where we differ:
 * Of StrAE's dropouts there is that of the token embeddings.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -27,13 +27,15 @@ from sentence_transformers.sentence_transformer.modules import LSTM, Pooling
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
+from selfsent.data.tokenizer import open_or_train, vocabulary_report
 from selfsent.errors import UserError
-from selfsent.losses import SequenceReconstructionLoss
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.losses.sequence_reconstruction import SequenceReconstructionLoss, SequenceReconstructionOptions
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.tree_model import TextOptions, UsableTexts, released_training
-from selfsent.modules import TokenEmbeddings
+from selfsent.modules.token_embeddings import TableOptions, TokenEmbeddings
+from selfsent.options import option
 from selfsent.parsing.tree_texts import TreeTexts
+from selfsent.training.run import Ingredients, Run, RunData
 
 PoolingMode = Literal["mean", "max"]
 
@@ -41,24 +43,25 @@ _TEXTS_IN_VOCABULARY_REPORT = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiLstmConfig(TextOptions):
+class BiLstmConfig(SequenceReconstructionOptions, TableOptions, TextOptions):
     """Options of ``bi-lstm``; those it shares with ``strae`` have its defaults.
 
     Args:
         dimension: Values of an embedding, of a token and of a sentence; half of them are of each direction.
         num_layers: Layers of the Bi-LSTM (ours: 1).
         pooling: ``mean`` of the states, or the ``max`` of each value.
-        tied: Whether reconstruction's output weights are the embedding table.
         leaf_dropout: Share of values dropped from token embeddings.
-        init_range: The table starts uniform in [-r, r].
     """
 
-    dimension: int = 100
-    num_layers: int = 1
+    num_layers: int = option(1, at_least=1)
     pooling: PoolingMode = "mean"
-    tied: bool = True
-    leaf_dropout: float = 0.2
-    init_range: float = 0.1
+    leaf_dropout: float = option(0.2, at_least=0, below=1)
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have."""
+        if self.dimension % 2 == 0:
+            return super().problems()
+        return [*super().problems(), f"dimension={self.dimension} must be even, one half a direction, such as 100"]
 
 
 def training(config: BiLstmConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -66,26 +69,24 @@ def training(config: BiLstmConfig) -> dict[str, Any]:  # noqa: ARG001 every meth
     return released_training(is_contrastive=False)
 
 
-def build(config: BiLstmConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[BiLstmConfig], data: RunData) -> Ingredients:
     """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
 
     Raises:
         UserError: An option is out of range, a base model was named, or no text is of a usable length.
     """
-    _check(config, assembly)
-    texts = TreeTexts(assembly.source, None, skip_unparsed=False)
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
-    model = new_model(config, tokenizer, device=assembly.device)
+    config = run.config
+    if run.base is not None:
+        raise UserError(f"a bi-lstm is trained from scratch and takes no --base (received {run.base})")
+    texts = TreeTexts(data.source, None, skip_unparsed=False)
+    tokenizer = open_or_train(config, texts.plain())
+    model = new_model(config, tokenizer, device=run.device)
     usable = UsableTexts(texts, tokenizer, config)
-    dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
-    dataset, heldout = split_for(assembly, dataset)
+    dataset = materialise(usable, run.corpus_folder / "corpus.arrow", columns=["text"])
+    dataset, heldout = split_for(data, dataset)
     report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))
     notes = [usable.note(), f"vocabulary of {report['vocab_size']:,} pieces", _size(model)]
-    loss = SequenceReconstructionLoss(model, tied=config.tied)
+    loss = SequenceReconstructionLoss(model, **asdict(config.part(SequenceReconstructionOptions)))
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
 
 
@@ -93,24 +94,10 @@ def new_model(
     config: BiLstmConfig, tokenizer: PreTrainedTokenizerBase, *, device: str | None = None
 ) -> SentenceTransformer:
     """Make the untrained model of the host's modules."""
-    words = TokenEmbeddings(
-        tokenizer=tokenizer, dimension=config.dimension, dropout=config.leaf_dropout, init_range=config.init_range
-    )
+    words = TokenEmbeddings(tokenizer=tokenizer, dropout=config.leaf_dropout, **asdict(config.part(TableOptions)))
     lstm = LSTM(config.dimension, config.dimension // 2, num_layers=config.num_layers)
     pooling = Pooling(config.dimension, pooling_mode=config.pooling)
     return SentenceTransformer(modules=[words, lstm, pooling], device=device)
-
-
-def _check(config: BiLstmConfig, assembly: Assembly) -> None:
-    problems: list[str] = []
-    if assembly.base is not None:
-        problems.append(f"a bi-lstm is trained from scratch and takes no --base (received {assembly.base})")
-    if config.dimension < 2 or config.dimension % 2:  # noqa: PLR2004 two directions
-        problems.append(f"dimension={config.dimension} has no two equal halves; give an even number, such as 100")
-    if config.num_layers < 1:
-        problems.append(f"num_layers={config.num_layers} makes no model; give 1 or more")
-    if problems:
-        raise UserError("; ".join(problems))
 
 
 def _size(model: SentenceTransformer) -> str:

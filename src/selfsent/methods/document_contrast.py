@@ -25,6 +25,7 @@ import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -41,17 +42,19 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.counts.latent_semantics import semantics_of_counts
 from selfsent.data.arrow_file import materialise
 from selfsent.data.stem_rows import stem_rows
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
+from selfsent.data.tokenizer import TokenizerOptions, open_or_train
 from selfsent.documents.document import Document
 from selfsent.documents.stretches import Stretch, stretches, windows
 from selfsent.documents.token_corpus import TokenCorpus, write_token_corpus
 from selfsent.documents.training_rows import is_mostly_single
 from selfsent.errors import UserError
 from selfsent.losses.part_contrast import PartBatches
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.modules import TreeEncoder
+from selfsent.options import option
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
+from selfsent.training.run import Ingredients, Run, RunData
 from selfsent.training.table_learner import LearnerSettings, TableLearner
 from selfsent.views.document_views import SENTENCE_END
 from selfsent.words import Analyser
@@ -70,7 +73,7 @@ _MOST_COUNTED = 200_000  # stretches that the start is counted over; more of a c
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentContrastConfig:
+class DocumentContrastConfig(TokenizerOptions):
     """Options of ``document-contrast``; all were chosen without labels (docs/experiments.md).
 
     Args:
@@ -86,23 +89,17 @@ class DocumentContrastConfig:
         stems: Whether words of one stem share a vector.
         language: Two-letter code of the corpus' language, for stems; ``none`` finds it out.
         topics: Whether the table starts at topics of the documents; else at random.
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most.
-        lowercase: Whether a trained tokenizer lower-cases.
     """
 
-    width: int = 256
+    width: int = option(256, at_least=1)
     parts: str = "first,random"
-    temperature: float = 0.1
-    token_dropout: float = 0.2
+    temperature: float = option(0.1, above=0)
+    token_dropout: float = option(0.2, at_least=0, below=1)
     token_weights: TokenWeights = "idf"  # noqa: S105 no secret
-    frequency_weight: float = 1e-3
+    frequency_weight: float = option(1e-3, above=0)
     stems: bool = True
     language: str | None = None
     topics: bool = True
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
 
 
 def training(config: DocumentContrastConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -110,34 +107,27 @@ def training(config: DocumentContrastConfig) -> dict[str, Any]:  # noqa: ARG001 
     return {"num_train_epochs": 8, "per_device_train_batch_size": 256, "learning_rate": 3e-3}
 
 
-def build(config: DocumentContrastConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[DocumentContrastConfig], data: RunData) -> Ingredients:
     """Train or open the tokenizer, write token ids to disk, and start the table at the topics of the documents.
 
     Raises:
         UserError: An option is out of range, the base is neither ``static`` nor ``tree``, or no document has two parts.
     """
-    base = assembly.base or "static"
+    config = run.config
+    base = run.base or "static"
     if base not in _BASES:
         raise UserError(f"--base must be {' or '.join(_BASES)} for document-contrast, got {base}")
-    if config.width < 1 or not config.frequency_weight > 0:
-        raise UserError(
-            f"width must be 1 or more and frequency_weight above 0, got {config.width} and {config.frequency_weight}"
-        )
-    assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
-    found = _Stretches(assembly.documents, assembly.folder / "stretches.arrow")
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(found.texts(), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
+    assert data.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
+    found = _Stretches(data.documents, run.corpus_folder / "stretches.arrow")
+    tokenizer = open_or_train(config, found.texts())
     backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
-    corpus = write_token_corpus(found, backend, assembly.folder / "tokens")
+    corpus = write_token_corpus(found, backend, run.corpus_folder / "tokens")
     analyser = Analyser(config.language)
     if config.stems and config.language is None:
         analyser = Analyser.of_corpus(found.texts())
     rows_of = stem_rows(backend, analyser if config.stems else Analyser())
-    fit = _Fit(config, corpus, rows_of, seed=assembly.seed)
-    model = _model(base, tokenizer, fit.token_table(), assembly.device)
+    fit = _Fit(config, corpus, rows_of, seed=run.seed)
+    model = _model(base, tokenizer, fit.token_table(), run.device)
     fit.attach(model)
     notes = [
         f"{len(corpus):,} stretches of documents, {len(corpus.tokens):,} tokens"
@@ -201,9 +191,9 @@ class _Fit(LibraryFit):
     def __init__(self, config: DocumentContrastConfig, corpus: TokenCorpus, rows_of: Any, *, seed: int) -> None:
         super().__init__()
         self.config, self.corpus, self.rows_of, self.seed = config, corpus, rows_of, seed
-        counted = corpus.counts(rows_of)
-        self.row_weights = _row_weights(counted, config)
-        self.table = self._start(counted)
+        num_rows = int(rows_of.max()) + 1
+        self.row_weights = _row_weights(corpus.counts(rows_of), num_rows, config)
+        self.table = self._start(num_rows)
         self.batches = None if config.parts == "none" else self._batches()
 
     def _batches(self) -> PartBatches:
@@ -216,12 +206,11 @@ class _Fit(LibraryFit):
             seed=self.seed,
         )
 
-    def _start(self, counted: csr_array) -> Float[np.ndarray, "R D"]:
-        num_stretches, num_rows = cast("tuple[int, int]", counted.shape)
-        if self.config.topics and num_stretches > 1:  # a single stretch has no topics
-            step = -(-num_stretches // _MOST_COUNTED)
-            sampled = cast("csr_array", counted[::step])
-            return semantics_of_counts(sampled, dimension=self.config.width, seed=self.seed)
+    def _start(self, num_rows: int) -> Float[np.ndarray, "R D"]:
+        if self.config.topics and len(self.corpus) > 1:  # a single stretch has no topics
+            step = -(-len(self.corpus) // _MOST_COUNTED)
+            counted = partial(self.corpus.counts, self.rows_of, step=step)
+            return semantics_of_counts(counted, num_rows, dimension=self.config.width, seed=self.seed)
         random = np.random.default_rng(self.seed)
         table = random.normal(size=(num_rows, self.config.width)).astype(np.float32)
         return table / np.linalg.norm(table, axis=1, keepdims=True)
@@ -292,14 +281,18 @@ class _Fit(LibraryFit):
         )
 
 
-def _row_weights(counted: csr_array, config: DocumentContrastConfig) -> Float[np.ndarray, " R"]:
+def _row_weights(
+    counted: Iterable[csr_array], num_rows: int, config: DocumentContrastConfig
+) -> Float[np.ndarray, " R"]:
     """What the tokens of each row weigh, 1 at most."""
+    of_row, num_holding, num_stretches = np.zeros(num_rows), np.zeros(num_rows), 0
+    for block in counted:
+        of_row += np.asarray(block.sum(axis=0)).ravel()
+        num_holding += np.bincount(block.indices, minlength=num_rows)
+        num_stretches += len(block.indptr) - 1
     if config.token_weights == "frequency":  # noqa: S105 no secret
-        of_row = np.asarray(counted.sum(axis=0)).ravel()
         shares = of_row / max(float(of_row.sum()), 1.0)
         return (config.frequency_weight / (config.frequency_weight + shares)).astype(np.float32)
-    num_stretches, num_rows = cast("tuple[int, int]", counted.shape)
-    num_holding = np.bincount(counted.indices, minlength=num_rows)
     idf = np.log((1 + num_stretches) / (1 + num_holding)) + 1
     return (idf / idf.max()).astype(np.float32)
 

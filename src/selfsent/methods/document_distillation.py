@@ -30,40 +30,34 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer
 
 from selfsent.data.text_vectors import TextVectors
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer
+from selfsent.data.tokenizer import TokenizerOptions, open_or_train
 from selfsent.documents.document import Document
 from selfsent.documents.passages import count_words, passages
 from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
-from selfsent.methods.method import Assembly, Ingredients, Method
-from selfsent.methods.starting_model import open_teacher, width_of
+from selfsent.methods.method import Method
+from selfsent.methods.starting_model import TeacherOptions, open_teacher, width_of
 from selfsent.model_content import content_hash
+from selfsent.options import option
 from selfsent.time_limit import TimeLimit
 from selfsent.training.random_state import preserved_random_state
+from selfsent.training.run import Ingredients, Run, RunData
 
 _PASSAGES_AT_ONCE = 2000
 _TEACHER_SHARE = 0.6  # of the time that is left when the teacher begins
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentDistillationConfig:
+class DocumentDistillationConfig(TeacherOptions, TokenizerOptions):
     """Options of ``document-distillation``.
 
     Args:
-        teacher: The model to learn from; ``--teacher`` overrides it.
         passage_words: Words of a passage, at most; the teacher reads a passage with the document's title before it.
         teacher_cache: Folder for the teacher's vectors; ``none`` keeps them for the run only.
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most.
-        lowercase: Whether a trained tokenizer lower-cases.
     """
 
     teacher: str = "sentence-transformers/all-MiniLM-L6-v2"
-    passage_words: int = 100
-    teacher_cache: str | None = None
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
+    passage_words: int = option(100, at_least=1)
 
 
 def training(config: DocumentDistillationConfig) -> dict[str, Any]:  # noqa: ARG001 every method takes its configuration
@@ -77,36 +71,31 @@ def training(config: DocumentDistillationConfig) -> dict[str, Any]:  # noqa: ARG
     }
 
 
-def build(config: DocumentDistillationConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[DocumentDistillationConfig], data: RunData) -> Ingredients:
     """Cut passages, have the teacher encode as many as there is time for, and start the student's table.
 
     Raises:
-        UserError: The base is not ``static``, an option is out of range, the teacher cannot be opened, or there is no
+        UserError: The base is not ``static``, the teacher cannot be opened, or there is no
             passage.
     """
-    if assembly.base not in (None, "static"):
-        raise UserError(f"--base must be static for document-distillation, got {assembly.base}; leave it out")
-    if config.passage_words < 1:
-        raise UserError(f"passage_words must be at least 1, got {config.passage_words}")
-    assert assembly.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
-    texts = list(dict.fromkeys(_texts(assembly.documents, config.passage_words)))
+    config = run.config
+    if run.base not in (None, "static"):
+        raise UserError(f"--base must be static for document-distillation, got {run.base}; leave it out")
+    assert data.documents is not None, "the method reads documents"  # noqa: S101 our own invariant
+    texts = list(dict.fromkeys(_texts(data.documents, config.passage_words)))
     if not texts:
         raise UserError("the documents hold no passage of text to learn from; give documents with text")
-    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
-    vectors = TextVectors(_cache(config, assembly), width_of(teacher))
-    limit = TimeLimit(_TEACHER_SHARE * assembly.limit.seconds_left / 60)
+    teacher = open_teacher(run.teacher, config.teacher, device=run.device)
+    vectors = TextVectors(_cache(run), width_of(teacher))
+    limit = TimeLimit(_TEACHER_SHARE * data.limit.seconds_left / 60)
     with preserved_random_state():
         chosen = vectors.complete(texts, lambda part: _encoded(teacher, part), limit)
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(iter(texts), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
+    tokenizer = open_or_train(config, iter(texts))
     backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] checked by load_tokenizer
     taught = [texts[place] for place in chosen]
     table = _start(taught, vectors, backend)
     module = StaticEmbedding(backend, embedding_weights=table)
-    model = SentenceTransformer(modules=[module], device=assembly.device)
+    model = SentenceTransformer(modules=[module], device=run.device)
     dataset = Dataset.from_dict({"text": taught})
     dataset.set_transform(_Taught(vectors))
     loss = EmbedDistillLoss(model, distance_metric="cosine")
@@ -121,10 +110,11 @@ def _texts(documents: Iterable[Document], passage_words: int) -> Iterator[str]:
                 yield text
 
 
-def _cache(config: DocumentDistillationConfig, assembly: Assembly) -> Path:
+def _cache(run: Run[DocumentDistillationConfig]) -> Path:
     """A folder for each teacher, named by its content."""
-    folder = assembly.folder if config.teacher_cache is None else Path(config.teacher_cache).expanduser()
-    return folder / f"teacher-{content_hash(assembly.teacher or config.teacher)[:16]}"
+    config = run.config
+    folder = run.corpus_folder if config.teacher_cache is None else Path(config.teacher_cache).expanduser()
+    return folder / f"teacher-{content_hash(run.teacher or config.teacher)[:16]}"
 
 
 def _encoded(teacher: SentenceTransformer, texts: Any) -> Float[np.ndarray, "B D"]:

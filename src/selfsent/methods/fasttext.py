@@ -20,7 +20,7 @@ Where we differ:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -30,37 +30,33 @@ from sentence_transformers import SentenceTransformer
 from selfsent.data.arrow_file import materialise
 from selfsent.data.source import Source
 from selfsent.errors import UserError
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.modules import FastTextEncoder
-from selfsent.modules.fasttext_encoder import word_tokenizer
+from selfsent.modules.fasttext_encoder import NgramOptions, word_tokenizer
+from selfsent.options import option
 from selfsent.training.fitting import Fitting
 from selfsent.training.library_fit import LibraryFit
+from selfsent.training.run import Ingredients, Run, RunData
 
 _TEXTS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastTextConfig:
+class FastTextConfig(NgramOptions):
     """Options of ``fasttext``; the defaults are those of fastText's skip-gram.
 
     Args:
-        dimension: Values of a vector (fastText and StrAE: 100).
         window: Words on either side that are predicted, at most.
         negatives: Drawn words a predicted word is told from.
         min_count: Rarer words have no vector of their own, and are read by their n-grams.
-        min_n: Characters of the shortest n-gram.
-        max_n: Characters of the longest n-gram.
         buckets: Vectors that n-grams share by hash (fastText: 2,000,000).
         lowercase: Whether case is folded.
     """
 
-    dimension: int = 100
-    window: int = 5
-    negatives: int = 5
-    min_count: int = 5
-    min_n: int = 3
-    max_n: int = 6
-    buckets: int = 100_000
+    window: int = option(5, at_least=1)
+    negatives: int = option(5, at_least=1)
+    min_count: int = option(5, at_least=1)
+    buckets: int = option(100_000, at_least=1)
     lowercase: bool = True
 
 
@@ -69,29 +65,24 @@ def training(config: FastTextConfig) -> dict[str, Any]:  # noqa: ARG001 every me
     return {"num_train_epochs": 15, "learning_rate": 0.05}
 
 
-def build(config: FastTextConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[FastTextConfig], data: RunData) -> Ingredients:
     """Write the words of the texts to disk, and make the model that gensim's vectors go into.
 
     Raises:
-        UserError: gensim is not installed, an option is out of range, a base model was named, or there is no text.
+        UserError: gensim is not installed, a base model was named, or there is no text.
     """
+    config = run.config
     _gensim()
-    if assembly.base is not None:
-        raise UserError(f"fasttext is trained from scratch and takes no --base (received {assembly.base})")
-    positive = ("window", "negatives", "min_count")
-    problems = [f"{name}={getattr(config, name)}" for name in positive if getattr(config, name) < 1]
-    if problems:
-        raise UserError(f"fasttext cannot train with {', '.join(problems)}; give 1 or more")
+    if run.base is not None:
+        raise UserError(f"fasttext is trained from scratch and takes no --base (received {run.base})")
     encoder = FastTextEncoder(
         tokenizer=word_tokenizer(lowercase=config.lowercase),
-        dimension=config.dimension,
         num_buckets=config.buckets,
-        min_n=config.min_n,
-        max_n=config.max_n,
+        **asdict(config.part(NgramOptions)),
     )
-    model = SentenceTransformer(modules=[encoder], device=assembly.device)
-    rows = SplitTexts(assembly.source, encoder)
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=["text"])
+    model = SentenceTransformer(modules=[encoder], device=run.device)
+    rows = SplitTexts(data.source, encoder)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=["text"])
     return Ingredients(model=model, loss=FastTextFit(encoder, config), dataset=dataset, notes=[rows.note()])
 
 

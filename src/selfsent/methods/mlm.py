@@ -27,7 +27,7 @@ Where we differ:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -38,12 +38,15 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedToken
 from selfsent.data.arrow_file import materialise
 from selfsent.data.masked_lm_tokenizer import open_masked_lm_tokenizer, train_bert_tokenizer, train_roberta_tokenizer
 from selfsent.data.packed_texts import PackedTexts
-from selfsent.data.tokenizer import vocabulary_report
+from selfsent.data.tokenizer import TokenizerOptions, vocabulary_report
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.masked_language_modelling import MASKED_SHARE, MaskedLanguageModelingLoss
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss, MaskingOptions
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of
+from selfsent.modules.scratch_encoders import WidthOptions
+from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 Architecture = Literal["bert", "roberta"]
 
@@ -52,7 +55,7 @@ _TEXTS_IN_VOCABULARY_REPORT = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlmConfig:
+class MlmConfig(MaskingOptions, WidthOptions, TokenizerOptions):
     """Options of ``mlm``; the default is the size of BERT-Tiny.
 
     Args:
@@ -61,23 +64,16 @@ class MlmConfig:
         num_layers: Layers (BERT-Tiny: 2).
         num_heads: Attention heads; they divide the width (BERT-Tiny: 2).
         vocab_size: Pieces of the tokenizer, at most (ours: 16,000; BERT's 30,522 are 3.9M weights at width 128).
-        lowercase: Whether the tokenizer folds case (BERT uncased).
         tokenizer: Path of a ready tokenizer, such as a tree model's; ``none`` trains one on the corpus.
         max_seq_length: Tokens of a row and positions of a new model (ours: 64); a base keeps the limit it has.
         packed: Whether neighbouring texts are joined to rows of full length; else each text is a row.
-        masked_share: Share of tokens to find (BERT: 0.15).
     """
 
     architecture: Architecture = "bert"
-    hidden_size: int = 128
-    num_layers: int = 2
-    num_heads: int = 2
-    vocab_size: int = 16_000
-    lowercase: bool = True
-    tokenizer: str | None = None
-    max_seq_length: int = 64
+    num_layers: int = option(2, at_least=1)
+    vocab_size: int = option(16_000, at_least=1)
+    max_seq_length: int = option(64, at_least=2)
     packed: bool = True
-    masked_share: float = MASKED_SHARE
 
 
 def training(config: MlmConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every size
@@ -94,46 +90,44 @@ def training(config: MlmConfig) -> dict[str, Any]:  # noqa: ARG001 the same for 
     }
 
 
-def build(config: MlmConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[MlmConfig], data: RunData) -> Ingredients:
     """Make or open the transformer, write the rows to disk, and put model and loss together.
 
     Raises:
         UserError: An option is out of range or belongs to a new model where a base was named, the base cannot be used,
             or the data has no text.
     """
-    folder = None if assembly.base is not None else new_transformer(config, assembly)
+    config = run.config
+    folder = None if run.base is not None else new_transformer(run, data)
     model = open_transformer(
-        _checked_base(config, assembly.base) if folder is None else str(folder),
+        _checked_base(config, run.base) if folder is None else str(folder),
         pooling="mean",
         max_seq_length=config.max_seq_length,
-        device=assembly.device,
+        device=run.device,
     )
     tokenizer = tokenizer_of(model)
-    loss = MaskedLanguageModelingLoss(model, base=assembly.base, masked_share=config.masked_share)
+    loss = MaskedLanguageModelingLoss(model, base=run.base, **asdict(config.part(MaskingOptions)))
     limits = {"tokenizer": tokenizer, "max_seq_length": config.max_seq_length}
-    rows = TrainingRows(lambda: texts_of(assembly.source), ("text",), **limits)
+    rows = TrainingRows(lambda: texts_of(data.source), ("text",), **limits)
     packed = PackedTexts(rows, **limits)
-    dataset = materialise(packed if config.packed else rows, assembly.folder / "corpus.arrow", columns=["text"])
-    dataset, heldout = split_for(assembly, dataset)
-    notes = [*rows.notes(), *([packed.note()] if config.packed else []), _vocabulary(tokenizer, assembly), _size(model)]
+    dataset = materialise(packed if config.packed else rows, run.corpus_folder / "corpus.arrow", columns=["text"])
+    dataset, heldout = split_for(data, dataset)
+    notes = [*rows.notes(), *([packed.note()] if config.packed else []), _vocabulary(tokenizer, data), _size(model)]
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=config.max_seq_length
     )
 
 
-def new_transformer(config: MlmConfig, assembly: Assembly) -> Path:
+def new_transformer(run: Run[MlmConfig], data: RunData) -> Path:
     """Write an untrained transformer and its tokenizer, trained on the source, into the folder of the run.
 
     Raises:
         UserError: An option is out of range, or the tokenizer cannot be had.
     """
-    sizes = ("hidden_size", "num_layers", "num_heads", "max_seq_length")
-    problems = [f"{name}={getattr(config, name)}" for name in sizes if getattr(config, name) < 1]
-    if problems:
-        raise UserError(f"{', '.join(problems)} makes no model; give whole numbers above 0")
+    config = run.config
     if config.hidden_size % config.num_heads:
         raise UserError(f"num_heads={config.num_heads} does not divide hidden_size={config.hidden_size}")
-    tokenizer = _tokenizer(config, assembly.source.texts())
+    tokenizer = _tokenizer(config, data.source.texts())
     settings: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": config.hidden_size,
@@ -150,7 +144,7 @@ def new_transformer(config: MlmConfig, assembly: Assembly) -> Path:
             "bos_token_id": tokenizer.cls_token_id,
             "eos_token_id": tokenizer.sep_token_id,
         }
-    folder = assembly.folder / "untrained"
+    folder = run.corpus_folder / "untrained"
     folder.mkdir(parents=True, exist_ok=True)
     AutoModel.from_config(AutoConfig.for_model(config.architecture, **settings)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -177,8 +171,8 @@ def _checked_base(config: MlmConfig, base: str | None) -> str:
     return base
 
 
-def _vocabulary(tokenizer: Any, assembly: Assembly) -> str:
-    report = vocabulary_report(tokenizer, islice(assembly.source.texts(), _TEXTS_IN_VOCABULARY_REPORT))
+def _vocabulary(tokenizer: Any, data: RunData) -> str:
+    report = vocabulary_report(tokenizer, islice(data.source.texts(), _TEXTS_IN_VOCABULARY_REPORT))
     return (
         f"vocabulary of {report['vocab_size']:,} pieces, {report['pieces_per_word']:.2f} pieces a word,"
         f" {100 * report['unknown_share']:.3f}% of tokens unknown"

@@ -26,7 +26,7 @@ Where we differ:
 * Pairs that the suite ``bitext`` holds out are left out of the training, as are sides out of proportion.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,12 +39,12 @@ from torch import nn
 from selfsent.counts.principal_directions import principal_directions
 from selfsent.data.parallel.language_sampling import drawn_rows
 from selfsent.data.parallel.multilingual_texts import (
+    LanguageOptions,
     callable_tokenizer,
     normalisation_note,
     train_shared_tokenizer,
     vocabulary_notes,
 )
-from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
 from selfsent.data.parallel.parallel_sources import pairs_of
 from selfsent.data.parallel.translation_pool import TranslationPool, write_pool
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors
@@ -52,9 +52,11 @@ from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.starting_model import (
-    PoolingName,
+    BaseOptions,
+    PoolingOptions,
+    TeacherOptions,
     open_teacher,
     open_transformer,
     tokenizer_of,
@@ -62,8 +64,10 @@ from selfsent.methods.starting_model import (
     width_of,
 )
 from selfsent.model_content import content_hash, former_hashes
-from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
+from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, WidthOptions, untrained_encoder
+from selfsent.options import option
 from selfsent.training.random_state import preserved_random_state
+from selfsent.training.run import Ingredients, Run, RunData
 
 Objective = Literal["mse", "cosine", "distribution"]
 Bridge = Literal["auto", "pca", "none"]
@@ -74,11 +78,10 @@ _NUM_LAYERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultilingualConfig:
+class MultilingualConfig(LanguageOptions, WidthOptions, BaseOptions, PoolingOptions, TeacherOptions):
     """Options of ``multilingual``; the defaults are the paper's where it has them, but for the balance of languages.
 
     Args:
-        teacher: The model to learn from; ``--teacher`` overrides it.
         base: The student: a transformer's folder or hub name, or from scratch ``transformer``, ``tree`` or ``static``;
             ``--base`` overrides it.
         objective: ``mse`` (paper), ``cosine``, or ``distribution``: place texts among the teacher's vectors of the
@@ -86,38 +89,24 @@ class MultilingualConfig:
         bridge: What is done where the widths differ: see `Bridge`.
         language_alpha: Languages are drawn in proportion to the power alpha of their pairs (XLM-R: 0.3; paper: 0).
         max_teacher_texts: Most distinct sources for the teacher to encode, drawn by language; ``none`` takes all.
-        max_length_ratio: Pairs of which a side is so many times too long are left out (ours: 4).
         temperature: With ``distribution``: divides the student's similarities (SCT: 0.05).
         reference_temperature: With ``distribution``: divides the teacher's (SCT: 0.04).
         queue_size: With ``distribution``: so many of the teacher's vectors are compared with; 0 takes the batch's.
-        pooling: How a transformer's token states become an embedding (paper: ``mean``).
         max_seq_length: Tokens a transformer's training texts are cut to (paper: 128); a base keeps the limit it has.
         num_layers: Layers: of a base the lowest ones, ``none`` keeps all; from scratch 2 where ``none``.
         hidden_size: Width of a transformer from scratch, or of a static embedding (384, that of small teachers).
-        num_heads: Attention heads of a transformer from scratch.
-        vocab_size: Pieces of the shared tokenizer of a student from scratch.
-        lowercase: Whether that tokenizer folds case.
-        teacher_cache: Folder for the teacher's vectors; ``none`` takes one of the user's cache, named by content.
     """
 
     teacher: str = "sentence-transformers/bert-base-nli-stsb-mean-tokens"
     base: str = "xlm-roberta-base"
     objective: Objective = "mse"
     bridge: Bridge = "auto"
-    language_alpha: float = 0.3
-    max_teacher_texts: int | None = None
-    max_length_ratio: float = MAX_LENGTH_RATIO
-    temperature: float = 0.05
-    reference_temperature: float = 0.04
-    queue_size: int = 0
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 128
-    num_layers: int | None = None
-    hidden_size: int = 384
-    num_heads: int = 6
-    vocab_size: int = 32_000
-    lowercase: bool = True
-    teacher_cache: str | None = None
+    max_teacher_texts: int | None = option(None, at_least=1)
+    temperature: float = option(0.05, above=0)
+    reference_temperature: float = option(0.04, above=0)
+    queue_size: int = option(0, at_least=0)
+    hidden_size: int = option(384, at_least=1)
+    num_heads: int = option(6, at_least=1)
 
 
 def training(config: MultilingualConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every student
@@ -133,30 +122,31 @@ def training(config: MultilingualConfig) -> dict[str, Any]:  # noqa: ARG001 the 
     }
 
 
-def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[MultilingualConfig], data: RunData) -> Ingredients:
     """Filter the translations, open student and teacher, compute the teacher's vectors, put the loss together.
 
     Raises:
         UserError: The source holds no translations or none is left, student or teacher cannot be opened, widths differ
             and nothing may bridge them, or an option is out of range.
     """
+    config = run.config
     pool = write_pool(
-        pairs_of(assembly.source),
-        assembly.folder / "pool.arrow",
+        pairs_of(data.source),
+        run.corpus_folder / "pool.arrow",
         is_heldout=is_heldout,
         max_length_ratio=config.max_length_ratio,
     )
-    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
+    teacher = open_teacher(run.teacher, config.teacher, device=run.device)
     if config.max_teacher_texts is not None:
         pool = pool.within(config.max_teacher_texts, alpha=config.language_alpha)
-    student, tokenizer = _student(config, assembly, pool)
+    student, tokenizer = _student(run, pool)
     _bridge(config, student, width_of(teacher))
     with preserved_random_state():
         vectors = teacher_vectors(
             pool.sources,
             teacher=lambda: teacher,
-            teacher_hash=content_hash(assembly.teacher or config.teacher),
-            former_teacher_hashes=lambda: former_hashes(assembly.teacher or config.teacher),
+            teacher_hash=content_hash(run.teacher or config.teacher),
+            former_teacher_hashes=lambda: former_hashes(run.teacher or config.teacher),
             folder=None if config.teacher_cache is None else Path(config.teacher_cache).expanduser(),
         )
     epoch = drawn_rows(
@@ -170,7 +160,7 @@ def build(config: MultilingualConfig, assembly: Assembly) -> Ingredients:
     limit = training_limit(student, config.max_seq_length)
     notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=limit)
     notes += normalisation_note(tokenizer_of(teacher), tokenizer)
-    if assembly.heldout_rows:
+    if data.heldout_rows:
         notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
     loss = _loss(config, student, vectors)
     return Ingredients(model=student, loss=loss, dataset=epoch.rows, notes=notes, max_seq_length=limit)
@@ -193,20 +183,20 @@ class _Labels:
         return {**texts, "label": [[label, label] for label in labels] if self._of_both_views else labels}
 
 
-def _student(config: MultilingualConfig, assembly: Assembly, pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
+def _student(run: Run[MultilingualConfig], pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
     """The student and its tokenizer."""
-    base = assembly.base or config.base
+    config = run.config
+    base = run.base or config.base
     folder = Path(base).expanduser()
     if base not in FROM_SCRATCH:
         if (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-            student = load(base, device=assembly.device)  # a trained tree or static model
+            student = load(base, device=run.device)  # a trained tree or static model
         else:
             student = open_transformer(
                 base,
-                pooling=config.pooling,
-                max_seq_length=config.max_seq_length,
-                num_layers=config.num_layers,
-                device=assembly.device,
+                device=run.device,
+                **asdict(config.part(PoolingOptions)),
+                **asdict(config.part(BaseOptions)),
             )
         return student, callable_tokenizer(tokenizer_of(student))
     tokenizer = train_shared_tokenizer(
@@ -222,8 +212,8 @@ def _student(config: MultilingualConfig, assembly: Assembly, pool: TranslationPo
         num_heads=config.num_heads,
         max_seq_length=config.max_seq_length,
     )
-    folder = assembly.folder / "untrained"
-    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=assembly.device), tokenizer
+    folder = run.corpus_folder / "untrained"
+    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=run.device), tokenizer
 
 
 def _bridge(config: MultilingualConfig, student: SentenceTransformer, teacher_width: int) -> None:

@@ -39,13 +39,14 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.losses.recursive_network import RecursiveNetworkLoss, RecursiveObjectiveOptions
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.tree_model import AnyTreeConfig, assemble_tree_model, encoder_options, released_training
 from selfsent.modules import RecursiveEncoder
 from selfsent.modules.tree_finder import Structure
 from selfsent.modules.tree_options import Network, TreeOptions
 from selfsent.options import option
 from selfsent.parsing.given_trees import GivenTrees
+from selfsent.training.run import Ingredients, Run, RunData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,9 @@ def training(config: RecursiveNetworkConfig) -> dict[str, Any]:
     return released_training(is_contrastive=config.objective == "contrastive")
 
 
-def build(network: Network, config: RecursiveNetworkConfig, assembly: Assembly) -> Ingredients:
+def build(network: Network, run: Run[RecursiveNetworkConfig], data: RunData) -> Ingredients:
     """Put model and loss together; see `assemble_tree_model`."""
+    config = run.config
 
     def make_encoder(tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None) -> RecursiveEncoder:
         settings = encoder_options(config, TreeOptions, given)
@@ -76,7 +78,7 @@ def build(network: Network, config: RecursiveNetworkConfig, assembly: Assembly) 
         objective = asdict(config.part(RecursiveObjectiveOptions))
         return RecursiveNetworkLoss(model, **objective, dropout=config.decomposition_dropout)
 
-    return assemble_tree_model(config, assembly, make_loss, make_encoder)
+    return assemble_tree_model(run, data, make_loss, make_encoder)
 
 
 def _method(name: Network, summary: str) -> Method:

@@ -28,7 +28,7 @@ one epoch, theta = 0.1, beta and gamma of 2.5e-4. Where we chose (reasons in doc
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -38,16 +38,19 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, WordWeights
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, count_tokens, token_weights
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.data.arrow_file import materialise
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.token_reconstruction import Reduction, TokenReconstructionLoss
+from selfsent.losses.info_nce import TemperatureOptions
+from selfsent.losses.token_reconstruction import ReconstructionOptions, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
-from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of, width_of
-from selfsent.modules.text_cnn import CnnInit, CnnPooling, TextCNN, added_token_ids
+from selfsent.methods.method import Method, split_for
+from selfsent.methods.starting_model import FROM_SCRATCH, DropoutOptions, open_transformer, tokenizer_of, width_of
+from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
+from selfsent.options import option
 from selfsent.training.numbers import shortened
+from selfsent.training.run import Ingredients, Run, RunData
 
 PAPER_BASE = "roberta-base"
 FREQUENCIES_FILE = "token-frequencies.json"
@@ -62,7 +65,7 @@ _MOST_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class SarcseConfig:
+class SarcseConfig(ReconstructionOptions, TemperatureOptions, ChannelOptions, DropoutOptions):
     """Options of ``sarcse``; those that could be had of the paper are the paper's.
 
     Args:
@@ -71,39 +74,19 @@ class SarcseConfig:
         encoder: ``text-cnn``; or for ablations ``mean`` (the host's), or ``weighted-mean`` by the tokens' weights,
             which goes with ``beta=0 gamma=0`` only.
         kernel_sizes: Widths of the windows in tokens (paper: 3, 4 and 5).
-        channels: Values a token and kernel (chosen).
         cnn_pooling: How the TextCNN pools, ``mean`` or ``max`` (chosen).
         cnn_init: How the TextCNN starts, ``mean`` or ``uniform`` (chosen on STS-B dev).
-        weighting: How a token's weight falls with its frequency; ``uniform`` weighs all alike (chosen).
-        theta: The least weight of a token (paper: 0.1).
-        beta: Coefficient of the first view's reconstruction (paper: 2.5e-4); with ``gamma=0`` as well, none.
-        gamma: The same for the second view (paper: 2.5e-4).
-        detach_target: Whether the token states are constants where they are the target (chosen: no).
-        reduction: Squared errors over the values of a state: ``sum`` or ``mean`` (chosen).
         token_frequencies: A table of an earlier run; ``none`` counts the training texts.
-        temperature: Divides cosines (SimCSE: 0.05).
         max_seq_length: Tokens a training text is cut to (SimCSE: 32); the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
-        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
     """
 
     view: Literal["repeat", "document", "crops", "title"] = "repeat"
     encoder: SentenceEncoder = "text-cnn"
     kernel_sizes: str = "3,4,5"
-    channels: int = 256
     cnn_pooling: CnnPooling = "mean"
     cnn_init: CnnInit = "mean"
-    weighting: Weighting = "linear"
-    theta: float = 0.1
-    beta: float = 2.5e-4
-    gamma: float = 2.5e-4
-    detach_target: bool = False
-    reduction: Reduction = "sum"
     token_frequencies: str | None = None
-    temperature: float = 0.05
-    max_seq_length: int = 32
-    num_layers: int | None = None
-    dropout: float | None = None
+    max_seq_length: int = option(32, at_least=2)
 
 
 def training(config: SarcseConfig) -> dict[str, Any]:
@@ -121,48 +104,42 @@ def training(config: SarcseConfig) -> dict[str, Any]:
     }
 
 
-def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[SarcseConfig], data: RunData) -> Ingredients:
     """Open the base, write the texts to disk, count their tokens, and put model and loss together.
 
     Raises:
         UserError: The base cannot be used, an option is out of range or goes with no other, or the data has no row.
     """
-    _check(config, assembly)
+    config = run.config
+    _check(run)
     base = open_transformer(
-        assembly.base or PAPER_BASE,
+        run.base or PAPER_BASE,
         pooling="mean",
-        max_seq_length=config.max_seq_length,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
-        device=assembly.device,
+        device=run.device,
+        **asdict(config.part(DropoutOptions)),
     )
     heldout = None
     if reads_documents(config):
-        dataset, notes = document_dataset(config.view, assembly)
+        dataset, notes = document_dataset(config.view, run, data)
     else:
         rows = TrainingRows(
-            lambda: texts_of(assembly.source),
+            lambda: texts_of(data.source),
             ("text",),
             tokenizer=tokenizer_of(base),
             max_seq_length=config.max_seq_length,
         )
-        dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-        dataset, heldout = split_for(assembly, dataset)
+        dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
+        dataset, heldout = split_for(data, dataset)
         notes = rows.notes()
-    frequencies = _frequencies(config, assembly, dataset, base.tokenizer)
-    model = _model(config, base, frequencies, assembly.device)
+    frequencies = _frequencies(run, data, dataset, base.tokenizer)
+    model = _model(config, base, frequencies, run.device)
     loss = TokenReconstructionLoss(
         model,
         frequencies=frequencies,
-        weighting=config.weighting,
-        theta=config.theta,
-        beta=config.beta,
-        gamma=config.gamma,
-        temperature=config.temperature,
-        detach_target=config.detach_target,
-        reduction=config.reduction,
         max_tokens=config.max_seq_length,
         documents_as_labels=reads_documents(config),
+        **asdict(config.part(ReconstructionOptions)),
+        **asdict(config.part(TemperatureOptions)),
     )
     notes.append(_note(frequencies, base.tokenizer))
     return Ingredients(
@@ -170,11 +147,12 @@ def build(config: SarcseConfig, assembly: Assembly) -> Ingredients:
     )
 
 
-def _check(config: SarcseConfig, assembly: Assembly) -> None:
+def _check(run: Run[SarcseConfig]) -> None:
     """Refuse what cannot be trained, before any text is read."""
-    if assembly.base in FROM_SCRATCH:
+    config = run.config
+    if run.base in FROM_SCRATCH:
         raise UserError(
-            f"sarcse rebuilds a transformer's token states and cannot start from --base {assembly.base}; name a"
+            f"sarcse rebuilds a transformer's token states and cannot start from --base {run.base}; name a"
             " transformer, such as roberta-base"
         )
     if config.encoder == "weighted-mean" and (config.beta or config.gamma):
@@ -182,7 +160,6 @@ def _check(config: SarcseConfig, assembly: Assembly) -> None:
             f"encoder=weighted-mean puts the weights into the pooling, without reconstruction (received"
             f" beta={config.beta}, gamma={config.gamma}); set beta=0 and gamma=0"
         )
-    token_weights(np.ones(1, dtype=np.int64), weighting=config.weighting, floor=config.theta)
     _kernel_sizes(config)
 
 
@@ -197,16 +174,17 @@ def _kernel_sizes(config: SarcseConfig) -> list[int]:
 
 
 def _frequencies(
-    config: SarcseConfig, assembly: Assembly, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
+    run: Run[SarcseConfig], data: RunData, dataset: Dataset, tokenizer: PreTrainedTokenizerBase
 ) -> TokenFrequencies:
     """Read the table that was named, or count the training texts; leave it beside the model."""
+    config = run.config
     if config.token_frequencies is not None:
         frequencies = TokenFrequencies.load(config.token_frequencies)
         frequencies.check_tokenizer(tokenizer)
     else:
-        texts = assembly.source.texts() if reads_documents(config) else _texts(dataset)
+        texts = data.source.texts() if reads_documents(config) else _texts(dataset)
         frequencies = count_tokens(texts, tokenizer)
-    frequencies.save(assembly.folder.parent / FREQUENCIES_FILE)
+    frequencies.save(run.folder / FREQUENCIES_FILE)
     return frequencies
 
 

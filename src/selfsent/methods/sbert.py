@@ -22,9 +22,8 @@ Where we differ:
   paper names none for it.
 """
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sentence_transformers import SentenceTransformer
@@ -35,15 +34,18 @@ from selfsent.data.columns import Row
 from selfsent.data.judged_pairs import ENTAILMENT_LABELS, ClassifiedPairs, RatedPairs, require_columns
 from selfsent.data.training_rows import TrainingRows
 from selfsent.errors import UserError
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
-    PoolingName,
+    BaseOptions,
+    PoolingOptions,
     open_transformer,
     tokenizer_of,
     training_limit,
     width_of,
 )
+from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 PAPER_BASE = "bert-base-uncased"
 
@@ -54,19 +56,13 @@ TRIPLET_COLUMNS = ("anchor", "positive", "negative")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SbertConfig:
+class SbertConfig(BaseOptions, PoolingOptions):
     """Options of all three objectives; the defaults are the paper's.
 
     Args:
-        pooling: How token states become an embedding (``mean``).
         max_seq_length: Tokens a training text is cut to (not stated; the released code's 128); the model reads as many
             as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
     """
-
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 128
-    num_layers: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +97,7 @@ class TripletConfig(SbertConfig):
         margin: How much nearer than the negative the positive is to be, as Euclidean distance (1).
     """
 
-    margin: float = 1.0
+    margin: float = option(1.0, above=0)
 
 
 def training(config: SbertConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every objective
@@ -121,57 +117,58 @@ def training(config: SbertConfig) -> dict[str, Any]:  # noqa: ARG001 the same fo
     }
 
 
-def build_classification(config: ClassificationConfig, assembly: Assembly) -> Ingredients:
+def build_classification(run: Run[ClassificationConfig], data: RunData) -> Ingredients:
     """Open the base, write numbered pairs to disk, and put a softmax classifier over both embeddings.
 
     Raises:
         UserError: The base cannot be used, an option is out of range, or columns or labels are not as needed.
     """
+    config = run.config
     labels = _label_names(config.labels)
-    require_columns(assembly.source, ClassifiedPairs.columns, method="sbert-classification")
-    model = _model(config, assembly)
-    pairs = ClassifiedPairs(assembly.source, labels=labels)
+    require_columns(data.source, ClassifiedPairs.columns, method="sbert-classification")
+    model = _model(run)
+    pairs = ClassifiedPairs(data.source, labels=labels)
     limit = training_limit(model, config.max_seq_length)
     rows = _training_rows(model, pairs, ClassifiedPairs.columns, limit)
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
     loss = classification_loss(model, concatenation=config.concatenation, num_labels=len(labels))
     return Ingredients(
         model=model, loss=loss, dataset=dataset, notes=[*rows.notes(), pairs.note()], max_seq_length=limit
     )
 
 
-def build_regression(config: RegressionConfig, assembly: Assembly) -> Ingredients:
+def build_regression(run: Run[RegressionConfig], data: RunData) -> Ingredients:
     """Open the base, write scored pairs to disk, and fit the cosine to the score.
 
     Raises:
         UserError: The base cannot be used, an option is out of range, or columns or scores are not as needed.
     """
+    config = run.config
     lowest, highest = _score_range(config.score_range)
-    require_columns(assembly.source, RatedPairs.columns, method="sbert-regression")
-    model = _model(config, assembly)
-    pairs = RatedPairs(assembly.source, lowest=lowest, highest=highest)
+    require_columns(data.source, RatedPairs.columns, method="sbert-regression")
+    model = _model(run)
+    pairs = RatedPairs(data.source, lowest=lowest, highest=highest)
     limit = training_limit(model, config.max_seq_length)
     rows = _training_rows(model, pairs, RatedPairs.columns, limit)
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
     return Ingredients(
         model=model, loss=CosineSimilarityLoss(model), dataset=dataset, notes=rows.notes(), max_seq_length=limit
     )
 
 
-def build_triplet(config: TripletConfig, assembly: Assembly) -> Ingredients:
+def build_triplet(run: Run[TripletConfig], data: RunData) -> Ingredients:
     """Open the base, write triplets to disk, and keep the positive nearer than the negative.
 
     Raises:
         UserError: The base cannot be used, an option is out of range, or the data has other columns.
     """
-    if not (config.margin > 0 and math.isfinite(config.margin)):
-        raise UserError(f"margin={config.margin} asks nothing of the distances; give a number above 0")
-    require_columns(assembly.source, TRIPLET_COLUMNS, method="sbert-triplet")
-    model = _model(config, assembly)
+    config = run.config
+    require_columns(data.source, TRIPLET_COLUMNS, method="sbert-triplet")
+    model = _model(run)
     limit = training_limit(model, config.max_seq_length)
-    rows = _training_rows(model, assembly.source, TRIPLET_COLUMNS, limit)
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-    dataset, heldout = split_for(assembly, dataset)
+    rows = _training_rows(model, data.source, TRIPLET_COLUMNS, limit)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
+    dataset, heldout = split_for(data, dataset)
     loss = TripletLoss(model, triplet_margin=config.margin)
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes(), max_seq_length=limit
@@ -191,15 +188,14 @@ def classification_loss(model: SentenceTransformer, *, concatenation: Concatenat
     )
 
 
-def _model(config: SbertConfig, assembly: Assembly) -> SentenceTransformer:
-    if assembly.base in FROM_SCRATCH:
-        raise UserError(f"SBERT fine-tunes a transformer (received --base {assembly.base}); name one, or leave it out")
+def _model(run: Run[SbertConfig]) -> SentenceTransformer:
+    if run.base in FROM_SCRATCH:
+        raise UserError(f"SBERT fine-tunes a transformer (received --base {run.base}); name one, or leave it out")
     return open_transformer(
-        PAPER_BASE if assembly.base is None else assembly.base,
-        pooling=config.pooling,
-        max_seq_length=config.max_seq_length,
-        num_layers=config.num_layers,
-        device=assembly.device,
+        PAPER_BASE if run.base is None else run.base,
+        device=run.device,
+        **asdict(run.config.part(PoolingOptions)),
+        **asdict(run.config.part(BaseOptions)),
     )
 
 

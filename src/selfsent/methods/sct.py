@@ -66,11 +66,13 @@ from selfsent.losses.cross_view_distillation import (
     CrossViewDistillationOptions,
     require_same_width,
 )
-from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
-    PoolingName,
+    DropoutOptions,
+    PoolingOptions,
+    TeacherOptions,
     from_scratch,
     open_teacher,
     open_transformer,
@@ -80,8 +82,8 @@ from selfsent.methods.starting_model import (
 )
 from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
-from selfsent.views import VIEWS, Alternatives, make_view, pair_transform
-from selfsent.views.document_views import DOCUMENT_VIEWS
+from selfsent.training.run import Ingredients, Run, RunData
+from selfsent.views import Alternatives, make_view, pair_transform
 
 Bridge = Literal["auto", "none"]
 
@@ -92,7 +94,7 @@ _UNRELATED = ("premise", "sentence1")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SctConfig(CrossViewOptions):
+class SctConfig(CrossViewOptions, DropoutOptions, PoolingOptions, ViewOptions):
     """Options of ``sct``; the defaults are the paper's for BERT-Tiny.
 
     Those of the objective are declared in `selfsent.losses.cross_view.CrossViewOptions`.
@@ -101,37 +103,22 @@ class SctConfig(CrossViewOptions):
         base: The language model to start from; ``--base`` overrides it.
         view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or of
             documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the paper).
-        pooling: How token states become an embedding (``mean``).
-        max_seq_length: Tokens a training text is cut to (128); the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
-        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
-        lexicon: For the view ``synonym``: a file of synonyms; ``none`` uses what is installed or the corpus.
-        masked_lm: For the view ``masked-lm``: folder or hub name of the masked LM; ``none`` takes the base.
     """
 
     base: str = "google/bert_uncased_L-2_H-128_A-2"
-    view: str = "repeat"
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 128
-    num_layers: int | None = None
-    dropout: float | None = None
-    lexicon: str | None = None
-    masked_lm: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SctDistillConfig(SctConfig, CrossViewDistillationOptions):
+class SctDistillConfig(SctConfig, CrossViewDistillationOptions, TeacherOptions):
     """Options of ``sct-distill``: those of ``sct``, and what concerns the teacher.
 
     Args:
         teacher: The model to learn from; ``--teacher`` overrides it (paper: SimCSE on BERT-large, mean pooling).
         bridge: ``auto`` adds a layer to the student where its width is not the teacher's; ``none`` refuses that.
-        teacher_cache: Folder for the teacher's vectors; ``none`` takes one of the user's cache, named by content.
     """
 
     teacher: str = "princeton-nlp/unsup-simcse-bert-large-uncased"
     bridge: Bridge = "auto"
-    teacher_cache: str | None = None
 
 
 def training(config: SctConfig) -> dict[str, Any]:  # noqa: ARG001 the sizes' rates are in the recipes
@@ -149,23 +136,24 @@ def training(config: SctConfig) -> dict[str, Any]:  # noqa: ARG001 the sizes' ra
     }
 
 
-def build(config: SctConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[SctConfig], data: RunData) -> Ingredients:
     """Open the base, write the views to disk, and put model, queues and loss together.
 
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
-    columns = _view_columns(config, assembly.source)
-    model = _student(config, assembly)
+    config = run.config
+    columns = _view_columns(config, data.source)
+    model = _student(run, data)
     loss = CrossViewLoss(model, **asdict(config.part(CrossViewOptions)))
     limit = training_limit(model, config.max_seq_length)
     if reads_documents(config):
-        dataset, notes = document_dataset(config.view, assembly)
+        dataset, notes = document_dataset(config.view, run, data)
         return Ingredients(model=model, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
-    rows = _rows(assembly.source, columns, model, limit)
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=columns)
-    dataset, heldout = split_for(assembly, dataset)
-    transform = _transform(config, assembly, columns)
+    rows = _rows(data.source, columns, model, limit)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=columns)
+    dataset, heldout = split_for(data, dataset)
+    transform = _transform(run, data, columns)
     if transform is not None:
         dataset.set_transform(transform)
     return Ingredients(
@@ -178,42 +166,42 @@ def build(config: SctConfig, assembly: Assembly) -> Ingredients:
     )
 
 
-def build_distillation(config: SctDistillConfig, assembly: Assembly) -> Ingredients:
+def build_distillation(run: Run[SctDistillConfig], data: RunData) -> Ingredients:
     """Open student and teacher, write the texts and the teacher's vectors to disk, and put the loss together.
 
     Raises:
         UserError: As for ``build``; the teacher cannot be opened, its width is another and nothing may bridge it, or
             the cache belongs to other texts or another teacher.
     """
-    columns = _view_columns(config, assembly.source)
-    student = _student(config, assembly)
-    teacher = open_teacher(assembly.teacher, config.teacher, device=assembly.device)
+    config = run.config
+    columns = _view_columns(config, data.source)
+    student = _student(run, data)
+    teacher = open_teacher(run.teacher, config.teacher, device=run.device)
     _bridge(config, student, width_of(teacher))
     limit = training_limit(student, config.max_seq_length)
-    rows = _rows(assembly.source, columns, student, limit)
+    rows = _rows(data.source, columns, student, limit)
     numbered = ({**row, "label": number} for number, row in enumerate(rows))
-    dataset = materialise(numbered, assembly.folder / "corpus.arrow", columns=[*columns, "label"])
+    dataset = materialise(numbered, run.corpus_folder / "corpus.arrow", columns=[*columns, "label"])
     with preserved_random_state():
-        vectors = _teacher_vectors(config, assembly, dataset.select_columns(list(columns)), teacher)
+        vectors = _teacher_vectors(run, dataset.select_columns(list(columns)), teacher)
     loss = CrossViewDistillationLoss(student, vectors.vectors, **asdict(config.part(CrossViewDistillationOptions)))
-    dataset.set_transform(NumberedViews(columns, _transform(config, assembly, columns)))
+    dataset.set_transform(NumberedViews(columns, _transform(run, data, columns)))
     notes = [*rows.notes(), *_notes(config, columns, rows), _vectors_note(vectors)]
-    if assembly.heldout_rows:
+    if data.heldout_rows:
         notes.append("no rows are held out of a distillation; --data-dir names the data that tells the best model")
     return Ingredients(model=student, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
 
 
-def _student(config: SctConfig, assembly: Assembly) -> SentenceTransformer:
-    base = assembly.base or config.base
+def _student(run: Run[SctConfig], data: RunData) -> SentenceTransformer:
+    config = run.config
+    base = run.base or config.base
     if base in FROM_SCRATCH:
-        return from_scratch(base, assembly.source.texts(), device=assembly.device)
+        return from_scratch(base, data.source.texts(), device=run.device)
     return open_transformer(
         base,
-        pooling=config.pooling,
-        max_seq_length=config.max_seq_length,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
-        device=assembly.device,
+        device=run.device,
+        **asdict(config.part(PoolingOptions)),
+        **asdict(config.part(DropoutOptions)),
     )
 
 
@@ -228,8 +216,6 @@ def _bridge(config: SctDistillConfig, student: SentenceTransformer, teacher_widt
 
 def _view_columns(config: SctConfig, source: Source) -> tuple[str, ...]:
     """The columns that are views: ``text`` for bare text, a pair, or more alternative texts of one thing."""
-    if config.view not in (*VIEWS, *DOCUMENT_VIEWS):
-        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
     columns = source.text_columns
     if len(columns) == 1 or columns[0] in _UNRELATED:
         return ("text",)
@@ -250,20 +236,21 @@ def _rows(source: Source, columns: tuple[str, ...], model: SentenceTransformer, 
     )
 
 
-def _transform(config: SctConfig, assembly: Assembly, columns: tuple[str, ...]) -> Transform | None:
+def _transform(run: Run[SctConfig], data: RunData, columns: tuple[str, ...]) -> Transform | None:
     """What draws two views of a row, where the row does not hold them."""
+    config = run.config
     if len(columns) > _NUM_VIEWS:
         return Alternatives(columns)
     if config.view == "repeat":
         return None
-    base = assembly.base or config.base
+    base = run.base or config.base
     view = make_view(
         config.view,
         lexicon=config.lexicon,
-        texts=assembly.source.texts(),
+        texts=data.source.texts(),
         masked_lm=config.masked_lm or (None if base in FROM_SCRATCH else base),
-        cache_dir=assembly.folder,
-        device=assembly.device,
+        cache_dir=run.corpus_folder,
+        device=run.device,
     )
     return pair_transform(view, view)
 
@@ -286,10 +273,9 @@ def _notes(config: SctConfig, columns: tuple[str, ...], rows: TrainingRows) -> l
     return notes
 
 
-def _teacher_vectors(
-    config: SctDistillConfig, assembly: Assembly, texts: Dataset, teacher: SentenceTransformer
-) -> TeacherVectors:
+def _teacher_vectors(run: Run[SctDistillConfig], texts: Dataset, teacher: SentenceTransformer) -> TeacherVectors:
     """The teacher's vector of every text of the data set, from the cache or computed now."""
+    config = run.config
 
     def all_texts() -> Iterator[str]:
         batches = cast("Iterator[dict[str, list[str]]]", texts.iter(batch_size=_TEXTS_A_BATCH))
@@ -298,8 +284,8 @@ def _teacher_vectors(
     return teacher_vectors(
         all_texts,
         teacher=lambda: teacher,
-        teacher_hash=content_hash(assembly.teacher or config.teacher),
-        former_teacher_hashes=lambda: former_hashes(assembly.teacher or config.teacher),
+        teacher_hash=content_hash(run.teacher or config.teacher),
+        former_teacher_hashes=lambda: former_hashes(run.teacher or config.teacher),
         folder=None if config.teacher_cache is None else Path(config.teacher_cache).expanduser(),
     )
 

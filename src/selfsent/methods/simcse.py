@@ -30,7 +30,7 @@ Where we differ:
   250 steps, the scripts every 125.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sentence_transformers import SentenceTransformer
@@ -41,13 +41,15 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.entailment_triplets import EntailmentTriplets
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import InfoNCELoss
+from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.methods.document_views import document_dataset, reads_documents
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
+from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
+from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
+    DropoutOptions,
     PoolingName,
+    PoolingOptions,
     from_scratch,
     open_transformer,
     tokenizer_of,
@@ -55,48 +57,29 @@ from selfsent.methods.starting_model import (
     width_of,
 )
 from selfsent.modules.projection_head import TanhHead
-from selfsent.views import VIEWS, View, make_view, pair_transform
-from selfsent.views.document_views import DOCUMENT_VIEWS
+from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
+from selfsent.views import View, make_view, pair_transform
 
 PAPER_BASE = "bert-base-uncased"
 Head = Literal["training-only", "kept", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimcseConfig:
+class SimcseConfig(ContrastOptions, DropoutOptions, PoolingOptions, ViewOptions):
     """Options of ``simcse``; the defaults are the paper's for BERT-base.
 
     Args:
-        view: What the second view is: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or what both are
-            of a document: a name of `selfsent.views.document_views.DOCUMENT_VIEWS`, not in the paper.
-        temperature: Divides cosines (0.05).
         pooling: How token states become an embedding (``cls``).
         head: The MLP over the embedding: in training only, kept in the model, or none.
-        symmetric: Whether the second view looks for the first as well (one-sided).
-        hard_negative_weight: alpha, the weight of an anchor's own negatives, where the data has any (1).
         masked_weight: Weight of masked language modelling beside the contrast (0; the paper's auxiliary: 0.1).
-        skip_false_negatives: Whether equal texts of a batch are left out of the negatives.
         max_seq_length: Tokens a training text is cut to (32); the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
-        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
-        lexicon: For the view ``synonym``: a file of word and synonyms by tab; ``none`` uses what is installed, else
-            the nearest neighbours among the corpus's own word vectors.
-        masked_lm: For the view ``masked-lm``: folder or hub name of the masked LM; ``none`` takes the base.
     """
 
-    view: str = "repeat"
-    temperature: float = 0.05
     pooling: PoolingName = "cls"
     head: Head = "training-only"
-    symmetric: bool = False
-    hard_negative_weight: float = 1.0
-    masked_weight: float = 0.0
-    skip_false_negatives: bool = True
-    max_seq_length: int = 32
-    num_layers: int | None = None
-    dropout: float | None = None
-    lexicon: str | None = None
-    masked_lm: str | None = None
+    masked_weight: float = option(0.0, at_least=0)
+    max_seq_length: int = option(32, at_least=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,34 +103,31 @@ def training(config: SimcseConfig) -> dict[str, Any]:
     }
 
 
-def build(config: SimcseConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[SimcseConfig], data: RunData) -> Ingredients:
     """Open the base, write the texts to disk, and put model, views and loss together.
 
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
-    if config.view not in (*VIEWS, *DOCUMENT_VIEWS):
-        raise UserError(f"view must be one of {', '.join([*VIEWS, *DOCUMENT_VIEWS])}, got {config.view!r}")
-    model = starting_model(config, assembly)
+    config = run.config
+    model = starting_model(run, data)
     limit = training_limit(model, config.max_seq_length)
     if reads_documents(config):
-        dataset, notes = document_dataset(config.view, assembly)
-        loss = _loss(config, model, assembly)
+        dataset, notes = document_dataset(config.view, run, data)
+        loss = _loss(run, model)
         return Ingredients(model=model, loss=loss, dataset=dataset, notes=notes, max_seq_length=limit)
-    rows = TrainingRows(
-        lambda: texts_of(assembly.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit
-    )
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=rows.columns)
-    dataset, heldout = split_for(assembly, dataset)
+    rows = TrainingRows(lambda: texts_of(data.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
+    dataset, heldout = split_for(data, dataset)
     if config.view != "repeat":
-        dataset.set_transform(pair_transform(make_view("repeat"), _view(config, assembly)))
-    loss = _loss(config, model, assembly)
+        dataset.set_transform(pair_transform(make_view("repeat"), _view(run, data)))
+    loss = _loss(run, model)
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes(), max_seq_length=limit
     )
 
 
-def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingredients:
+def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredients:
     """Open the base, write pairs or triplets to disk, and put model and loss together.
 
     Takes ``anchor, positive[, negative]``, or ``premise, hypothesis, label``, of which triplets are made.
@@ -155,8 +135,9 @@ def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingr
     Raises:
         UserError: The base cannot be used, an option is not known or out of range, or the data has other columns.
     """
-    source = assembly.source
-    model = starting_model(config, assembly)
+    config = run.config
+    source = data.source
+    model = starting_model(run, data)
     limit = training_limit(model, config.max_seq_length)
     triplets = EntailmentTriplets(source) if source.columns == ("premise", "hypothesis", "label") else None
     columns = ("anchor", "positive", "negative") if triplets is not None else source.columns
@@ -171,63 +152,60 @@ def build_supervised(config: SupervisedSimcseConfig, assembly: Assembly) -> Ingr
         tokenizer=tokenizer_of(model),
         max_seq_length=limit,
     )
-    dataset = materialise(rows, assembly.folder / "corpus.arrow", columns=columns)
-    dataset, heldout = split_for(assembly, dataset)
+    dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=columns)
+    dataset, heldout = split_for(data, dataset)
     notes = [*rows.notes(), *([triplets.note()] if triplets is not None else [])]
-    loss = _loss(config, model, assembly)
+    loss = _loss(run, model)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
 
 
-def starting_model(config: SimcseConfig, assembly: Assembly) -> SentenceTransformer:
+def starting_model(run: Run[SimcseConfig], data: RunData) -> SentenceTransformer:
     """The base as a SentenceTransformer, with the head in it where it is kept."""
-    if assembly.base in FROM_SCRATCH:
-        model = from_scratch(assembly.base, assembly.source.texts(), device=assembly.device)
+    config = run.config
+    if run.base in FROM_SCRATCH:
+        model = from_scratch(run.base, data.source.texts(), device=run.device)
     else:
         model = open_transformer(
-            PAPER_BASE if assembly.base is None else assembly.base,
-            pooling=config.pooling,
-            max_seq_length=config.max_seq_length,
-            num_layers=config.num_layers,
-            dropout=config.dropout,
-            device=assembly.device,
+            PAPER_BASE if run.base is None else run.base,
+            device=run.device,
+            **asdict(config.part(PoolingOptions)),
+            **asdict(config.part(DropoutOptions)),
         )
     if config.head == "kept":
         model.append(Dense(width_of(model), width_of(model), activation_function=nn.Tanh()).to(model.device))
     return model
 
 
-def _view(config: SimcseConfig, assembly: Assembly) -> View:
+def _view(run: Run[SimcseConfig], data: RunData) -> View:
+    config = run.config
     return make_view(
         config.view,
         lexicon=config.lexicon,
-        texts=assembly.source.texts(),
-        masked_lm=config.masked_lm or _pretrained(assembly),
-        cache_dir=assembly.folder,
-        device=assembly.device,
+        texts=data.source.texts(),
+        masked_lm=config.masked_lm or _pretrained(run),
+        cache_dir=run.corpus_folder,
+        device=run.device,
     )
 
 
-def _pretrained(assembly: Assembly) -> str | None:
+def _pretrained(run: Run[SimcseConfig]) -> str | None:
     """The base, where it is pretrained."""
-    if assembly.base in FROM_SCRATCH:
+    if run.base in FROM_SCRATCH:
         return None
-    return PAPER_BASE if assembly.base is None else assembly.base
+    return PAPER_BASE if run.base is None else run.base
 
 
-def _loss(config: SimcseConfig, model: SentenceTransformer, assembly: Assembly) -> InfoNCELoss:
+def _loss(run: Run[SimcseConfig], model: SentenceTransformer) -> InfoNCELoss:
+    config = run.config
     masked = None
     if config.masked_weight:
-        masked = MaskedLanguageModel(model, base=_pretrained(assembly))
+        masked = MaskedLanguageModel(model, base=_pretrained(run))
     return InfoNCELoss(
         model,
-        temperature=config.temperature,
-        symmetric=config.symmetric,
-        hard_negative_weight=config.hard_negative_weight,
         head=TanhHead(width_of(model)) if config.head == "training-only" else None,
         masked_language_model=masked,
-        masked_weight=config.masked_weight,
-        skip_false_negatives=config.skip_false_negatives,
         documents_as_labels=reads_documents(config),
+        **asdict(config.part(ContrastOptions)),
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
 from selfsent.loading import load, require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
+from selfsent.options import Options, option
 from selfsent.training.random_state import preserved_random_state
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,55 @@ _END_OF_SENTENCE = re.compile(r"[.;](?:\s|$)")
 
 PoolingName = Literal["cls", "mean", "max", "mean-first-last", "mean-top2"]
 """``mean-first-last`` averages the outputs of the first and the last layer, ``mean-top2`` those of the last two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingOptions(Options):
+    """How a transformer gives one vector of a text.
+
+    Args:
+        pooling: How token states become an embedding.
+    """
+
+    pooling: PoolingName = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseOptions(Options):
+    """How much of a transformer is trained, and on how much of a text.
+
+    Args:
+        max_seq_length: Tokens a training text is cut to; the model reads as many as its base.
+        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
+    """
+
+    max_seq_length: int = option(128, at_least=2)
+    num_layers: int | None = option(None, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropoutOptions(BaseOptions):
+    """As `BaseOptions`, with the dropout of training.
+
+    Args:
+        dropout: Share of values dropped in training; ``none`` leaves the base's (0.1).
+    """
+
+    dropout: float | None = option(None, at_least=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherOptions(Options):
+    """What is learned from.
+
+    Args:
+        teacher: The model to learn from; ``--teacher`` overrides it.
+        teacher_cache: Folder for the teacher's vectors; ``none`` takes one of the user's cache, named by content.
+    """
+
+    teacher: str
+    teacher_cache: str | None = None
+
 
 FROM_SCRATCH = ("tree", "static")
 _STATIC_WIDTH = 256

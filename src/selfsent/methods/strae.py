@@ -49,9 +49,10 @@ from torch import nn
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.node_contrastive import NodeContrastiveOptions, NodeContrastOptions
 from selfsent.losses.reconstruction import ContrastiveReconstructionOptions, ReconstructionOptions
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.tree_finder import Structure
+from selfsent.training.run import Ingredients, Run, RunData
 
 Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
 
@@ -73,9 +74,9 @@ def training(config: StraeConfig) -> dict[str, Any]:
     return released_training(is_contrastive=config.objective == "contrastive")
 
 
-def build(config: StraeConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[StraeConfig], data: RunData) -> Ingredients:
     """Put model and loss together; see `assemble_from_channels`."""
-    return assemble_from_channels(config, assembly, lambda model: _loss(config, model))
+    return assemble_from_channels(run, data, lambda model: _loss(run.config, model))
 
 
 def _loss(config: StraeConfig, model: SentenceTransformer) -> nn.Module:

@@ -28,71 +28,58 @@ Where we differ:
 * Pairs that the suite ``bitext`` holds out are left out of the training, as are sides out of proportion.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 
 from selfsent.data.parallel.language_sampling import drawn_rows
-from selfsent.data.parallel.multilingual_texts import callable_tokenizer, train_shared_tokenizer, vocabulary_notes
-from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
+from selfsent.data.parallel.multilingual_texts import (
+    LanguageOptions,
+    callable_tokenizer,
+    train_shared_tokenizer,
+    vocabulary_notes,
+)
 from selfsent.data.parallel.parallel_sources import pairs_of
 from selfsent.data.parallel.translation_pool import TranslationPool, write_pool
 from selfsent.errors import UserError
 from selfsent.evaluation.tasks.bitext import is_heldout
-from selfsent.losses.masked_language_modelling import MASKED_SHARE
-from selfsent.losses.translation_ranking import TranslationRankingLoss
-from selfsent.methods.method import Assembly, Ingredients, Method, split_for
-from selfsent.methods.starting_model import PoolingName, num_positions, open_transformer, tokenizer_of, training_limit
-from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, untrained_encoder
+from selfsent.losses.translation_ranking import TranslationRankingLoss, TranslationRankingOptions
+from selfsent.methods.method import Method, split_for
+from selfsent.methods.starting_model import (
+    PoolingOptions,
+    num_positions,
+    open_transformer,
+    tokenizer_of,
+    training_limit,
+)
+from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, WidthOptions, untrained_encoder
+from selfsent.options import option
+from selfsent.training.run import Ingredients, Run, RunData
 
 _COLUMNS = ("source", "target")
 _LANGUAGE = "language"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationRankingConfig:
+class TranslationRankingConfig(TranslationRankingOptions, LanguageOptions, WidthOptions, PoolingOptions):
     """Options of ``translation-ranking``; the defaults of the objective are LaBSE's, the sizes are for one machine.
 
     Args:
         base: A transformer's folder or hub name, or from scratch ``transformer``, ``tree`` or ``static``; ``--base``
             overrides it.
-        temperature: Divides the cosines (not stated; 0.05).
-        margin: Subtracted from the cosine of a text with its translation (LaBSE: 0.3).
-        ranking_weight: Weight of the ranking.
-        mlm_weight: Weight of masked language modelling of both sides.
-        tlm_weight: Weight of translation language modelling.
-        masked_share: Share of tokens to find (BERT: 0.15).
-        mini_batch_size: Sentences embedded at once, so that a batch may be larger than memory; ``none`` embeds all.
-        language_alpha: Languages are drawn in proportion to the power alpha of their pairs (XLM: 0.5; XLM-R: 0.3).
-        max_length_ratio: Pairs of which a side is so many times too long are left out (ours: 4).
         pooling: How a base's token states become an embedding (LaBSE: ``cls``); ``mean`` from scratch.
         max_seq_length: Tokens a transformer's training texts are cut to (LaBSE: 64 to 128); a base keeps its limit.
         num_layers: Layers from scratch (LaBSE: 12).
         hidden_size: Width of a transformer from scratch, or of a static embedding (LaBSE: 768).
         num_heads: Attention heads of a transformer from scratch (LaBSE: 12).
         vocab_size: Pieces of the shared tokenizer (LaBSE: 501,153).
-        lowercase: Whether that tokenizer folds case.
     """
 
     base: str = "transformer"
-    temperature: float = 0.05
-    margin: float = 0.3
-    ranking_weight: float = 1.0
-    mlm_weight: float = 0.0
-    tlm_weight: float = 0.0
-    masked_share: float = MASKED_SHARE
-    mini_batch_size: int | None = None
-    language_alpha: float = 0.3
-    max_length_ratio: float = MAX_LENGTH_RATIO
-    pooling: PoolingName = "mean"
-    max_seq_length: int = 64
-    num_layers: int = 2
-    hidden_size: int = 128
-    num_heads: int = 2
-    vocab_size: int = 32_000
-    lowercase: bool = True
+    max_seq_length: int = option(64, at_least=2)
+    num_layers: int = option(2, at_least=1)
 
 
 def training(config: TranslationRankingConfig) -> dict[str, Any]:  # noqa: ARG001 a base or none, the recipes say
@@ -109,21 +96,22 @@ def training(config: TranslationRankingConfig) -> dict[str, Any]:  # noqa: ARG00
     }
 
 
-def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
+def build(run: Run[TranslationRankingConfig], data: RunData) -> Ingredients:
     """Filter the translations, make or open the model, and put the objectives together.
 
     Raises:
         UserError: The source holds no translations or none is left, the base cannot be used, or an option is out of
             range.
     """
+    config = run.config
     pool = write_pool(
-        pairs_of(assembly.source),
-        assembly.folder / "pool.arrow",
+        pairs_of(data.source),
+        run.corpus_folder / "pool.arrow",
         is_heldout=is_heldout,
         max_length_ratio=config.max_length_ratio,
     )
-    model, tokenizer = _model(config, assembly, pool)
-    rows, heldout = split_for(assembly, pool.rows.select_columns([*_COLUMNS, _LANGUAGE]))
+    model, tokenizer = _model(run, pool)
+    rows, heldout = split_for(data, pool.rows.select_columns([*_COLUMNS, _LANGUAGE]))
     languages = cast("list[str]", rows.select_columns([_LANGUAGE])[:][_LANGUAGE])
     epoch = drawn_rows(rows, languages, alpha=config.language_alpha, columns=_COLUMNS)
     notes = [pool.note(), epoch.note()]
@@ -131,7 +119,7 @@ def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
     notes += vocabulary_notes(tokenizer, pool.texts, max_seq_length=limit)
     return Ingredients(
         model=model,
-        loss=_loss(config, model, assembly),
+        loss=_loss(run, model),
         dataset=epoch.rows,
         heldout=None if heldout is None else heldout.select_columns(list(_COLUMNS)),
         notes=notes,
@@ -139,15 +127,12 @@ def build(config: TranslationRankingConfig, assembly: Assembly) -> Ingredients:
     )
 
 
-def _model(
-    config: TranslationRankingConfig, assembly: Assembly, pool: TranslationPool
-) -> tuple[SentenceTransformer, Any]:
+def _model(run: Run[TranslationRankingConfig], pool: TranslationPool) -> tuple[SentenceTransformer, Any]:
     """The model and its tokenizer."""
-    base = assembly.base or config.base
+    config = run.config
+    base = run.base or config.base
     if base not in FROM_SCRATCH:
-        model = open_transformer(
-            base, pooling=config.pooling, max_seq_length=config.max_seq_length, device=assembly.device
-        )
+        model = open_transformer(base, pooling=config.pooling, max_seq_length=config.max_seq_length, device=run.device)
         return model, callable_tokenizer(tokenizer_of(model))
     tokenizer = train_shared_tokenizer(
         pool.texts,
@@ -163,25 +148,20 @@ def _model(
         max_seq_length=config.max_seq_length,
         num_positions=config.max_seq_length * (2 if config.tlm_weight else 1),  # a text and its translation
     )
-    folder = assembly.folder / "untrained"
-    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=assembly.device), tokenizer
+    folder = run.corpus_folder / "untrained"
+    return untrained_encoder(base, tokenizer, sizes, folder=folder, device=run.device), tokenizer
 
 
-def _loss(config: TranslationRankingConfig, model: SentenceTransformer, assembly: Assembly) -> TranslationRankingLoss:
-    base = assembly.base or config.base
+def _loss(run: Run[TranslationRankingConfig], model: SentenceTransformer) -> TranslationRankingLoss:
+    config = run.config
+    base = run.base or config.base
     if base in ("tree", "static") and (config.mlm_weight or config.tlm_weight):
         raise UserError(f"mlm_weight and tlm_weight need a transformer, and the base is {base}; leave them out")
     return TranslationRankingLoss(
         model,
-        temperature=config.temperature,
-        margin=config.margin,
-        ranking_weight=config.ranking_weight,
-        mlm_weight=config.mlm_weight,
-        tlm_weight=config.tlm_weight,
-        mini_batch_size=config.mini_batch_size,
-        masked_share=config.masked_share,
         base=None if base in FROM_SCRATCH else base,
         max_tokens=_num_positions(model, config),
+        **asdict(config.part(TranslationRankingOptions)),
     )
 
 

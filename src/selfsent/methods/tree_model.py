@@ -1,4 +1,4 @@
-"""What methods that train a tree model from scratch share: its options, its texts and tokenizer, its assembly."""
+"""What methods that train a tree model from scratch share: options, texts and tokenizer, how it is put together."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,18 +11,19 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
-from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
+from selfsent.data.tokenizer import TokenizerOptions, open_or_train, vocabulary_report
 from selfsent.errors import UserError
 from selfsent.losses.reconstruction import ReconstructionOptions
-from selfsent.methods.method import Assembly, Ingredients, split_for
+from selfsent.methods.method import split_for
 from selfsent.methods.table_start import TableOptions, start_table
 from selfsent.modules import TreeEncoder
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.tree_options import ChannelTreeOptions, TreeOptions
-from selfsent.options import Options
+from selfsent.options import option
 from selfsent.parsing.given_trees import GivenTrees
 from selfsent.parsing.parse_file import is_parse_file
 from selfsent.parsing.tree_texts import TreeTexts
+from selfsent.training.run import Ingredients, Run, RunData
 
 _TEXTS_A_BATCH = 1000
 _TEXTS_IN_VOCABULARY_REPORT = 5000
@@ -31,22 +32,16 @@ _WRITTEN_TREES = ("(S (NP (D the) (N cat)) (V sleeps))", "(S (NP (D a) (N dog)) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextOptions(Options):
+class TextOptions(TokenizerOptions):
     """Which texts a model from scratch is trained on, and its tokenizer; the defaults are those of the released code.
 
     Args:
-        tokenizer: Path of a ready tokenizer; ``none`` trains one on the corpus.
-        vocab_size: Pieces of a trained tokenizer, at most (released code: 25,000).
-        lowercase: Whether a trained tokenizer lower-cases.
         min_tokens: Shorter texts are not trained on (released code: 4).
         max_tokens: Longer texts are not trained on (released code: 200).
     """
 
-    tokenizer: str | None = None
-    vocab_size: int = 25_000
-    lowercase: bool = True
-    min_tokens: int = 4
-    max_tokens: int = 200
+    min_tokens: int = option(4, at_least=0)
+    max_tokens: int = option(200, at_least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +89,10 @@ def encoder_options(config: AnyTreeConfig, kind: type[TreeOptions], given: Given
 
 
 def assemble_from_channels(
-    config: TreeModelConfig, assembly: Assembly, make_loss: Callable[[SentenceTransformer], nn.Module]
+    run: Run[TreeModelConfig], data: RunData, make_loss: Callable[[SentenceTransformer], nn.Module]
 ) -> Ingredients:
     """Put a `selfsent.modules.TreeEncoder` and its loss together; see `assemble_tree_model`."""
+    config = run.config
 
     def make_encoder(tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None) -> TreeEncoder:
         return TreeEncoder(tokenizer=tokenizer, **encoder_options(config, ChannelTreeOptions, given))
@@ -104,12 +100,12 @@ def assemble_from_channels(
     def start(encoder: ComposingEncoder, texts: Iterable[str]) -> None:
         start_table(encoder, texts, config.part(TableOptions))
 
-    return assemble_tree_model(config, assembly, make_loss, make_encoder, start)
+    return assemble_tree_model(run, data, make_loss, make_encoder, start)
 
 
 def assemble_tree_model(
-    config: AnyTreeConfig,
-    assembly: Assembly,
+    run: Run[AnyTreeConfig],
+    data: RunData,
     make_loss: Callable[[SentenceTransformer], nn.Module],
     make_encoder: MakeEncoder,
     start: Callable[[ComposingEncoder, Iterable[str]], None] | None = None,
@@ -117,8 +113,8 @@ def assemble_tree_model(
     """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
 
     Args:
-        config: The options.
-        assembly: Source and place of the run.
+        run: What was asked for.
+        data: What is read.
         make_loss: Makes the objective over the new model.
         make_encoder: Makes the encoder.
         start: Starts the encoder's table at what a count of the texts knows.
@@ -126,25 +122,22 @@ def assemble_tree_model(
     Raises:
         UserError: An option is out of range, a base model was named, or no text is of a usable length.
     """
-    if assembly.base is not None:
-        raise UserError(f"a tree model is trained from scratch and takes no --base (received {assembly.base})")
-    given = _given_trees(config, assembly)
-    texts = TreeTexts(assembly.source, given, skip_unparsed=config.unparsed == "skip")
-    tokenizer = (
-        load_tokenizer(config.tokenizer)
-        if config.tokenizer
-        else train_tokenizer(texts.plain(), vocab_size=config.vocab_size, lowercase=config.lowercase)
-    )
+    config = run.config
+    if run.base is not None:
+        raise UserError(f"a tree model is trained from scratch and takes no --base (received {run.base})")
+    given = _given_trees(run, data)
+    texts = TreeTexts(data.source, given, skip_unparsed=config.unparsed == "skip")
+    tokenizer = open_or_train(config, texts.plain())
     encoder = make_encoder(tokenizer, given)
     if start is not None:
         start(encoder, texts.plain())
-    model = SentenceTransformer(modules=[encoder], device=assembly.device)
+    model = SentenceTransformer(modules=[encoder], device=run.device)
     if given:
         model.model_card_data.usage_examples = list(_WRITTEN_TREES)
     loss = make_loss(model)
     usable = UsableTexts(texts, tokenizer, config, unparsed=config.unparsed)
-    dataset = materialise(usable, assembly.folder / "corpus.arrow", columns=["text"])
-    dataset, heldout = split_for(assembly, dataset)
+    dataset = materialise(usable, run.corpus_folder / "corpus.arrow", columns=["text"])
+    dataset, heldout = split_for(data, dataset)
     report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))
     notes = [
         usable.note(),
@@ -158,11 +151,12 @@ def assemble_tree_model(
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
 
 
-def _given_trees(config: AnyTreeConfig, assembly: Assembly) -> GivenTrees | None:
+def _given_trees(run: Run[AnyTreeConfig], data: RunData) -> GivenTrees | None:
     """Where the trees come from, if the structure is given: the file named, or the source if it is one of parses."""
+    config = run.config
     if config.structure != "given":
         return None
-    own = assembly.source.spec if is_parse_file(assembly.source.spec) else None
+    own = data.source.spec if is_parse_file(data.source.spec) else None
     parses = config.parses or own
     place = None if parses is None else str(Path(parses).expanduser().resolve())
     return GivenTrees(place, unparsed="stop" if config.unparsed == "skip" else config.unparsed)

@@ -3,6 +3,7 @@
 from selfsent.modules.composition import AffineComposition, AffineDecomposition
 from selfsent.modules.fasttext_encoder import FastTextEncoder
 from selfsent.modules.instance_queue import InstanceQueue
+from selfsent.modules.onnx_encoder import OnnxEncoder
 from selfsent.modules.projection_head import StackedHead, TanhHead
 from selfsent.modules.recursive_encoder import RecursiveEncoder
 from selfsent.modules.text_cnn import TextCNN
@@ -16,6 +17,7 @@ __all__ = [
     "AffineDecomposition",
     "FastTextEncoder",
     "InstanceQueue",
+    "OnnxEncoder",
     "RecursiveEncoder",
     "StackedHead",
     "TanhHead",

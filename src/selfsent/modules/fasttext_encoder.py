@@ -1,6 +1,7 @@
 """Averaged fastText vectors as an input module of the host: known words by their rows, others by their n-grams."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from selfsent.data.tokenizer import PAD_TOKEN, UNKNOWN_TOKEN
-from selfsent.errors import UserError
 from selfsent.modules.tokenized_input import TokenizedInput
+from selfsent.options import Options, names_of, option, takes_only
 
 _FNV_OFFSET, _FNV_PRIME, _WORD = 2166136261, 16777619, 0xFFFFFFFF
 
@@ -62,6 +63,43 @@ def _fnv(content: bytes) -> int:
     return value
 
 
+@dataclass(frozen=True, kw_only=True)
+class NgramOptions(Options):
+    """Vectors of words and of their character n-grams.
+
+    Args:
+        dimension: D, values of a vector (fastText and StrAE: 100).
+        min_n: Characters of the shortest n-gram.
+        max_n: Characters of the longest n-gram.
+    """
+
+    dimension: int = option(100, at_least=1)
+    min_n: int = option(3, at_least=1)
+    max_n: int = option(6, at_least=1)
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have, alone or together."""
+        if self.min_n <= self.max_n:
+            return super().problems()
+        return [*super().problems(), f"min_n={self.min_n} must be max_n={self.max_n} or less, such as 3 and 6"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastTextEncoderOptions(NgramOptions):
+    """Options of `FastTextEncoder`: the keys of its ``config.json``.
+
+    Args:
+        num_buckets: Rows for n-grams, behind those of the words.
+    """
+
+    num_buckets: int = option(100_000, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(FastTextEncoderOptions):
+    tokenizer: PreTrainedTokenizerBase
+
+
 class FastTextEncoder(TokenizedInput):
     """Average the vectors of a text's words; a word that is not known has the mean vector of its n-grams.
 
@@ -71,10 +109,7 @@ class FastTextEncoder(TokenizedInput):
 
     Args:
         tokenizer: Tokenizer of whole words, see `word_tokenizer`; gives the rows of the known words.
-        dimension: D, values of a vector.
-        num_buckets: Rows for n-grams, behind those of the words.
-        min_n: Characters of the shortest n-gram.
-        max_n: Characters of the longest n-gram.
+        options: Options by keyword; see `FastTextEncoderOptions`.
 
     Raises:
         UserError: A size is outside its range.
@@ -83,35 +118,24 @@ class FastTextEncoder(TokenizedInput):
     save_in_root = True
     described_as = "vectors"
 
-    config_keys: list[str] = ["dimension", "num_buckets", "min_n", "max_n"]  # noqa: RUF012 the host's own declaration
+    config_keys: list[str] = names_of(FastTextEncoderOptions)
 
-    def __init__(
-        self,
-        *,
-        tokenizer: PreTrainedTokenizerBase,
-        dimension: int = 100,
-        num_buckets: int = 100_000,
-        min_n: int = 3,
-        max_n: int = 6,
-    ) -> None:
+    @takes_only(_Arguments)
+    def __init__(self, arguments: _Arguments) -> None:
         super().__init__()
-        problems = [
-            f"{name}={value}" for name, value in (("dimension", dimension), ("buckets", num_buckets)) if value < 1
-        ]
-        if problems:
-            raise UserError(f"fastText cannot be built with {', '.join(problems)}; give 1 or more")
-        if not 1 <= min_n <= max_n:
-            raise UserError(
-                f"min_n={min_n} and max_n={max_n} hold no n-gram; give 1 <= min_n <= max_n, such as 3 and 6"
-            )
-        self.tokenizer: Any = tokenizer
-        self.dimension, self.num_buckets, self.min_n, self.max_n = dimension, num_buckets, min_n, max_n
-        self.embedding = nn.Embedding(len(tokenizer) + num_buckets, dimension)
+        self.tokenizer: Any = arguments.tokenizer
+        self.options = arguments.part(FastTextEncoderOptions)
+        num_rows = len(arguments.tokenizer) + self.options.num_buckets
+        self.embedding = nn.Embedding(num_rows, self.options.dimension)
         self.reset_parameters()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Give the options, as ``config.json`` holds them."""
+        return asdict(self.options)
 
     def reset_parameters(self) -> None:
         """Start anew as fastText does, uniform in [-1/D, 1/D]; the rows of ``[PAD]`` and ``[UNK]`` are zero."""
-        nn.init.uniform_(self.embedding.weight, -1 / self.dimension, 1 / self.dimension)
+        nn.init.uniform_(self.embedding.weight, -1 / self.options.dimension, 1 / self.options.dimension)
         with torch.no_grad():
             self.embedding.weight[:2] = 0
 
@@ -126,13 +150,13 @@ class FastTextEncoder(TokenizedInput):
             ngrams: Vectors of the buckets.
         """
         device = self.embedding.weight.device
-        special = words.new_zeros(len(tokenizer) - len(words), self.dimension)
+        special = words.new_zeros(len(tokenizer) - len(words), self.options.dimension)
         self.tokenizer = tokenizer
         self.embedding = nn.Embedding.from_pretrained(torch.cat([special, words, ngrams]), freeze=False).to(device)
 
     def get_embedding_dimension(self) -> int:
         """Values of an embedding."""
-        return self.dimension
+        return self.options.dimension
 
     def words(self, text: str) -> list[str]:
         """Split a text into words, normalised."""
@@ -141,13 +165,13 @@ class FastTextEncoder(TokenizedInput):
 
     def _rows(self, text: str) -> Iterator[tuple[int, float]]:
         """The rows that a text's embedding is made of, each with its share of a word."""
-        num_words = len(self.tokenizer)
+        num_words, options = len(self.tokenizer), self.options
         for word in self.words(text):
             row = self.tokenizer.backend_tokenizer.token_to_id(word)
             if row is not None:
                 yield row, 1.0
                 continue
-            buckets = ngram_buckets(word, min_n=self.min_n, max_n=self.max_n, num_buckets=self.num_buckets)
+            buckets = ngram_buckets(word, min_n=options.min_n, max_n=options.max_n, num_buckets=options.num_buckets)
             yield from ((num_words + bucket, 1 / len(buckets)) for bucket in buckets)
 
     def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only

@@ -11,9 +11,23 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
 from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.options import Options, option
 
 FROM_SCRATCH = ("transformer", "tree", "static")
 """The kinds of encoder that can be made over a tokenizer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidthOptions(Options):
+    """How wide an untrained encoder is.
+
+    Args:
+        hidden_size: Width of a transformer from scratch, or of a static embedding.
+        num_heads: Attention heads of a transformer from scratch; they divide the width.
+    """
+
+    hidden_size: int = option(128, at_least=1)
+    num_heads: int = option(2, at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

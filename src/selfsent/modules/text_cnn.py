@@ -1,7 +1,8 @@
 """From token states to a sentence embedding by convolutions of several widths: SARCSE's encoder, a host's module."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool
@@ -12,6 +13,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.errors import UserError
+from selfsent.options import Options, names_of, option, required, takes_only
 from selfsent.shapes import Embeddings, TokenEmbeddings
 
 CnnPooling = Literal["mean", "max"]
@@ -21,6 +23,58 @@ token states (with ``pooling=mean``, and as far as the channels suffice), so tha
 random weights before training begins."""
 
 _INTEGRATION_KERNEL = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelOptions(Options):
+    """How many values a convolution over tokens gives.
+
+    Args:
+        channels: Values a token and kernel (chosen); even where the start is ``mean``.
+    """
+
+    channels: int = option(256, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CnnSizes(ChannelOptions):
+    """Sizes of convolutions over tokens, and of those that mirror them.
+
+    Args:
+        embedding_dimension: D, of the token states and of the embedding.
+        kernel_sizes: Widths of the windows in tokens (paper: 3, 4, 5).
+    """
+
+    embedding_dimension: int = required(at_least=1)
+    kernel_sizes: Sequence[int] = (3, 4, 5)
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have."""
+        widths = self.kernel_sizes
+        if widths and min(widths) >= 1 and len(set(widths)) == len(widths):
+            return super().problems()
+        return [*super().problems(), f"kernel_sizes={list(widths)} must be different whole numbers of 1 or more"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCNNOptions(CnnSizes):
+    """Options of `TextCNN`: the keys of its ``config.json``.
+
+    Args:
+        pooling: Over the tokens of the text, ``mean`` or ``max`` (chosen).
+        init: How the weights start, ``mean`` or ``uniform`` (chosen).
+        special_token_ids: Ids to leave out; ``None`` takes those that the model's tokenizer adds to a text.
+    """
+
+    pooling: CnnPooling = "mean"
+    init: CnnInit = "mean"
+    special_token_ids: Sequence[int] | None = None
+
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have, alone or together."""
+        if self.init != "mean" or self.channels % 2 == 0:
+            return super().problems()
+        return [*super().problems(), f"channels={self.channels} must be even where init=mean"]
 
 
 class TextCNN(Module):
@@ -40,12 +94,7 @@ class TextCNN(Module):
     docs/decisions.md. A kernel of even width sees one token more to the left than to the right.
 
     Args:
-        embedding_dimension: D, of the token states and of the embedding.
-        channels: Values a token and kernel (chosen); even where the start is ``mean``.
-        kernel_sizes: Widths of the windows in tokens (paper: 3, 4, 5).
-        pooling: Over the tokens of the text, ``mean`` or ``max`` (chosen).
-        init: How the weights start, ``mean`` or ``uniform`` (chosen).
-        special_token_ids: Ids to leave out; ``None`` takes those that the model's tokenizer adds to a text.
+        options: Options by keyword; see `TextCNNOptions`.
 
     Raises:
         UserError: A setting is outside its range.
@@ -58,54 +107,35 @@ class TextCNN(Module):
         >>> model = SentenceTransformer(modules=[base, cnn])  # doctest: +SKIP
     """
 
-    config_keys: list[str] = [  # noqa: RUF012 the host's own declaration
-        "embedding_dimension",
-        "channels",
-        "kernel_sizes",
-        "pooling",
-        "init",
-        "special_token_ids",
-    ]
+    config_keys: list[str] = names_of(TextCNNOptions)
 
-    def __init__(
-        self,
-        *,
-        embedding_dimension: int,
-        channels: int = 256,
-        kernel_sizes: Sequence[int] = (3, 4, 5),
-        pooling: CnnPooling = "mean",
-        init: CnnInit = "mean",
-        special_token_ids: Sequence[int] | None = None,
-    ) -> None:
+    @takes_only(TextCNNOptions)
+    def __init__(self, options: TextCNNOptions) -> None:
         super().__init__()
-        self.embedding_dimension = embedding_dimension
-        self.channels = channels
-        self.kernel_sizes = list(kernel_sizes)
-        self.pooling: CnnPooling = pooling
-        self.init: CnnInit = init
-        self.special_token_ids = None if special_token_ids is None else sorted(special_token_ids)
-        self._check_settings()
+        self.options = options
+        width, channels = options.embedding_dimension, options.channels
         self.scales = nn.ModuleList(
-            nn.Conv1d(embedding_dimension, channels, width, padding=width // 2) for width in self.kernel_sizes
+            nn.Conv1d(width, channels, kernel_size, padding=kernel_size // 2) for kernel_size in options.kernel_sizes
         )
         self.integration = nn.Conv1d(
-            channels * len(self.kernel_sizes),
-            embedding_dimension,
-            _INTEGRATION_KERNEL,
-            padding=_INTEGRATION_KERNEL // 2,
+            channels * len(options.kernel_sizes), width, _INTEGRATION_KERNEL, padding=_INTEGRATION_KERNEL // 2
         )
         self.reset_parameters()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Give the options, as ``config.json`` holds them."""
+        return asdict(self.options)
 
     def reset_parameters(self) -> None:
         """Start anew, as ``init`` says."""
         for convolution in self._convolutions():
             convolution.reset_parameters()
-        if self.init == "mean":
+        if self.options.init == "mean":
             self._start_at_the_mean()
 
     def get_embedding_dimension(self) -> int:
         """Values of an embedding."""
-        return self.embedding_dimension
+        return self.options.embedding_dimension
 
     def on_model_ready(self, model: SentenceTransformer) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] narrowed
         """Learn from the whole model which tokens to leave out; have its transformer keep padding; check its width.
@@ -113,24 +143,24 @@ class TextCNN(Module):
         Raises:
             UserError: The token states of the model are of another width.
         """
-        if self.special_token_ids is None:
-            self.special_token_ids = added_token_ids(model.tokenizer)
+        if self.options.special_token_ids is None:
+            self.options = replace(self.options, special_token_ids=added_token_ids(model.tokenizer))
         first = model[0]
         if isinstance(first, Transformer):
             first.unpad_inputs = False
             if model[1] is self:
-                self._check_width(int(first.get_embedding_dimension() or self.embedding_dimension))
+                self._check_width(int(first.get_embedding_dimension() or self.options.embedding_dimension))
 
     def forward(self, features: MutableMapping[str, Any], **_: Any) -> MutableMapping[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] the host passes a BatchEncoding
         """Add ``sentence_embedding`` (B, D), from ``token_embeddings``, ``input_ids`` and ``attention_mask``."""
-        if self.special_token_ids is None:
+        if self.options.special_token_ids is None:
             raise UserError(
                 "this TextCNN does not know which tokens to leave out; build the model with it,"
                 " SentenceTransformer(modules=[transformer, TextCNN(...)]), or give special_token_ids"
             )
         states = features["token_embeddings"]
         self._check_width(states.shape[-1])
-        features["sentence_embedding"] = self.embed(states, text_token_mask(features, self.special_token_ids))
+        features["sentence_embedding"] = self.embed(states, text_token_mask(features, self.options.special_token_ids))
         return features
 
     def embed(self, states: TokenEmbeddings, token_mask: Bool[Tensor, "B T"]) -> Embeddings:
@@ -147,7 +177,7 @@ class TextCNN(Module):
         tokens = states.transpose(1, 2).masked_fill(is_left_out, 0.0)
         scales = [functional.relu(_same_length(convolution, tokens)) for convolution in self.scales]
         merged = _same_length(self.integration, torch.cat(scales, dim=1).masked_fill(is_left_out, 0.0))
-        if self.pooling == "max":
+        if self.options.pooling == "max":
             highest = merged.masked_fill(is_left_out, torch.finfo(merged.dtype).min).amax(dim=2)
             return highest.masked_fill(is_left_out.all(dim=2), 0.0)
         return merged.masked_fill(is_left_out, 0.0).sum(dim=2) / token_mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -163,38 +193,23 @@ class TextCNN(Module):
         together have orthonormal columns where they are as many as the states are wide, and orthonormal rows where
         they are fewer; then the embedding is the mean's projection onto them.
         """
-        half = self.channels // 2
-        rows = nn.init.orthogonal_(torch.empty(half * len(self.kernel_sizes), self.embedding_dimension))
+        channels, half = self.options.channels, self.options.channels // 2
+        rows = nn.init.orthogonal_(torch.empty(half * len(self.scales), self.options.embedding_dimension))
         for convolution in self._convolutions():
             nn.init.zeros_(convolution.weight)
             nn.init.zeros_(_bias(convolution))
         for number, (convolution, part) in enumerate(zip(self._convolutions(), rows.split(half), strict=False)):
             signed = torch.cat([part, -part])
             convolution.weight[:, :, convolution.kernel_size[0] // 2] = signed
-            inputs = slice(number * self.channels, (number + 1) * self.channels)
+            inputs = slice(number * channels, (number + 1) * channels)
             self.integration.weight[:, inputs, _INTEGRATION_KERNEL // 2] = signed.T
 
     def _check_width(self, width: int) -> None:
-        if width != self.embedding_dimension:
+        if width != self.options.embedding_dimension:
             raise UserError(
-                f"this TextCNN reads token states of width {self.embedding_dimension} and the model before it gives"
-                f" {width}; build it with embedding_dimension={width}"
+                f"this TextCNN reads token states of width {self.options.embedding_dimension} and the model before it"
+                f" gives {width}; build it with embedding_dimension={width}"
             )
-
-    def _check_settings(self) -> None:
-        sizes = {"embedding_dimension": self.embedding_dimension, "channels": self.channels}
-        problems = [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
-        problems += check_kernel_sizes(self.kernel_sizes)
-        choices = {"pooling": (self.pooling, get_args(CnnPooling)), "init": (self.init, get_args(CnnInit))}
-        problems += [
-            f"{name}={value} (needs one of {', '.join(known)})"
-            for name, (value, known) in choices.items()
-            if value not in known
-        ]
-        if self.init == "mean" and self.channels % 2:
-            problems.append(f"channels={self.channels} (needs an even number where init=mean)")
-        if problems:
-            raise UserError(f"a TextCNN cannot be built with {'; '.join(problems)}")
 
     def save(self, output_path: str, *_: Any, safe_serialization: bool = True, **__: Any) -> None:
         """Write configuration and weights (safetensors) into a folder."""
@@ -237,12 +252,6 @@ def text_token_mask(features: Mapping[str, Any], special_token_ids: Sequence[int
     token_ids: Tensor = features["input_ids"]
     is_special = torch.isin(token_ids, token_ids.new_tensor(list(special_token_ids)))
     return features["attention_mask"].bool() & ~is_special
-
-
-def check_kernel_sizes(kernel_sizes: Sequence[int]) -> list[str]:
-    """Name what is wrong with the widths of kernels: needed is one at least, each of 1 token or more, none twice."""
-    is_usable = kernel_sizes and min(kernel_sizes) >= 1 and len(set(kernel_sizes)) == len(kernel_sizes)
-    return [] if is_usable else [f"kernel_sizes={list(kernel_sizes)} (needs different whole numbers, 1 or more)"]
 
 
 def _same_length(convolution: nn.Module, states: Tensor) -> Tensor:

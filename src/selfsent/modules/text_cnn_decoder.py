@@ -1,7 +1,7 @@
 """The decoder that mirrors a `TextCNN`. It belongs to the loss: a saved model does not carry it."""
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,8 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.modules.text_cnn import check_kernel_sizes
+from selfsent.modules.text_cnn import CnnSizes
+from selfsent.options import required, takes_only
 from selfsent.shapes import Embeddings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCNNDecoderOptions(CnnSizes):
+    """Options of `TextCNNDecoder`; sizes are the encoder's.
+
+    Args:
+        max_tokens: Tokens of the longest text that can be rebuilt.
+    """
+
+    max_tokens: int = required(at_least=1)
 
 
 class TextCNNDecoder(nn.Module):
@@ -26,33 +38,21 @@ class TextCNNDecoder(nn.Module):
     Differs: order, activation and the mean over kernels are not in what could be had of the paper; chosen.
 
     Args:
-        embedding_dimension: D, of the embedding and of the token states.
-        max_tokens: Tokens of the longest text that can be rebuilt.
-        channels: Values a position and kernel; the encoder's.
-        kernel_sizes: Widths of the windows in tokens; the encoder's.
+        options: Options by keyword; see `TextCNNDecoderOptions`.
 
     Raises:
         UserError: A setting is outside its range.
     """
 
-    def __init__(
-        self,
-        *,
-        embedding_dimension: int,
-        max_tokens: int,
-        channels: int = 256,
-        kernel_sizes: Sequence[int] = (3, 4, 5),
-    ) -> None:
+    @takes_only(TextCNNDecoderOptions)
+    def __init__(self, options: TextCNNDecoderOptions) -> None:
         super().__init__()
-        self.embedding_dimension = embedding_dimension
-        self.max_tokens = max_tokens
-        self.channels = channels
-        self.kernel_sizes = list(kernel_sizes)
-        self._check_settings()
-        self.spreading = nn.ConvTranspose1d(embedding_dimension, channels * len(self.kernel_sizes), max_tokens)
+        self.options = options
+        width, channels = options.embedding_dimension, options.channels
+        self.spreading = nn.ConvTranspose1d(width, channels * len(options.kernel_sizes), options.max_tokens)
         self.scales = nn.ModuleList(
-            nn.ConvTranspose1d(channels, embedding_dimension, width, padding=(width - 1) // 2)
-            for width in self.kernel_sizes
+            nn.ConvTranspose1d(channels, width, kernel_size, padding=(kernel_size - 1) // 2)
+            for kernel_size in options.kernel_sizes
         )
         self.reset_parameters()
 
@@ -61,7 +61,7 @@ class TextCNNDecoder(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.ConvTranspose1d):
                 module.reset_parameters()
-        bound = 1 / math.sqrt(self.embedding_dimension)
+        bound = 1 / math.sqrt(self.options.embedding_dimension)
         nn.init.uniform_(self.spreading.weight, -bound, bound)
 
     def forward(self, embeddings: Embeddings, token_mask: Bool[Tensor, "B T"]) -> Float[Tensor, "L D"]:
@@ -80,15 +80,15 @@ class TextCNNDecoder(nn.Module):
         num_tokens = token_mask.sum(dim=1)
         longest = int(num_tokens.max()) if len(num_tokens) else 0
         if not longest:
-            return embeddings.new_zeros(0, self.embedding_dimension)
-        if longest > self.max_tokens:
+            return embeddings.new_zeros(0, self.options.embedding_dimension)
+        if longest > self.options.max_tokens:
             raise UserError(
-                f"a text of {longest} tokens is longer than the {self.max_tokens} that the decoder was made for; make"
-                f" the loss after setting the model's max_seq_length, or cut texts to {self.max_tokens}"
+                f"a text of {longest} tokens is longer than the {self.options.max_tokens} that the decoder is made for;"
+                f" make the loss after setting the model's max_seq_length, or cut texts to {self.options.max_tokens}"
             )
         is_there = torch.arange(longest, device=num_tokens.device) < num_tokens[:, None]
         spread = functional.relu(self._spread(embeddings, longest)).masked_fill(~is_there[:, None, :], 0.0)
-        parts = spread.split(self.channels, dim=1)
+        parts = spread.split(self.options.channels, dim=1)
         rebuilt = [_same_length(scale, part) for scale, part in zip(self.scales, parts, strict=True)]
         return torch.stack(rebuilt).mean(dim=0).transpose(1, 2)[is_there]
 
@@ -96,17 +96,6 @@ class TextCNNDecoder(nn.Module):
         """Apply the spreading convolution to one position a text, as far as positions are needed."""
         weight = self.spreading.weight[:, :, :num_positions]
         return functional.conv_transpose1d(embeddings[:, :, None], weight, self.spreading.bias)
-
-    def _check_settings(self) -> None:
-        sizes = {
-            "embedding_dimension": self.embedding_dimension,
-            "max_tokens": self.max_tokens,
-            "channels": self.channels,
-        }
-        problems = [f"{name}={value} (needs 1 or more)" for name, value in sizes.items() if value < 1]
-        problems += check_kernel_sizes(self.kernel_sizes)
-        if problems:
-            raise UserError(f"a decoder of token states cannot be built with {'; '.join(problems)}")
 
 
 def _same_length(convolution: nn.Module, states: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """A trained table of token embeddings as an input module of the host: strings in, one embedding a token out."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -8,8 +9,37 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from selfsent.errors import UserError
 from selfsent.modules.tokenized_input import TokenizedInput
+from selfsent.options import Options, names_of, option, takes_only
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(Options):
+    """A table of token embeddings.
+
+    Args:
+        dimension: D, values of an embedding.
+        init_range: r; the table starts uniform in [-r, r].
+    """
+
+    dimension: int = option(100, at_least=1)
+    init_range: float = option(0.1, above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenEmbeddingsOptions(TableOptions):
+    """Options of `TokenEmbeddings`: the keys of its ``config.json``.
+
+    Args:
+        dropout: Share of values dropped from token embeddings in training.
+    """
+
+    dropout: float = option(0.2, at_least=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arguments(TokenEmbeddingsOptions):
+    tokenizer: PreTrainedTokenizerBase
 
 
 class TokenEmbeddings(TokenizedInput):
@@ -20,9 +50,7 @@ class TokenEmbeddings(TokenizedInput):
 
     Args:
         tokenizer: Turns strings into token ids, without special tokens.
-        dimension: D, values of an embedding.
-        dropout: Share of values dropped from token embeddings in training, in [0, 1).
-        init_range: r; the table starts uniform in [-r, r].
+        options: Options by keyword; see `TokenEmbeddingsOptions`.
 
     Raises:
         UserError: A setting is outside its range.
@@ -31,37 +59,27 @@ class TokenEmbeddings(TokenizedInput):
     save_in_root = True
     described_as = "embeddings"
 
-    config_keys: list[str] = ["dimension", "dropout", "init_range"]  # noqa: RUF012 the host's own declaration
+    config_keys: list[str] = names_of(TokenEmbeddingsOptions)
 
-    def __init__(
-        self,
-        *,
-        tokenizer: PreTrainedTokenizerBase,
-        dimension: int = 100,
-        dropout: float = 0.2,
-        init_range: float = 0.1,
-    ) -> None:
+    @takes_only(_Arguments)
+    def __init__(self, arguments: _Arguments) -> None:
         super().__init__()
-        ranges = {"dimension": dimension >= 1, "dropout": 0 <= dropout < 1, "init_range": 0 < init_range < torch.inf}
-        values = {"dimension": dimension, "dropout": dropout, "init_range": init_range}
-        problems = [f"{name}={values[name]}" for name, is_within in ranges.items() if not is_within]
-        if problems:
-            raise UserError(
-                f"token embeddings cannot be built with {', '.join(problems)}; a dimension is 1 or more, a dropout 0 or"
-                " more and less than 1, a range more than 0"
-            )
-        self.tokenizer: Any = tokenizer
-        self.dimension, self.dropout, self.init_range = dimension, dropout, init_range
-        self.embedding = nn.Embedding(len(tokenizer), dimension)
+        self.tokenizer: Any = arguments.tokenizer
+        self.options = arguments.part(TokenEmbeddingsOptions)
+        self.embedding = nn.Embedding(len(arguments.tokenizer), self.options.dimension)
         self.reset_parameters()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Give the options, as ``config.json`` holds them."""
+        return asdict(self.options)
 
     def reset_parameters(self) -> None:
         """Start anew, uniform in [-r, r]."""
-        nn.init.uniform_(self.embedding.weight, -self.init_range, self.init_range)
+        nn.init.uniform_(self.embedding.weight, -self.options.init_range, self.options.init_range)
 
     def get_embedding_dimension(self) -> int:
         """Values of an embedding."""
-        return self.dimension
+        return self.options.dimension
 
     def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only
         """Turn texts into ``input_ids`` and ``attention_mask`` (B, T), and ``sentence_lengths`` (B,)."""
@@ -81,7 +99,7 @@ class TokenEmbeddings(TokenizedInput):
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Add ``token_embeddings`` (B, T, D)."""
         embeddings = self.embedding(features["input_ids"])
-        features["token_embeddings"] = functional.dropout(embeddings, self.dropout, self.training)
+        features["token_embeddings"] = functional.dropout(embeddings, self.options.dropout, self.training)
         return features
 
 

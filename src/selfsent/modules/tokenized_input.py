@@ -1,12 +1,17 @@
 """Input modules that are saved as configuration, weights and a tokenizer.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from sentence_transformers.base.modules import InputModule
+from torch import Tensor
 
 from selfsent.data.tokenizer import load_tokenizer
 from selfsent.errors import UserError
+
+_SCALES = ".scales"
 
 
 class TokenizedInput(InputModule):
@@ -33,5 +38,16 @@ class TokenizedInput(InputModule):
                 f"no tokenizer.json beside the {cls.described_as} in {model_name_or_path}; save the model again"
             )
         module = cls(tokenizer=load_tokenizer(Path(tokenizer_path).parent), **config)
-        cls.load_torch_weights(model=module, **place)
+        weights: Any = cls.load_torch_weights(**place)
+        module.load_state_dict(_in_float32(weights))
         return module
+
+
+def _in_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Make float32 of tables that are saved in int8, each row with its scale in ``NAME.scales``."""
+    held = {name.removesuffix(_SCALES): scales for name, scales in weights.items() if name.endswith(_SCALES)}
+    return {
+        name: value.float() * held[name.rpartition(".")[0]][:, None] if value.dtype == torch.int8 else value
+        for name, value in weights.items()
+        if not name.endswith(_SCALES)
+    }

@@ -1,6 +1,5 @@
 """A person's settings: ``key=value`` strings and recipe tables turned into checked configurations."""
 
-import dataclasses
 import difflib
 import json
 from collections.abc import Mapping, Sequence
@@ -101,8 +100,3 @@ def _coerced(value: Any, hint: Any) -> Any:
         needed = {float: "a number", int: f"a whole number {WHOLE_RANGE}", bool: "true or false", str: "a text"}
         raise ValueError(needed[hint])
     return hint(value)
-
-
-def as_options(config: Any) -> dict[str, Any]:
-    """All options of a configuration by name, defaults included."""
-    return dataclasses.asdict(config)

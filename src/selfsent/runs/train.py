@@ -4,33 +4,33 @@ import contextlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from sentence_transformers import SentenceTransformer
 
-from selfsent.data.bad_rows import OnBadRow
-from selfsent.errors import UserError
+from selfsent.errors import UserError, did_you_mean
 from selfsent.methods import METHODS
-from selfsent.methods.method import Assembly, Ingredients, Method
+from selfsent.methods.method import Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
+from selfsent.options import names_of
 from selfsent.runs.recipe import Recipe, find_recipe
-from selfsent.runs.run_data import Wanted, open_run_data
-from selfsent.runs.settings import as_options, configure, split_settings
+from selfsent.runs.run_data import open_run_data
+from selfsent.runs.settings import configure, split_settings
+from selfsent.runs.train_options import TrainOptions
 from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import check_arguments
+from selfsent.training.engine import train as train_as_planned
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
-from selfsent.training.run import RunPlan
-from selfsent.training.run import train as run
+from selfsent.training.run import Ingredients, Run, RunData, RunOptions, RunPlan
 from selfsent.training.run_folder import RunFolder
 from selfsent.training.trackers import require_trackers
 
 DEFAULT_SEED = 42
-_CORPUS_FOLDER = ".corpus"
 _OUT_OF_MEMORY = (
     *("can't allocate memory", "out of memory", "storage size calculation overflowed", "bad_alloc"),
     "array is too big",
@@ -41,98 +41,40 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(RunOptions):
     """What a person asks of ``selfsent train``.
 
     Args:
         method: A method's name, a recipe's name, or the path of a recipe.
-        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         output: Folder of the run and the model.
         settings: What ``--set`` takes: the method's options by name and the trainer's arguments as ``training.KEY``;
             they win over a recipe.
         training: Arguments of the host's trainer by name; they win over the settings.
-        base: Path or hub name of a model to start from.
-        teacher: Path or hub name of a model to learn from.
-        resume: Continue the interrupted run in ``output``.
-        overwrite: Replace the run in ``output``.
-        seed: Seeds weights, dropout and order of the data; default: the recipe's, or 42.
-        max_rows: Rows of the source to use; default: the recipe's, or all.
-        columns: Columns of the source by name or 1-based number.
-        header: Whether the first row of the source names its columns; default: it does where the names are known.
-        on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
-        data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
-        device: Where to train; default: the host's choice.
-        max_minutes: About how long the run may take, preparation included; it ends measured and saved. Not part of what
-            the run is: a resumed run may have another.
     """
 
     method: str
-    data: str | Path
-    output: str | Path
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    base: str | None = None
-    teacher: str | None = None
-    resume: bool = False
-    overwrite: bool = False
-    seed: int | None = None
-    max_rows: int | None = None
-    columns: Sequence[str | int] | None = None
-    header: bool | None = None
-    on_bad_row: OnBadRow = "stop"
-    data_dir: str | Path | None = None
-    device: str | None = None
-    max_minutes: float | None = None
 
     def __post_init__(self) -> None:
+        """Check every option, and refuse empty names and paths."""
+        super().__post_init__()
         empty = [name for name in _NAMES if isinstance(value := getattr(self, name), str) and not value.strip()]
         if empty:
             options = " and ".join(f"--{name.replace('_', '-')}" for name in empty)
             raise UserError(f"{options} must be a name or a path, got nothing; is a variable of the shell not set?")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run, settled before any data is read: what a recipe and a request come to.
-
-    Args:
-        recipe: The recipe of one run.
-        request: What a person asked for.
-        method: The method.
-        config: The method's options, checked; of the dataclass ``method.config``.
-        training: Fields of the host's training arguments, the method's own among them.
-        seed: Seed of the run.
-        max_rows: Rows of the source to use; ``None`` for all.
-    """
-
-    recipe: Recipe
-    request: Request
-    method: Method
-    config: Any
-    training: Mapping[str, Any]
-    seed: int
-    max_rows: int | None
-
-    @property
-    def output(self) -> Path:
-        """Folder of the run."""
-        return Path(self.request.output).expanduser()
-
-    @property
-    def reads_documents(self) -> bool:
-        """Whether it learns from documents and not from texts."""
-        return self.method.reads_documents(self.config)
-
-
-def train(method: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> SentenceTransformer:
+def train(
+    method: str, data: str | Path, output_dir: str | Path, **options: Unpack[TrainOptions]
+) -> SentenceTransformer:
     """Train a method on a source and leave a model folder with ``metrics.jsonl`` and ``run.json``.
 
     Args:
         method: A method's name (``self-strae``), a recipe's name, or the path of a recipe.
         data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         output_dir: Folder of the run and the model.
-        overrides: Fields of `Request` (``seed``, ``resume``, ``max_rows``, ...); everything else is an option of the
-            method (``temperature=0.5``), and ``training={...}`` holds arguments of the host's trainer.
+        **options: Fields of `selfsent.training.run.RunOptions` (``seed``, ``resume``, ``max_rows``, ...), options of
+            the method (``temperature=0.5``), and ``training={...}`` with arguments of the host's trainer.
 
     Returns:
         The trained model, as saved.
@@ -143,13 +85,22 @@ def train(method: str, data: str | Path, output_dir: str | Path, **overrides: An
     Example:
         >>> model = selfsent.train("self-strae", "notes.txt", "./model", temperature=0.5)  # doctest: +SKIP
     """
-    return execute(request_of(method, data, output_dir, overrides))
+    return execute(request_of(method, data, output_dir, options))
 
 
 def request_of(method: str, data: str | Path, output_dir: str | Path, overrides: Mapping[str, Any]) -> Request:
-    """Part overrides into fields of `Request`, options of the method, and ``training={...}``; see ``train``."""
+    """Part overrides into fields of `Request` and options of the method; see ``train``.
+
+    Raises:
+        UserError: Neither a run nor any method has such an option.
+    """
     known = {name: value for name, value in overrides.items() if name in Request.__dataclass_fields__}
     options = {name: value for name, value in overrides.items() if name not in known}
+    everything = {*names_of(RunOptions), *(name for one in METHODS.values() for name in names_of(one.config))}
+    for name in options:
+        if name not in everything:
+            hint = did_you_mean(name, sorted(everything)) or f"; see `selfsent methods {method}`"
+            raise UserError(f"{method} has no option {name!r}{hint}")
     settings = {**known.pop("settings", {}), **options}
     return Request(method=method, data=data, output=output_dir, settings=settings, **known)
 
@@ -174,7 +125,7 @@ def named_recipe(request: Request) -> Recipe:
     return find_recipe(request.method, METHODS)
 
 
-def settle(recipe: Recipe, request: Request) -> Run:
+def settle(recipe: Recipe, request: Request) -> Run[Any]:
     """Settle what a recipe of one run and a request leave open, before any data is read.
 
     Raises:
@@ -190,10 +141,10 @@ def settle(recipe: Recipe, request: Request) -> Run:
     training = {**method.training(config), **recipe.training, **arguments, **request.training}
     check_arguments(training)
     require_trackers(training.get("report_to"))
-    max_rows = request.max_rows if request.max_rows is not None else recipe.max_rows
-    return Run(
-        recipe=recipe, request=request, method=method, config=config, training=training, seed=seed, max_rows=max_rows
-    )
+    asked: dict[str, Any] = {one.name: getattr(request, one.name) for one in fields(RunOptions)}
+    asked |= {"training": training, "seed": seed, "max_rows": request.max_rows or recipe.max_rows}
+    reads_documents = method.reads_documents(config)
+    return Run(recipe=recipe.name, method=method.name, config=config, reads_documents=reads_documents, **asked)
 
 
 def seed_of(recipe: Recipe, request: Request) -> int:
@@ -217,23 +168,23 @@ def _enough_memory() -> Generator[None]:
         ) from error
 
 
-def train_run(settled: Run) -> SentenceTransformer:
+def train_run(run: Run[Any]) -> SentenceTransformer:
     """Carry out one run.
 
     Raises:
         UserError: What ``train`` raises.
     """
-    request = settled.request
-    folder = RunFolder(settled.output)
+    folder = RunFolder(run.folder)
     folder.require_own()  # refuse before any work is done
     with folder.sole_writer():
-        folder.require_startable(resume=request.resume, overwrite=request.overwrite)
+        folder.require_startable(resume=run.resume, overwrite=run.overwrite)
         try:
             with _enough_memory():
-                plan = _plan(settled)
-                return train_by_library(plan, plan.loss) if isinstance(plan.loss, LibraryFit) else run(plan)
+                plan = _plan(run)
+                loss = plan.built.loss
+                return train_by_library(plan, loss) if isinstance(loss, LibraryFit) else train_as_planned(plan)
         finally:
-            shutil.rmtree(settled.output / _CORPUS_FOLDER, ignore_errors=True)
+            shutil.rmtree(run.corpus_folder, ignore_errors=True)
 
 
 def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> Method:
@@ -247,85 +198,31 @@ def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> 
     return method
 
 
-def _plan(settled: Run) -> RunPlan:
-    """Read the data, build model and loss, and say how they are to be trained."""
-    request, training = settled.request, settled.training
-    limit = TimeLimit(request.max_minutes)
-    data = open_run_data(_wanted(request, settled.max_rows), training, reads_documents=settled.reads_documents)
-    source = data.source
-    assembly = Assembly(
-        source=source,
-        documents=data.documents,
-        folder=settled.output / _CORPUS_FOLDER,
-        heldout_rows=data.heldout_rows,
-        base=request.base,
-        teacher=request.teacher,
-        seed=settled.seed,
-        device=request.device,
-        limit=limit,
-    )
-    torch.manual_seed(settled.seed)
-    ingredients = _ingredients(settled.method, settled.config, assembly)
-    notes = [*source.closing_notes(), *ingredients.notes]
-    for note in notes:
+def _plan(run: Run[Any]) -> RunPlan:
+    """Open the data and build model and loss."""
+    data = open_run_data(run, limit=TimeLimit(run.max_minutes))
+    torch.manual_seed(run.seed)
+    plan = RunPlan(run=run, data=data, built=_built(run, data))
+    for note in plan.notes:
         logger.info(note)
-    return RunPlan(
-        model=ingredients.model,
-        loss=ingredients.loss,
-        train_dataset=ingredients.dataset,
-        output_dir=settled.output,
-        recipe={
-            "name": settled.recipe.name,
-            "method": settled.method.name,
-            "options": as_options(settled.config),
-            "data": str(request.data),
-            "max_rows": settled.max_rows,
-            "base": request.base,
-            **({"teacher": request.teacher} if request.teacher else {}),
-        },
-        evaluator=data.evaluator_of(ingredients, batch_size=int(training.get("per_device_train_batch_size", 8))),
-        arguments={**training, **({"use_cpu": True} if request.device == "cpu" else {})},
-        seed=settled.seed,
-        resume=request.resume,
-        overwrite=request.overwrite,
-        data_hashes={str(request.data): source.sha256()},
-        sources=notes,
-        max_seq_length=ingredients.max_seq_length,
-        limit=None if request.max_minutes is None else limit,
-    )
+    return plan
 
 
-def _ingredients(method: Method, config: Any, assembly: Assembly) -> Ingredients:
+def _built(run: Run[Any], data: RunData) -> Ingredients:
     """Build model and loss; where no base was named and the method's own cannot be opened, say that one is needed."""
     try:
-        return method.build(config, assembly)
+        return METHODS[run.method].build(run, data)
     except UnopenedBaseError as error:
-        if assembly.base is not None:
+        if run.base is not None:
             raise
         raise UserError(needed("--base", "to start from", error.base, error.reason)) from error
 
 
-def data_hash(settled: Run) -> str:
+def data_hash(run: Run[Any]) -> str:
     """Hash what a run reads, read as the run itself reads it: texts, or documents without the parts that ask.
 
     Raises:
         UserError: What ``open_run_data`` raises.
     """
     with tempfile.TemporaryDirectory(prefix="selfsent-") as folder:
-        wanted = replace(_wanted(settled.request, settled.max_rows), folder=Path(folder))
-        return open_run_data(wanted, settled.training, reads_documents=settled.reads_documents).source.sha256()
-
-
-def _wanted(request: Request, max_rows: int | None) -> Wanted:
-    """What a request asks to be read."""
-    output = Path(request.output).expanduser()
-    return Wanted(
-        data=request.data,
-        columns=request.columns,
-        header=request.header,
-        on_bad_row=request.on_bad_row,
-        max_rows=max_rows,
-        data_dir=request.data_dir,
-        folder=output / _CORPUS_FOLDER,
-        exclude=[output],
-    )
+        return open_run_data(run, corpus_folder=Path(folder)).source.sha256()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
@@ -16,12 +16,12 @@ from selfsent.evaluation.suites import suite_names
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
-from selfsent.runs.settings import as_options
-from selfsent.runs.train import Request, Run, data_hash, named_recipe, request_of, seed_of, settle, train_run
+from selfsent.runs.train import Request, data_hash, named_recipe, request_of, seed_of, settle, train_run
+from selfsent.runs.train_options import TrainOptions
 from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
+from selfsent.training.run import Run, differences
 from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
-from selfsent.training.run_identity import differences
 
 TABLE_JSON = "table.json"
 TABLE_MARKDOWN = "table.md"
@@ -30,7 +30,7 @@ _NUM_SHOWN = 6
 logger = logging.getLogger(__name__)
 
 
-def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrides: Any) -> RunTable:
+def train_table(recipe: str, data: str | Path, output_dir: str | Path, **options: Unpack[TrainOptions]) -> RunTable:
     """Train every run of a recipe that is not finished yet, and write ``table.md`` and ``table.json``.
 
     A call after a kill at any moment goes on where the earlier one stopped. Runs and seeds may be added to a recipe
@@ -41,7 +41,7 @@ def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrid
         recipe: The path of a recipe, or the name of one that `selfsent recipes` lists.
         data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         output_dir: Holds the table, and each run in a folder ``NAME-seedN`` of its own.
-        overrides: As for ``train``; they win over the recipe in every run.
+        **options: As for ``train``; they win over the recipe in every run.
 
     Returns:
         The table.
@@ -52,7 +52,7 @@ def train_table(recipe: str, data: str | Path, output_dir: str | Path, **overrid
     Example:
         >>> table = train_table("sweep.toml", "notes.txt", "./sweep")  # doctest: +SKIP
     """
-    return execute_table(request_of(recipe, data, output_dir, overrides))
+    return execute_table(request_of(recipe, data, output_dir, options))
 
 
 def execute_table(request: Request) -> RunTable:
@@ -87,8 +87,6 @@ class _Run:
     Args:
         variant: What it is a run of.
         seed: Its seed.
-        recipe: The recipe of this run alone.
-        request: Asks for this run alone.
         settled: What recipe and request come to.
         identity: What must stay equal for it to count as done.
         reading: Equal for runs that read the data alike.
@@ -96,28 +94,25 @@ class _Run:
 
     variant: Variant
     seed: int
-    recipe: Recipe
-    request: Request
-    settled: Run
+    settled: Run[Any]
     identity: Mapping[str, Any]
     reading: tuple[Any, ...]
 
     @property
     def name(self) -> str:
-        return self.recipe.name
+        return self.settled.recipe
 
     def record(self) -> dict[str, Any]:
         try:
-            return RunFolder(Path(self.request.output)).record()
+            return RunFolder(self.settled.folder).record()
         except UserError as error:
             raise UserError(
-                f"{error}; or delete {self.request.output}, and the same command trains that run again"
+                f"{error}; or delete {self.settled.folder}, and the same command trains that run again"
             ) from error
 
     def train(self) -> None:
         """Start or continue it."""
-        resume = not self.request.overwrite and bool(self.record())
-        train_run(replace(self.settled, request=replace(self.request, resume=resume)))
+        train_run(replace(self.settled, resume=not self.settled.overwrite and bool(self.record())))
 
 
 def _runs(recipe: Recipe, request: Request) -> list[_Run]:
@@ -142,31 +137,24 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
 def _run(variant: Variant, seed: int, request: Request) -> _Run:
     recipe = variant.with_seed(seed)
     output = Path(request.output).expanduser().absolute() / recipe.name
-    alone = replace(request, output=output, seed=seed, max_rows=request.max_rows or recipe.max_rows)
     try:
-        settled = settle(recipe, alone)
+        settled = settle(recipe, replace(request, output=output, seed=seed))
     except UserError as error:
         raise UserError(f"the run {variant.name}: {error}") from error
-    method, config, arguments = settled.method, settled.config, settled.training
+    described = settled.described()
+    del described["name"]
     identity = {
-        "method": method.name,
-        "options": as_options(config),
-        "training": arguments,
+        **described,
+        "training": settled.training,
         "seed": seed,
-        "max_rows": alone.max_rows,
-        "data": str(request.data),
-        "columns": request.columns,
-        "base": request.base,
-        **({"teacher": request.teacher} if request.teacher else {}),
+        "columns": settled.columns,
     }
     return _Run(
         variant=variant,
         seed=seed,
-        recipe=recipe,
-        request=alone,
         settled=settled,
         identity=json.loads(json.dumps(identity, default=str)),
-        reading=(alone.max_rows, method.reads_documents(config), arguments.get(BEST)),
+        reading=(settled.max_rows, settled.reads_documents, settled.training.get(BEST)),
     )
 
 
@@ -261,7 +249,7 @@ class _TableFolder:
 
     def _scores(self, run: _Run) -> dict[str, tuple[str, float]]:
         """Evaluate the finished model, or take what is remembered beside it."""
-        report = open_runs([Path(run.request.output)], suites=self.suites, data_dir=self.data_dir)[0].report
+        report = open_runs([run.settled.folder], suites=self.suites, data_dir=self.data_dir)[0].report
         scores = {score.task: (score.metric.name, score.value) for score in report.scores}
         return scores | {name: ("mean", average.value) for name, average in report.averages().items()}
 
@@ -324,7 +312,7 @@ def _check_same_data(finished: Sequence[_Run]) -> None:
             hashes[run.reading] = data_hash(run.settled)
         if hashes[run.reading] not in run.record().get("data_hashes", {}).values():
             raise UserError(
-                f"{run.request.data} has changed since {run.name} was trained on it; restore it, or name another"
+                f"{run.settled.data} has changed since {run.name} was trained on it; restore it, or name another"
                 " --output"
             )
 

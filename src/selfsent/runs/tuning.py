@@ -19,11 +19,13 @@ from selfsent.errors import UserError
 from selfsent.evaluation.metrics import metric_named
 from selfsent.options import describe
 from selfsent.printed_text import TextTable
+from selfsent.runs.recipe import Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.settings import parse_assignments, split_settings
-from selfsent.runs.train import Request, Run, named_recipe, settle, train_run
+from selfsent.runs.train import Request, named_recipe, settle, train_run
 from selfsent.training.arguments import BEST
 from selfsent.training.numbers import is_number, is_whole_number
+from selfsent.training.run import Run
 from selfsent.training.run_folder import RunFolder
 
 BEST_FILE = "best.toml"
@@ -152,7 +154,7 @@ def parse_space(assignments: Sequence[str]) -> dict[str, Range | Choice]:
     return space
 
 
-def default_space(run: Run) -> dict[str, Range | Choice]:
+def default_space(run: Run[Any]) -> dict[str, Range | Choice]:
     """Give what is searched unless a person says otherwise: rate, rows a batch, and the temperature if there is one.
 
     Where the loss on held-out rows judges, the rate alone: the others change that loss by themselves.
@@ -174,10 +176,10 @@ def default_space(run: Run) -> dict[str, Range | Choice]:
     return space
 
 
-def is_judged_by_loss(run: Run) -> bool:
+def is_judged_by_loss(run: Run[Any]) -> bool:
     """Tell whether nothing but the loss on held-out rows judges a run."""
     judge = run.training.get(BEST, "auto")
-    return judge == "auto" and not run.reads_documents and evaluation_data(run.request.data_dir) is None
+    return judge == "auto" and not run.reads_documents and evaluation_data(run.data_dir) is None
 
 
 def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tuned:
@@ -215,7 +217,7 @@ def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tu
     def objective(proposal: Any) -> float:
         settings = {name: _proposed(proposal, name, where) for name, where in space.items()}
         trials.append(_tried(request, settings, f"trial-{proposal.number:03d}"))
-        _save(own, trials)
+        _save(own, request, recipe, trials)
         logger.info("%s: %s", trials[-1].folder, trials[-1].failure or _shown(trials[-1].metric, trials[-1].value))
         if trials[-1].value is None:
             raise optuna.TrialPruned(trials[-1].failure)
@@ -253,7 +255,7 @@ def _first(where: Range | Choice) -> Any:
     return int(where.low) if where.is_whole else where.low
 
 
-def _own_settings(run: Run, space: Space) -> dict[str, Any]:
+def _own_settings(run: Run[Any], space: Space) -> dict[str, Any]:
     """The recipe's own values of what is searched."""
     options, arguments = split_settings(dict.fromkeys(space))
     found = {name: getattr(run.config, name) for name in options}
@@ -295,7 +297,7 @@ def _tried(request: Request, settings: Mapping[str, Any], name: str) -> Trial:
     return Trial(folder=name, settings=settings, metric=metric, value=float(best["value"]))
 
 
-def _save(own: Run, trials: Sequence[Trial]) -> None:
+def _save(own: Run[Any], request: Request, recipe: Recipe, trials: Sequence[Trial]) -> None:
     """Write the trials so far, and the best of them as a recipe."""
     found = Tuned(trials=trials)
     rows = [
@@ -308,28 +310,30 @@ def _save(own: Run, trials: Sequence[Trial]) -> None:
         }
         for one in trials
     ]
-    with atomic_path(own.output / TRIALS_FILE) as aside:
+    with atomic_path(own.folder / TRIALS_FILE) as aside:
         aside.write_text(json.dumps({"trials": rows, "best": found.best.folder}, indent=2), encoding="utf8")
     if found.best.value is not None:
-        with atomic_path(own.output / BEST_FILE) as aside:
-            aside.write_text(best_recipe(own, found), encoding="utf8")
+        with atomic_path(own.folder / BEST_FILE) as aside:
+            aside.write_text(best_recipe(own, request, recipe, found), encoding="utf8")
 
 
-def best_recipe(own: Run, found: Tuned) -> str:
+def best_recipe(own: Run[Any], request: Request, recipe: Recipe, found: Tuned) -> str:
     """Write the best trial as a recipe.
 
     Args:
         own: The recipe's own run.
+        request: What was asked for.
+        recipe: The recipe.
         found: The trials.
     """
     best = found.best
     options, arguments = split_settings(best.settings)
-    asked_options, asked_arguments = split_settings(own.request.settings)
-    title = f"{own.recipe.name}, tuned over {len(found.trials)} trials: {_shown(best.metric, best.value)} {best.metric}"
-    head = {"method": own.method.name, "title": title, "answers": own.recipe.answers or "no paper", "seed": own.seed}
+    asked_options, asked_arguments = split_settings(request.settings)
+    title = f"{recipe.name}, tuned over {len(found.trials)} trials: {_shown(best.metric, best.value)} {best.metric}"
+    head = {"method": own.method, "title": title, "answers": recipe.answers or "no paper", "seed": own.seed}
     tables = {
-        "options": {**own.recipe.options, **asked_options, **options},
-        "training": {**own.recipe.training, **asked_arguments, **own.request.training, **arguments},
+        "options": {**recipe.options, **asked_options, **options},
+        "training": {**recipe.training, **asked_arguments, **request.training, **arguments},
     }
     parts = [_toml(head), *(f"[{name}]\n{_toml(table)}" for name, table in tables.items() if table)]
     return "\n".join(parts)

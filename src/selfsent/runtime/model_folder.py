@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsent.runtime.later_modules import LaterModule, read_later_module
+from selfsent.runtime.onnx_texts import read_onnx
 from selfsent.runtime.runtime_model import FirstModule, RuntimeModel
 from selfsent.runtime.saved_files import NeedsTorch, read_json
 from selfsent.runtime.token_table import read_static, read_token_embeddings
@@ -14,6 +15,7 @@ _OURS, _HOST = "selfsent.", "sentence_transformers."
 _FIRST_MODULES: dict[tuple[str, str], Callable[[Path], FirstModule]] = {
     (_OURS, "TreeEncoder"): read_trees,
     (_OURS, "TokenEmbeddings"): read_token_embeddings,
+    (_OURS, "OnnxEncoder"): read_onnx,
     (_HOST, "StaticEmbedding"): read_static,
 }
 _HOST_PROMPTS = {"query": "", "document": ""}

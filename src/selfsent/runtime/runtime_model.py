@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 import numpy as np
 
 from selfsent.errors import UserError
+from selfsent.options import unknown_option
 from selfsent.runtime.later_modules import Features, LaterModule
 from selfsent.runtime.saved_files import Floats
 from selfsent.runtime.tree_texts import TextTree, TreeTexts
@@ -39,6 +40,21 @@ class FirstModule(Protocol):
     def num_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text, uncut."""
         ...
+
+
+class HostOptions(TypedDict, total=False):
+    """Options of the host's ``encode`` that change no embedding."""
+
+    batch_size: int
+    show_progress_bar: bool | None
+    convert_to_numpy: bool
+
+
+def _require_known(options: Any) -> None:
+    names = list(HostOptions.__annotations__)
+    unknown = next((name for name in options if name not in names), None)
+    if unknown is not None:
+        raise UserError(unknown_option(unknown, names, owner="encode without torch"))
 
 
 class RuntimeModel:
@@ -92,7 +108,7 @@ class RuntimeModel:
         prompt_name: str | None = None,
         *,
         prompt: str | None = None,
-        **_: Any,
+        **options: Unpack[HostOptions],
     ) -> Floats:
         """Encode texts.
 
@@ -100,14 +116,15 @@ class RuntimeModel:
             texts: The texts, or one.
             prompt_name: Prompt to put before each; default: the model's default prompt, if it has one.
             prompt: The prompt itself, instead of its name.
-            **_: Options of the host that change no embedding, such as ``batch_size``, are accepted and not needed.
+            **options: Options of the host that change no embedding; accepted and not needed.
 
         Returns:
             Float32 embeddings, ``(N, D)``; of one text ``(D,)``.
 
         Raises:
-            UserError: There is no such prompt.
+            UserError: There is no such prompt, or no such option.
         """
+        _require_known(options)
         if prompt is None:
             prompt = self._prompt(prompt_name)
         if isinstance(texts, str):
@@ -116,14 +133,14 @@ class RuntimeModel:
         parts = [self._embed(batch) for batch in _batches(prompted)]
         return np.concatenate(parts) if parts else np.zeros((0, self.dimension), dtype=np.float32)
 
-    def encode_query(self, texts: Sequence[str] | str, **_: Any) -> Floats:
+    def encode_query(self, texts: Sequence[str] | str, **options: Unpack[HostOptions]) -> Floats:
         """Encode queries, with the prompt ``query`` where the model has one."""
-        return self.encode(texts, "query" if "query" in self.prompts else None)
+        return self.encode(texts, "query" if "query" in self.prompts else None, **options)
 
-    def encode_document(self, texts: Sequence[str] | str, **_: Any) -> Floats:
+    def encode_document(self, texts: Sequence[str] | str, **options: Unpack[HostOptions]) -> Floats:
         """Encode documents, with the prompt ``document``, ``passage`` or ``corpus`` where the model has one."""
         name = next((name for name in _DOCUMENT_PROMPTS if name in self.prompts), None)
-        return self.encode(texts, name)
+        return self.encode(texts, name, **options)
 
     def num_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text, uncut."""

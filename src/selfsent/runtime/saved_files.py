@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from selfsent.int8_rows import Int8Rows
+
 Floats = NDArray[np.float32]
 Weights = dict[str, NDArray[Any]]
+Table = Floats | Int8Rows
+"""An embedding for each token, ``(V, D)``; of either kind, ``table[ids]`` is float32."""
 
 _READY_CLASSES = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 """Classes of transformers that take ``tokenizer.json`` as it is; the others may build a tokenizer of their own."""
@@ -55,6 +59,19 @@ def read_weights(folder: Path, *names: str, optional: tuple[str, ...] = ()) -> W
         if name not in found or found[name].dtype != np.float32:
             raise NeedsTorch(f"{path} has no {name} of float32")
     return found
+
+
+def read_table(folder: Path) -> Table:
+    """Read the embeddings of tokens of a module of ours, in float32 or in int8.
+
+    Raises:
+        NeedsTorch: As ``read_weights``.
+    """
+    found = read_weights(folder, optional=("embedding.weight", "embedding.scales"))
+    table = found.get("embedding.weight")
+    if table is not None and table.dtype == np.int8 and "embedding.scales" in found:
+        return Int8Rows(table, found["embedding.scales"])
+    return read_weights(folder, "embedding.weight")["embedding.weight"]
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

@@ -8,8 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from selfsent.int8_rows import Int8Rows
 from selfsent.runtime.later_modules import Features, pooled
-from selfsent.runtime.saved_files import Floats, NeedsTorch, read_tokenizer, read_weights, read_wrapped_tokenizer
+from selfsent.runtime.saved_files import (
+    NeedsTorch,
+    Table,
+    read_table,
+    read_tokenizer,
+    read_weights,
+    read_wrapped_tokenizer,
+)
 
 
 class TokenTable:
@@ -24,7 +32,7 @@ class TokenTable:
 
     builds_trees = False
 
-    def __init__(self, tokenizer: Tokenizer, table: Floats, *, max_tokens: int | None, is_averaged: bool) -> None:
+    def __init__(self, tokenizer: Tokenizer, table: Table, *, max_tokens: int | None, is_averaged: bool) -> None:
         self.tokenizer = tokenizer
         self.table = table
         self.max_tokens = max_tokens
@@ -73,10 +81,14 @@ def read_static(folder: Path) -> TokenTable:
     limit = None if cut is None else int(cut["max_length"])
     found = read_weights(folder, optional=("embedding.weight", "embeddings", "mapping", "weights"))
     table = found.get("embedding.weight", found.get("embeddings"))
-    if table is None or table.dtype != np.float32:
+    is_of_int8 = table is not None and table.dtype == np.int8 and "embedding.weight" not in found and "weights" in found
+    if table is None or (table.dtype != np.float32 and not is_of_int8):
         raise NeedsTorch(f"{folder} has no table of float32")
     if "embedding.weight" not in found and "mapping" in found:
         table = table[found["mapping"].astype(np.int64)]
+    if is_of_int8:
+        rows = Int8Rows(table, found["weights"].astype(np.float32))
+        return TokenTable(tokenizer, rows, max_tokens=limit, is_averaged=True)
     if "embedding.weight" not in found and "weights" in found:
         table = (table * found["weights"][:, None]).astype(np.float32)
     return TokenTable(tokenizer, table, max_tokens=limit, is_averaged=True)
@@ -88,5 +100,4 @@ def read_token_embeddings(folder: Path) -> TokenTable:
     Raises:
         NeedsTorch: As ``read_static``.
     """
-    table = read_weights(folder, "embedding.weight")["embedding.weight"]
-    return TokenTable(read_wrapped_tokenizer(folder), table, max_tokens=None, is_averaged=False)
+    return TokenTable(read_wrapped_tokenizer(folder), read_table(folder), max_tokens=None, is_averaged=False)

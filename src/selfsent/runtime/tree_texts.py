@@ -11,9 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from selfsent.int8_rows import Int8Rows
 from selfsent.runtime.later_modules import Features
 from selfsent.runtime.plain_merges import merge_one
-from selfsent.runtime.saved_files import Floats, NeedsTorch, read_json, read_weights, read_wrapped_tokenizer
+from selfsent.runtime.saved_files import (
+    Floats,
+    NeedsTorch,
+    Table,
+    read_json,
+    read_table,
+    read_weights,
+    read_wrapped_tokenizer,
+)
 from selfsent.runtime.token_table import joined
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.tree import IntArray, Tree, node_offsets
@@ -70,7 +79,7 @@ class TreeTexts:
     builds_trees = True
 
     def __init__(
-        self, tokenizer: Tokenizer, table: Floats, weight: Floats, bias: Floats, settings: TreeSettings
+        self, tokenizer: Tokenizer, table: Table, weight: Floats, bias: Floats, settings: TreeSettings
     ) -> None:
         self.tokenizer = tokenizer
         self.table = table
@@ -222,10 +231,10 @@ def read_trees(folder: Path) -> TreeTexts:
     if structure not in ("induced", "random", *FIXED_BUILDERS):
         raise NeedsTorch(f"the structure {structure!r} is not known here")
     size = int(config.get("channel_size", 10))
-    found = read_weights(folder, "embedding.weight", "composition.bias" if _is_diagonal(config) else _BIAS)
-    table = found["embedding.weight"]
+    table = read_table(folder)
     if config.get("frequency_weight"):
-        table = table * read_weights(folder, "embedding.token_weights")["embedding.token_weights"][:, None]
+        weights = read_weights(folder, "embedding.token_weights")["embedding.token_weights"]
+        table = table.times(weights) if isinstance(table, Int8Rows) else table * weights[:, None]
     weight, bias = _CELLS[_is_diagonal(config)](folder)
     if weight.shape != (size, 2 * size) or table.shape[1] != size * int(config.get("channels", 10)):
         raise NeedsTorch(f"the weights in {folder} are not of the shapes that its settings name")

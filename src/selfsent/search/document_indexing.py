@@ -16,9 +16,11 @@ from selfsent.documents.passages import is_short, passages
 from selfsent.documents.skipped import Skipped
 from selfsent.encoding import chunked
 from selfsent.errors import UserError
-from selfsent.search.indexing import MAX_EXACT_ROWS, ROWS_PER_WRITE, IndexReport, add_encoded, finish, storable
+from selfsent.search.approximate_index import MAX_EXACT_ROWS
+from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_encoded, finish, recalls_of, storable
+from selfsent.search.kept_versions import require_versions
 from selfsent.search.store_place import check_place
-from selfsent.search.store_schema import PLACE_COLUMNS, refuse_kept
+from selfsent.search.store_schema import PLACE_COLUMNS, VectorType, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
 from selfsent.words import Analyser
@@ -63,6 +65,8 @@ def index_documents(
     skipped: Sequence[Skipped] | None = None,
     rows_per_write: int = ROWS_PER_WRITE,
     max_exact_rows: int = MAX_EXACT_ROWS,
+    vectors: VectorType | None = None,
+    keep_version: bool = False,
 ) -> IndexReport:
     """Cut documents into passages, and put those that a store does not hold yet into it.
 
@@ -87,6 +91,8 @@ def index_documents(
         skipped: What of the source could not be read, which ``forget`` keeps; default: what ``documents`` says itself.
         rows_per_write: Passages written at once, or more if a document has more.
         max_exact_rows: As in ``index``.
+        vectors: As in ``index``.
+        keep_version: As in ``index``.
 
     Returns:
         Counts of passages and documents.
@@ -99,7 +105,9 @@ def index_documents(
     refuse_kept(keep)
     check_place(str(store))
     cutter = _Cutter(model, max_tokens)
-    with writing(store, describe(model, model_path, str(store))) as writer:
+    if keep_version:
+        require_versions(str(store))
+    with writing(store, describe(model, model_path, str(store)), vectors) as writer:
         if fusion_weight is not None:
             writer.update_record(replace(writer.record, fusion_weight=fusion_weight))
         if analyser is not None and not len(writer.store):
@@ -110,7 +118,7 @@ def index_documents(
                 progress.update(indexing.write(chunk))
         if forget:
             indexing.forget_vanished(getattr(documents, "skipped", ()) if skipped is None else skipped)
-        finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows)
+        finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)
         report = indexing.report()
     if report.num_cut:
         _LOG.warning(cut_note(model, report.num_cut, report.num_added))
@@ -249,7 +257,7 @@ class _Indexing:
 
     def report(self) -> IndexReport:
         """Give the counts so far."""
-        return IndexReport(**self._counts, num_rows=len(self._writer.store))
+        return IndexReport(**self._counts, num_rows=len(self._writer.store), **recalls_of(self._writer.record))
 
     def _identify(self, rows: Sequence[Row]) -> None:
         """Name the passages of a document; equal ones differ by how many came before."""

@@ -20,6 +20,7 @@ from selfsent.errors import UserError
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport, index
 from selfsent.search.store import Store
+from selfsent.search.store_schema import VectorType
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -41,6 +42,8 @@ class IndexRequest:
         on_bad_row: What to do at a row that cannot be used.
         max_rows: Rows of the source to use.
         batch_size: Texts encoded at once.
+        vectors: How a new store holds vectors: float32, or int8, a quarter of the size; None for what the store has.
+        keep_version: Whether this version of the store stays searchable.
     """
 
     source: str
@@ -52,6 +55,8 @@ class IndexRequest:
     on_bad_row: OnBadRow = "stop"
     max_rows: int | None = None
     batch_size: int = 64
+    vectors: VectorType | None = None
+    keep_version: bool = False
 
 
 def index_source(
@@ -87,7 +92,14 @@ def index_source(
             exclude=[store],
         )
         report = index(
-            model, source, store, model_path=model_path, batch_size=request.batch_size, forget=request.forget
+            model,
+            source,
+            store,
+            model_path=model_path,
+            batch_size=request.batch_size,
+            forget=request.forget,
+            vectors=request.vectors,
+            keep_version=request.keep_version,
         )
         return report, [*source.closing_notes(), *_direction_notes(report)]
     documents = open_documents(
@@ -108,6 +120,8 @@ def index_source(
         forget=request.forget,
         keep=request.keep,
         batch_size=request.batch_size,
+        vectors=request.vectors,
+        keep_version=request.keep_version,
     )
     skipped = (
         f"not read: {one.file} ({one.reason}{': ' if one.detail else ''}{one.detail})" for one in documents.skipped

@@ -1,8 +1,9 @@
 """Putting the texts of a source into a store, so that it can be killed at any moment and run again."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,18 @@ from tqdm.auto import tqdm
 
 from selfsent.cut_texts import count_cut, cut_note, document_prompt
 from selfsent.data.source import Source
-from selfsent.encoding import chunked, encode_texts
+from selfsent.encoding import Vectors, chunked, encode_texts
 from selfsent.errors import UserError
+from selfsent.search.approximate_index import MAX_EXACT_ROWS, NUM_QUERIES
+from selfsent.search.int8_recall import int8_recall
+from selfsent.search.kept_versions import require_versions
 from selfsent.search.store_place import check_place
+from selfsent.search.store_schema import VectorType
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
-from selfsent.search.stored_search import MIN_ROWS
+from selfsent.search.stored_search import MEASURE_AGAIN, MIN_ROWS, StoredSearch
 from selfsent.search.text_id import TextIds
-from selfsent.search.weak_answers import NUM_DRAWN, random_level
+from selfsent.search.weak_answers import NUM_DRAWN, first_half, random_level
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,9 +30,7 @@ if TYPE_CHECKING:
     from selfsent.runtime.runtime_model import RuntimeModel
 
 ROWS_PER_WRITE = 4096
-MAX_EXACT_ROWS = 100_000
 _PROVENANCE_COLUMNS = ("file", "line", "package", "qualified_name")
-_MEASURE_AGAIN = 0.2  # of the rows are new or gone
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,6 +49,9 @@ class IndexReport:
         num_removed: ... those (or, of a source of bare texts, the texts) that are no longer in the source, and were
             forgotten ...
         num_unchanged: ... and those that stand in the store as they are in the source.
+        int8_recall: Recall@10 of int8 vectors against float32; None where the store holds float32, or too few rows.
+        probes: Cells that a search of the approximate index looks into; None where there is none ...
+        index_recall: ... and the recall@10 that this gives against exact search.
     """
 
     num_texts: int
@@ -57,6 +63,9 @@ class IndexReport:
     num_updated: int = 0
     num_removed: int = 0
     num_unchanged: int = 0
+    int8_recall: float | None = None
+    probes: int | None = None
+    index_recall: float | None = None
 
     @property
     def num_documents(self) -> int:
@@ -68,9 +77,19 @@ class IndexReport:
         texts = f"{self.num_added:,} of {self.num_texts:,} {'passages' if self.num_documents else 'texts'} added"
         removed = f", {self.num_removed:,} removed" if self.num_removed else ""
         if not self.num_documents:
-            return [f"{texts}{removed}; {store} holds {self.num_rows:,}"]
+            return [f"{texts}{removed}; {store} holds {self.num_rows:,}", *self._recalls()]
         documents = f"{self.num_documents:,} documents: {self.num_new:,} new, {self.num_updated:,} updated"
-        return [f"{documents}{removed}, {self.num_unchanged:,} unchanged", f"{texts}; {store} holds {self.num_rows:,}"]
+        first = f"{documents}{removed}, {self.num_unchanged:,} unchanged"
+        return [first, f"{texts}; {store} holds {self.num_rows:,}", *self._recalls()]
+
+    def _recalls(self) -> list[str]:
+        """What is known of how much a search misses."""
+        found: list[str] = []
+        if self.int8_recall is not None:
+            found.append(f"vectors in int8: recall@10 {self.int8_recall:.3f} against float32")
+        if self.index_recall is not None:
+            found.append(f"approximate index: recall@10 {self.index_recall:.3f} with {self.probes} probes")
+        return found
 
 
 def index(
@@ -83,6 +102,8 @@ def index(
     rows_per_write: int = ROWS_PER_WRITE,
     max_exact_rows: int = MAX_EXACT_ROWS,
     forget: bool = False,
+    vectors: VectorType | None = None,
+    keep_version: bool = False,
 ) -> IndexReport:
     """Encode the texts of a source that a store does not hold yet, and add them to it.
 
@@ -98,10 +119,13 @@ def index(
         batch_size: Texts encoded at once.
         rows_per_write: Texts encoded between two writes: what a kill loses at most, and what memory holds.
         max_exact_rows: Vector search compares the query with every row up to this many; a larger store gets an
-            approximate index (IVF_FLAT). The default is where an exact search takes about a tenth of a second
-            (measured: 256 dimensions, two cores).
+            approximate index (IVF_FLAT) if it has no snapshot. The default is where an exact search takes about a tenth
+            of a second (measured: 256 dimensions, two cores).
         forget: Remove rows of this source whose text has vanished from it. A row that another source holds too stays,
             and so does one that was added by a version that did not record its source.
+        vectors: How a new store holds vectors: ``float32`` (as the model gives them), or ``int8``, a quarter of that;
+            None for what the store has, or float32.
+        keep_version: Keep this version of the store, so that it can be searched later (`SemanticSearch`).
 
     Returns:
         Counts.
@@ -114,7 +138,9 @@ def index(
         raise UserError(f"got a batch of {batch_size} and {rows_per_write} rows a write; both need to be at least 1")
     check_place(str(store))
     counts: dict[str, int] = dict.fromkeys(("num_texts", "num_added", "num_without_direction", "num_cut"), 0)
-    with writing(store, describe(model, model_path, str(store))) as writer:
+    if keep_version:
+        require_versions(str(store))
+    with writing(store, describe(model, model_path, str(store)), vectors) as writer:
         key = writer.key_of(source.spec)
         seen: set[str] = set()
         with tqdm(desc="indexing", unit=" texts", disable=None) as progress:
@@ -128,8 +154,8 @@ def index(
                 progress.update(len(rows))
         gone = [name for name in writer.owners if name not in seen] if forget else []
         num_removed = writer.forget(gone, key)
-        finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows)
-        report = IndexReport(**counts, num_rows=len(writer.store), num_removed=num_removed)
+        finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)
+        report = IndexReport(**counts, num_rows=len(writer.store), num_removed=num_removed, **recalls_of(writer.record))
     if report.num_cut:
         _LOG.warning(cut_note(model, report.num_cut, report.num_added))
     return report
@@ -162,22 +188,50 @@ def add_encoded(
 
 
 def finish(
-    writer: StoreWriter, model: "SentenceTransformer | RuntimeModel", *, batch_size: int, max_exact_rows: int
+    writer: StoreWriter,
+    model: "SentenceTransformer | RuntimeModel",
+    *,
+    batch_size: int,
+    max_exact_rows: int,
+    keep_version: bool = False,
 ) -> None:
-    """Measure which answers are weak where the store has changed much, and bring its indices up to date."""
+    """Measure weak answers and recalls where the store has changed much, and bring its indices up to date.
+
+    Args:
+        writer: The open store.
+        model: The model.
+        batch_size: Texts encoded at once.
+        max_exact_rows: As in ``index``.
+        keep_version: As in ``index``.
+    """
+
+    def encode_queries(texts: Sequence[str]) -> Vectors:
+        return encode_texts(model.encode_query, texts, batch_size=batch_size)
+
+    def queries() -> Vectors:
+        rows = writer.some_rows(NUM_QUERIES, ["text", "title"])
+        return encode_queries([first_half(row["text"] or row["title"] or "") or " " for row in rows])
+
     record, num_rows = writer.record, len(writer.store)
-    changed = abs(num_rows - record.measured_rows)
-    if changed > _MEASURE_AGAIN * num_rows:
-        level = None
+    if abs(num_rows - record.measured_rows) > MEASURE_AGAIN * num_rows:
+        level, recall = None, None
         if num_rows >= MIN_ROWS:
             rows = writer.some_rows(NUM_DRAWN, ["text", "title", "document", "vector"])
-            level = random_level(
-                rows,
-                lambda texts: encode_texts(model.encode_query, texts, batch_size=batch_size),
-                num_rows=num_rows,
-            )
-        writer.update_record(replace(record, weak_below=level, measured_rows=num_rows))
-    writer.finish(max_exact_rows=max_exact_rows)
+            level = random_level(rows, encode_queries, num_rows=num_rows)
+        if num_rows >= MIN_ROWS and writer.store.vectors == "int8":
+            encode_documents = partial(encode_texts, model.encode_document, batch_size=batch_size)
+            recall = int8_recall(writer.store, queries(), encode_documents)
+        writer.update_record(replace(record, weak_below=level, int8_recall=recall, measured_rows=num_rows))
+    writer.finish(max_exact_rows=max_exact_rows, queries=queries, keep_version=keep_version)
+
+
+def recalls_of(record: StoredSearch) -> dict[str, Any]:
+    """What a store records of how much a search misses, by the names of ``IndexReport``."""
+    return {
+        "int8_recall": record.int8_recall,
+        "probes": record.probes,
+        "index_recall": record.index_recall,
+    }
 
 
 def _rows(source: Source, key: str) -> Iterator[dict[str, Any]]:

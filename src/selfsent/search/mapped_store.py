@@ -15,6 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ipc
 
+from selfsent.errors import UserError
+from selfsent.search.exact_scan import Vectors, products
+from selfsent.search.kept_versions import folder_of_version
 from selfsent.search.row_filter import parse_filter
 from selfsent.search.snapshot_place import TableState, snapshot_folder, table_state
 from selfsent.search.store_snapshot import ABOUT, FORMAT, NORMS, POSTINGS, ROWS, UNREAD, VECTORS, postings_file
@@ -51,7 +54,7 @@ class MappedStore:
         self.record = StoredSearch.from_json(about["search"])
         self._state = state
         self._num_rows = int(about["num_rows"])
-        self._vectors: NDArray[np.float32] = np.asarray(np.load(folder / VECTORS, mmap_mode="r"))
+        self._vectors: Vectors = np.asarray(np.load(folder / VECTORS, mmap_mode="r"))
         self._norms: NDArray[np.float32] = np.load(folder / NORMS)
         self._words = WordPostings(
             **{name: np.asarray(np.load(folder / postings_file(name), mmap_mode="r")) for name in POSTINGS}
@@ -69,6 +72,23 @@ class MappedStore:
             return cls(uri, state, folder)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return None
+
+    @classmethod
+    def of_version(cls, uri: str, version: int) -> "MappedStore":
+        """Open the snapshot of a version that was kept, or of the latest.
+
+        Raises:
+            UserError: There is none, or it is of another format.
+        """
+        folder = folder_of_version(uri, version)
+        state = table_state(uri)
+        try:
+            assert state is not None, "a store with versions has a table"  # noqa: S101 our own invariant
+            return cls(uri, state, folder)
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise UserError(
+                f"version {version} of {uri} cannot be read ({error}); drop it, and keep one anew"
+            ) from error
 
     @property
     def is_latest(self) -> bool:
@@ -114,7 +134,7 @@ class MappedStore:
         length = float(np.linalg.norm(vector))
         if not len(rows) or not length:
             return []
-        cosines = (self._vectors @ vector)[rows] / (self._norms[rows] * np.float32(length))
+        cosines = products(self._vectors, vector)[rows] / (self._norms[rows] * np.float32(length))
         if len(rows) > limit:
             least = np.partition(cosines, len(rows) - limit)[len(rows) - limit]
             rows = rows[cosines >= least - _ROUNDING]
@@ -149,7 +169,10 @@ class MappedStore:
         known = [name for name in columns if name not in UNREAD]
         rows = self._rows.select(known).take(_indices(row_ids)).to_pylist()
         if "vector" in columns:
-            rows = [row | {"vector": self._vectors[number]} for row, number in zip(rows, row_ids, strict=True)]
+            rows = [
+                row | {"vector": self._vectors[number].astype(np.float32)}
+                for row, number in zip(rows, row_ids, strict=True)
+            ]
         return {row["id"]: row for row in rows}
 
     def _cosines(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:

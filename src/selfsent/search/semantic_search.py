@@ -50,9 +50,11 @@ class SemanticSearch:
         model: Where its model is now, if it was moved: a folder or a name on the hub. It must be the same model.
         device: Where to put the model; default: the host's choice.
         words_only: Open no model: only the mode ``text`` can be asked for then.
+        version: Search a version that was kept (`selfsent.search.kept_versions`); default: the latest, also of what is
+            indexed later.
 
     Raises:
-        UserError: There is no such store, its model is not found, or another model is offered.
+        UserError: There is no such store or version, its model is not found, or another model is offered.
 
     Example:
         >>> search = SemanticSearch("./store")  # doctest: +SKIP
@@ -66,10 +68,14 @@ class SemanticSearch:
         *,
         device: str | None = None,
         words_only: bool = False,
+        version: int | None = None,
     ) -> None:
         self._place = str(store_in(store))
         self._named = store
+        self._version = version
         self._mapped: MappedStore | None = None
+        if version is not None:
+            self._mapped = MappedStore.of_version(self._place, version)
         self._table: Store | None = None
         self._recorded: StoredModel | None = None
         self._recorded = self.store.model
@@ -82,7 +88,7 @@ class SemanticSearch:
         Raises:
             UserError: The store was made anew by another model.
         """
-        if self._mapped is None or not self._mapped.is_latest:
+        if self._version is None and (self._mapped is None or not self._mapped.is_latest):
             self._mapped = MappedStore.find(self._place)
             if self._mapped is not None and self._recorded is not None:
                 self._mapped.model.require(self._recorded, self._place)
@@ -198,6 +204,11 @@ class SemanticSearch:
     ) -> Answers:
         store = self.store
         if isinstance(store, MappedStore) and where is not None and not store.can_filter(where):
+            if self._version is not None:
+                raise UserError(
+                    f"the filter {where!r} cannot be used on a kept version, which knows comparisons of columns with"
+                    " values, AND, OR and NOT; write it with these, or search the latest version"
+                )
             store = self.table
 
         def found() -> tuple[list[Ranked], dict[str, dict[str, Any]], Analyser | None, float | None]:

@@ -5,8 +5,9 @@ so a store is never queried with another. Tables are versioned: a write is there
 process dies. ``selfsent.search.store_writer`` fills it, and ``selfsent.search.ranking`` ranks what it finds.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+from selfsent.search.exact_scan import Vectors, nearest_rows
 from selfsent.search.lance_errors import in_one_line, reason_of, require
 from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder, store_in
+from selfsent.search.store_schema import VectorType
 from selfsent.search.stored_model import StoredModel
 from selfsent.search.stored_search import StoredSearch
 from selfsent.words import Analyser
@@ -103,6 +106,11 @@ class Store:
         return list(self.table.schema.names)
 
     @property
+    def vectors(self) -> VectorType:
+        """How its vectors are held."""
+        return "int8" if str(self.table.schema.field("vector").type.value_type) == "int8" else "float32"
+
+    @property
     def record(self) -> StoredSearch:
         """How the store is searched, as of the version that is being read."""
         recorded = (self.table.schema.field("vector").metadata or {}).get(SEARCH_KEY.encode())
@@ -138,6 +146,9 @@ class Store:
     def nearest(self, vector: NDArray[np.float32], limit: int, where: str | None = None) -> list[Row]:
         """Find the rows of the highest cosines; rows whose vector is zero have no direction and are never found.
 
+        Vectors of int8 are compared one by one, since LanceDB compares none. Those of float32 are searched by the
+        approximate index where there is one whose recall is known.
+
         Args:
             vector: Vector of the query.
             limit: How many rows at most.
@@ -146,7 +157,16 @@ class Store:
         Returns:
             ``_rowid``, ``id``, ``document``, ``sources`` and ``score`` of each, best first.
         """
+        if self.vectors == "int8":
+            return self._scanned(vector, limit, where)
         found = self.table.search(vector, query_type="vector", vector_column_name="vector").distance_type("cosine")
+        probes = self.record.probes
+        if probes is None:
+            found = found.bypass_vector_index()
+        elif where is None:
+            found = found.nprobes(probes)
+        else:  # as many more as it takes to find enough rows that meet the filter
+            found = found.maximum_nprobes(0).minimum_nprobes(probes)
         return [_scored(row, 1 - row["_distance"]) for row in self._rows(found, "_distance", limit, where)]
 
     def with_words(self, query: str, limit: int, where: str | None = None) -> list[Row]:
@@ -175,6 +195,17 @@ class Store:
         unit = 1 if analyser is None else _BM25
         return [_scored(row, row["_score"] / unit) for row in self._rows(found, "_score", limit, where)]
 
+    def vector_blocks(self, where: str | None = None) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+        """Yield numbers of rows and their vectors, batch by batch.
+
+        Args:
+            where: As in ``nearest``.
+        """
+        found = self.table.search().with_row_id(True).select(["vector"])
+        for batch in (found if where is None else found.where(where)).to_batches():
+            values = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+            yield batch.column("_rowid").to_numpy().astype(np.int64), values.reshape(-1, self.model.dimension)
+
     def fetch(self, row_ids: Sequence[int], columns: Sequence[str]) -> dict[str, Row]:
         """Read some columns of some rows.
 
@@ -190,14 +221,32 @@ class Store:
         rows = self.table.take_row_ids(list(row_ids)).select(list(columns)).to_arrow().to_pylist()
         return {row["id"]: row for row in rows}
 
+    def _scanned(self, vector: NDArray[np.float32], limit: int, where: str | None) -> list[Row]:
+        """Compare a query with the vectors of all rows that meet a filter."""
+        if not vector.any():
+            return []
+        with self._refusing(where):
+            ((numbers, cosines),) = nearest_rows(self.vector_blocks(where), vector[None], limit)
+        known = [name for name in _FOUND_COLUMNS if name in self.columns]
+        taken = self.table.take_row_ids(numbers.tolist()).with_row_id(True).select(known) if len(numbers) else None
+        rows = {} if taken is None else {row["_rowid"]: row for row in taken.to_arrow().to_pylist()}
+        scored = zip(numbers.tolist(), cosines.tolist(), strict=True)
+        return [_scored(rows[number] | {"_distance": 1 - cosine}, cosine) for number, cosine in scored]
+
     def _rows(self, found: Any, score: str, limit: int, where: str | None) -> list[Row]:
         known = [name for name in _FOUND_COLUMNS if name in self.table.schema.names]
         found = found.limit(limit).with_row_id(True).select([*known, score])
-        if where is None:
-            return found.to_arrow().to_pylist()
+        with self._refusing(where):
+            return (found if where is None else found.where(where, prefilter=True)).to_arrow().to_pylist()
+
+    @contextlib.contextmanager
+    def _refusing(self, where: str | None) -> Generator[None]:
+        """Say in one line that a filter cannot be used."""
         try:
-            return found.where(where, prefilter=True).to_arrow().to_pylist()
+            yield
         except ValueError as error:
+            if where is None:
+                raise
             reason = _VALID_FIELDS.sub("", reason_of(error)).rstrip(".")
             raise UserError(
                 f"the filter {where!r} cannot be used: {reason}; the columns are"

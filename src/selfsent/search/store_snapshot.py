@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from selfsent.search.lance_errors import require
 from selfsent.search.snapshot_place import snapshot_folder, table_state
 from selfsent.search.store import Store
+from selfsent.search.store_place import is_remote
 from selfsent.search.word_postings import PostingsBuilder
 
 FORMAT = 1
@@ -29,8 +30,11 @@ POSTINGS = ("keys", "starts", "rows", "counts", "lengths")
 UNREAD = ("vector", "words")
 """Columns of the table that are not among the snapshot's rows."""
 
-MAX_VALUES = 1 << 29
-"""Numbers in the vectors of a snapshot at most (2 GiB); a larger store is searched by LanceDB's approximate index."""
+KEPT = "kept.json"
+"""Stands in a snapshot that no later one replaces (`selfsent.search.kept_versions`)."""
+
+MAX_BYTES = 1 << 31
+"""Size of the vectors of a snapshot at most; a larger store is searched by LanceDB's approximate index."""
 
 
 def postings_file(name: str) -> str:
@@ -38,8 +42,14 @@ def postings_file(name: str) -> str:
     return f"words-{name}.npy"
 
 
+def has_room(store: Store) -> bool:
+    """Whether a store can have a snapshot: it is local, not empty, and not too large."""
+    num_bytes = len(store) * store.model.dimension * np.dtype(store.vectors).itemsize
+    return not is_remote(store.uri) and 0 < num_bytes <= MAX_BYTES
+
+
 def write_snapshot(store: Store) -> Path | None:
-    """Write the snapshot of a store's latest version, unless it is there; remove those of former versions.
+    """Write the snapshot of a store's latest version, unless it is there; remove former ones that nobody keeps.
 
     Call it while no other process writes to the store.
 
@@ -56,7 +66,7 @@ def write_snapshot(store: Store) -> Path | None:
     folder = None if state is None else snapshot_folder(store.uri, state)
     if folder is None:
         return None
-    is_wanted = 0 < len(store) * store.model.dimension <= MAX_VALUES
+    is_wanted = has_room(store)
     if is_wanted and not (folder / ABOUT).is_file():
         aside = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(aside, ignore_errors=True)
@@ -78,11 +88,12 @@ def _write(store: Store, folder: Path) -> None:
     words = PostingsBuilder()
     norms: list[NDArray[np.float32]] = []
     batches: list[Any] = []
+    dtype = np.dtype(store.vectors)
     with (folder / VECTORS).open("wb") as vectors:
-        _write_header(vectors, (len(store), store.model.dimension))
+        _write_header(vectors, (len(store), store.model.dimension), dtype)
         for batch in store.table.search().select(store.columns).to_batches():
             values = batch.column("vector").flatten().to_numpy().reshape(-1, store.model.dimension)
-            vectors.write(np.ascontiguousarray(values, dtype=np.float32).data)
+            vectors.write(np.ascontiguousarray(values, dtype=dtype).data)
             norms.append(np.linalg.norm(values.astype(np.float64), axis=1).astype(np.float32))
             words.add(batch.column("words"))
             batches.append(batch.select(schema.names).cast(schema))
@@ -105,8 +116,8 @@ def _write(store: Store, folder: Path) -> None:
         _sync(path)
 
 
-def _write_header(stream: Any, shape: tuple[int, int]) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+def _write_header(stream: Any, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
 
 
@@ -123,4 +134,5 @@ def _remove_others(folder: Path) -> None:
 
 def _others(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError):
-        yield from (path for path in folder.parent.iterdir() if path != folder and path.is_dir())
+        known = (path for path in folder.parent.iterdir() if path != folder and path.is_dir())
+        yield from (path for path in known if not (path / KEPT).is_file())

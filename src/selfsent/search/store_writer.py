@@ -13,14 +13,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfsent.errors import UserError
+from selfsent.int8_rows import quantised
 from selfsent.one_writer import one_writer
+from selfsent.search.approximate_index import (
+    NUM_QUERIES,
+    DrawQueries,
+    build_index,
+    drop_index,
+    has_index,
+    measured,
+)
+from selfsent.search.kept_versions import keep_version as keep
 from selfsent.search.lance_errors import in_one_line, require
 from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, place_of
 from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_foreign_folder
-from selfsent.search.store_schema import add_kept_columns, add_missing_columns, column_of, schema_of
-from selfsent.search.store_snapshot import write_snapshot
+from selfsent.search.store_schema import VectorType, add_kept_columns, add_missing_columns, column_of, schema_of
+from selfsent.search.store_snapshot import has_room, write_snapshot
 from selfsent.search.stored_model import StoredModel
-from selfsent.search.stored_search import StoredSearch
+from selfsent.search.stored_search import MEASURE_AGAIN, StoredSearch
 from selfsent.words import Analyser
 
 _LOG = logging.getLogger(__name__)
@@ -35,7 +46,7 @@ _AT_ONCE = timedelta(milliseconds=1)  # LanceDB warns of 0; readers here go on w
 
 
 @contextlib.contextmanager
-def writing(uri: str | Path, model: StoredModel) -> Generator["StoreWriter"]:
+def writing(uri: str | Path, model: StoredModel, vectors: VectorType | None = None) -> Generator["StoreWriter"]:
     """Open the store of a model to add to it, or make it; nobody else can write to it meanwhile.
 
     Object storage (``s3://``) knows no locks: there, do not let two processes write to one store at the same time.
@@ -44,16 +55,18 @@ def writing(uri: str | Path, model: StoredModel) -> Generator["StoreWriter"]:
     Args:
         uri: Its folder, or its URI on object storage.
         model: The record of the model whose vectors will be added.
+        vectors: How a new store holds them; None for float32, or for what the store that is there has.
 
     Raises:
-        UserError: The store was made by another model, another process is writing to it, or the place cannot be used.
+        UserError: The store was made by another model, it holds vectors of another type, another process is writing to
+            it, or the place cannot be used.
     """
     name = str(uri)
-    _existing(name, model)  # refuses before anything is touched
+    _existing(name, model, vectors)  # refuses before anything is touched
     with one_writer(local_folder(name), "store", shown=name) if not is_remote(name) else contextlib.nullcontext():
         with _written(name):
-            store = _existing(name, model)  # an empty one is one
-            writer = StoreWriter(_created(name, model) if store is None else store, model)
+            store = _existing(name, model, vectors)  # an empty one is one
+            writer = StoreWriter(_created(name, model, vectors) if store is None else store, model)
         yield writer
 
 
@@ -176,14 +189,18 @@ class StoreWriter:
         ]
         self.update(kept, ["sources"])
         self.owners.update((row["id"], row["sources"]) for row in kept)
+        self.remove(gone)
+        return len(gone)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove rows, whatever sources hold them."""
         with _written(self.store.uri):
-            for start in range(0, len(gone), _ROWS_PER_DELETION):
-                names = ", ".join(f"'{name}'" for name in gone[start : start + _ROWS_PER_DELETION])
+            for start in range(0, len(ids), _ROWS_PER_DELETION):
+                names = ", ".join(f"'{name}'" for name in ids[start : start + _ROWS_PER_DELETION])
                 self._table.delete(f"id IN ({names})")
                 self._known_version = self.store.version
-        for name in gone:
-            del self.owners[name]
-        return len(gone)
+        for name in ids:
+            self.owners.pop(name, None)
 
     def rows_of(self, key: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield some columns of the rows that one source holds and no other."""
@@ -196,26 +213,32 @@ class StoreWriter:
         places = np.random.default_rng(0).choice(total, size=min(num_rows, total), replace=False)
         return self._table.take_offsets(sorted(places.tolist())).select(list(columns)).to_arrow().to_pylist()
 
-    def finish(self, *, max_exact_rows: int) -> None:
+    def finish(self, *, max_exact_rows: int, queries: DrawQueries | None = None, keep_version: bool = False) -> None:
         """Bring indices and snapshot up to date and remove former versions; change nothing if nothing has changed.
 
         Args:
-            max_exact_rows: Vector search compares the query with every row up to this many; a larger store gets an
-                approximate index.
+            max_exact_rows: Vector search compares the query with every row up to this many; a larger store of which
+                there can be no snapshot gets an approximate index.
+            queries: Gives vectors to measure the recall of that index by; default: vectors of the store.
+            keep_version: Keep the snapshot of this version when later ones are written.
 
         Raises:
-            UserError: The store cannot be written to.
+            UserError: The store cannot be written to, or no version of it can be kept.
         """
         with _written(self.store.uri):
             if len(self.store):
                 self._index_words()
-            self._index_vectors(max_exact_rows)
+            self._index_vectors(max_exact_rows, queries or self._some_vectors)
             indices = self._table.list_indices()
             is_stale = any(self._table.index_stats(index.name).num_unindexed_rows for index in indices)
             if is_stale or self.store.version != self._first_version:
                 self._tidy()
             self._table.checkout_latest()
-            write_snapshot(self.store)
+            folder = write_snapshot(self.store)
+            if keep_version:
+                if folder is None:
+                    raise UserError(f"no version of {self.store.uri} can be kept: it is empty, remote, or too large")
+                keep(folder)
 
     def _index_words(self) -> None:
         """Find the words of rows that have none yet, index them, and drop the indices of earlier versions."""
@@ -253,10 +276,28 @@ class StoreWriter:
         for batch in (found.where("words IS NULL") if unknown_only else found).to_batches():
             yield from batch.to_pylist()
 
-    def _index_vectors(self, max_exact_rows: int) -> None:
-        has_index = any("vector" in index.columns for index in self._table.list_indices())
-        if not has_index and len(self.store) > max_exact_rows:
-            self._table.create_index("vector", config=require("lancedb.index").IvfFlat(distance_type="cosine"))
+    def _index_vectors(self, max_exact_rows: int, queries: DrawQueries) -> None:
+        """Build the approximate index where it pays, and choose its probes anew where the store has changed much.
+
+        A search reads the snapshot where there is one, and LanceDB indexes no vectors of int8.
+        """
+        num_rows, record = len(self.store), self.record
+        pays = num_rows > max_exact_rows and not has_room(self.store) and self.store.vectors == "float32"
+        if not pays:
+            if has_index(self.store):
+                drop_index(self.store)
+            self.update_record(replace(record, probes=None, index_recall=None, indexed_rows=0))
+            return
+        is_new = not has_index(self.store)
+        if is_new:
+            build_index(self.store)
+        if is_new or record.probes is None or abs(num_rows - record.indexed_rows) > MEASURE_AGAIN * num_rows:
+            self._table.optimize()  # takes rows that are new into the index
+            self.update_record(measured(self.store, queries()))
+
+    def _some_vectors(self) -> NDArray[np.float32]:
+        rows = self.some_rows(NUM_QUERIES, ["vector"])
+        return np.array([row["vector"] for row in rows], dtype=np.float32)
 
     def _tidy(self) -> None:
         """Merge small files, take new rows into the indices, and remove all versions before the latest.
@@ -293,7 +334,8 @@ class StoreWriter:
         analyser = self._analyser()
         if analyser is not None:
             rows = [row | {"words": _words(row, analyser)} for row in rows]
-        values = pa.array(vectors.astype(np.float32, copy=False).ravel())
+        held = quantised(vectors)[0] if self.store.vectors == "int8" else vectors.astype(np.float32, copy=False)
+        values = pa.array(held.ravel())
         columns = {"vector": pa.FixedSizeListArray.from_arrays(values, self.store.model.dimension)}
         schema = pa.schema([field.remove_metadata() for field in self._table.schema])
         columns |= {field.name: column_of(field, rows) for field in schema if field.name != "vector"}
@@ -316,17 +358,22 @@ def _written(uri: str) -> contextlib.AbstractContextManager[None]:
     )
 
 
-def _existing(uri: str, model: StoredModel) -> Store | None:
+def _existing(uri: str, model: StoredModel, vectors: VectorType | None) -> Store | None:
     """The store at a place, of this model; None where a new one can be made."""
     store = Store.find(uri)
     if store is None:
         refuse_foreign_folder(uri)
     else:
         store.model.require(model, uri)
+        if vectors not in (None, store.vectors):
+            raise UserError(
+                f"the store {uri} holds vectors of {store.vectors}, got --vectors {vectors}; leave --vectors out, or"
+                " index into a new store"
+            )
     return store
 
 
-def _created(uri: str, model: StoredModel) -> Store:
-    schema = schema_of(model.dimension, {MODEL_KEY: model.to_json()})
+def _created(uri: str, model: StoredModel, vectors: VectorType | None) -> Store:
+    schema = schema_of(model.dimension, {MODEL_KEY: model.to_json()}, vectors or "float32")
     table = require("lancedb").connect(place_of(uri)).create_table(TABLE, schema=schema)
     return Store(uri=uri, table=table)

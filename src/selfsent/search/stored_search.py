@@ -8,6 +8,9 @@ from typing import Any
 from selfsent.search.store_place import is_remote
 from selfsent.search.stored_model import relative_place
 
+MEASURE_AGAIN = 0.2
+"""Share of a store's rows that are new or gone after which its figures are measured again."""
+
 MIN_ROWS = 200
 """A store of fewer passages hides no answer, however weak."""
 
@@ -43,7 +46,11 @@ class StoredSearch:
         analysis: What ``selfsent.words.Analyser.to_json`` wrote; None in stores of earlier versions.
         fusion_weight: Weight of the cosines in hybrid search, in [0, 1]; None for the default.
         weak_below: Cosine below which an answer without a word of the query is hidden; None where none was measured.
-        measured_rows: Rows of the store when that level was measured.
+        measured_rows: Rows of the store when that level, and ``int8_recall``, were measured.
+        int8_recall: Recall@10 of the store's int8 vectors against float32; None where it holds float32.
+        probes: Cells of the approximate index that a search looks into; None where there is none ...
+        index_recall: ... the recall@10 that they gave against exact search when it was measured ...
+        indexed_rows: ... and the rows of the store then.
         sources: The sources it holds.
     """
 
@@ -51,6 +58,10 @@ class StoredSearch:
     fusion_weight: float | None = None
     weak_below: float | None = None
     measured_rows: int = 0
+    int8_recall: float | None = None
+    probes: int | None = None
+    index_recall: float | None = None
+    indexed_rows: int = 0
     sources: tuple[StoredSource, ...] = ()
 
     def to_json(self) -> str:

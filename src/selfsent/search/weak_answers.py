@@ -33,7 +33,7 @@ def random_level(rows: Sequence[Mapping[str, Any]], encode_queries: Encode, *, n
     Returns:
         The level; None where there are no two documents.
     """
-    texts = [_half(row["text"] or row["title"] or "") for row in rows]
+    texts = [first_half(row["text"] or row["title"] or "") for row in rows]
     if not any(texts):
         return None
     queries = _unit(encode_queries([text or " " for text in texts]))
@@ -71,7 +71,7 @@ def is_weak(
     return analyser.content(query).isdisjoint(words)
 
 
-def _half(text: str) -> str:
+def first_half(text: str) -> str:
     """The first half of a text, to the end of its last whole word."""
     middle = (len(text) + 1) // 2
     half = text[:middle]

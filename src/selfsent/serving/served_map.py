@@ -104,7 +104,8 @@ def map_of(store: Store) -> dict[str, Any]:
     chosen = np.sort(draw.choice(total, min(total, MAX_POINTS), replace=False))
     known = [name for name in _COLUMNS if name in store.columns]
     table = store.table.take_offsets(chosen.tolist()).select(known).to_arrow()
-    vectors = np.stack(table.column("vector").to_numpy(zero_copy_only=False)) if total else np.zeros((0, 1))
+    held = table.column("vector").to_numpy(zero_copy_only=False)
+    vectors = np.stack(held).astype(np.float32) if total else np.zeros((0, 1), dtype=np.float32)
     rows = table.drop_columns(["vector"]).to_pylist()
     drawn = np.sort(draw.choice(len(rows), min(len(rows), _LAID_OUT), replace=False))
     names = [row.get("document") or row["id"] for row in rows]

@@ -21,7 +21,6 @@ from selfsent.training.model_card import keep_data_out_of_card
 from selfsent.training.provenance import provenance
 from selfsent.training.run import RunPlan
 from selfsent.training.run_folder import RunFolder, resumable
-from selfsent.training.run_identity import identity
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class LibraryFit(nn.Module):
 
 
 def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
-    """Train as planned and leave a model folder, as `selfsent.training.run.train` does: model, metrics, ``run.json``.
+    """Train as planned and leave a model folder, as `selfsent.training.engine.train` does.
 
     It is measured once, at the end, and a run that was killed starts anew, unless ``fit`` measures and saves along the
     way.
@@ -63,43 +62,42 @@ def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("this method trains in one process; start it without torchrun")
-    folder = RunFolder(plan.output_dir)
-    this_run = identity(plan.recipe, plan.arguments, plan.seed, plan.data_hashes)
+    folder = RunFolder(plan.run.folder)
     with folder.sole_writer():
-        start = folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite)
+        start = folder.begin(plan.identity, resume=plan.run.resume, overwrite=plan.run.overwrite)
         if start.note:
             logger.warning(start.note)
         if start.kind == "finished":
             return load(folder.path)
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        record = {"status": "running", "started_at": now, **this_run, "sources": list(plan.sources), **provenance()}
+        record = {"status": "running", "started_at": now, **plan.identity, "sources": plan.notes, **provenance()}
         folder.write_record(record)
         with resumable(folder):
             _finish(plan, folder, record, _fitted(plan, fit, folder, start.checkpoint))
-    return plan.model
+    return plan.built.model
 
 
 def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path | None) -> dict[str, Any]:
     """Train and measure; return what ``run.json`` says of it."""
-    unused = sorted(plan.arguments.keys() - fit.arguments - {"use_cpu", BEST})
+    unused = sorted(plan.run.arguments.keys() - fit.arguments - {"use_cpu", BEST})
     if unused:
         logger.info("of the trainer's arguments %s are not used here", ", ".join(unused))
-    if not isinstance(plan.train_dataset, Dataset):
+    if not isinstance(plan.built.dataset, Dataset):
         raise UserError("this method reads its data several times and takes no stream")
     fitting = Fitting(
-        model=plan.model,
-        arguments=plan.arguments,
-        seed=plan.seed,
+        model=plan.built.model,
+        arguments=plan.run.arguments,
+        seed=plan.run.seed,
         evaluator=plan.evaluator,
         log=MetricsLog(folder.metrics_path),
         checkpoints=folder.checkpoints,
         checkpoint=checkpoint,
-        limit=plan.limit,
+        limit=plan.data.limit,
     )
     began = time.monotonic()
-    num_tokens = fit.fit(plan.train_dataset, fitting)
+    num_tokens = fit.fit(plan.built.dataset, fitting)
     training_seconds = time.monotonic() - began
-    plan.model.eval()
+    plan.built.model.eval()
     if not fitting.has_measured:
         fitting.begin()
         fitting.measure(0, {})
@@ -115,7 +113,7 @@ def _fitted(plan: RunPlan, fit: LibraryFit, folder: RunFolder, checkpoint: Path 
 
 
 def _finish(plan: RunPlan, folder: RunFolder, record: Mapping[str, Any], results: Mapping[str, Any]) -> None:
-    keep_data_out_of_card(plan.model)
-    files = folder.install(plan.model, {**record, **results})
+    keep_data_out_of_card(plan.built.model)
+    files = folder.install(plan.built.model, {**record, **results})
     written = {"files": files, "model_hash": model_content_hash(folder.path), "status": "finished"}
     folder.write_record({**record, **results, **written})

@@ -1,290 +1,239 @@
-"""The engine behind ``selfsent train``: one plan in, one trustworthy model folder out. It knows no method."""
+"""One run: what was asked for, what it reads, and what a method built for it."""
 
-import datetime as dt
-import logging
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-import torch.distributed as dist
 from datasets import Dataset, IterableDataset
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from typing_extensions import override
+from transformers import TrainerCallback
 
-from selfsent.errors import UserError
-from selfsent.loading import load, model_content_hash
+from selfsent.data.bad_rows import OnBadRow
+from selfsent.data.source import Source
+from selfsent.documents.document import Document
+from selfsent.options import Options, option
 from selfsent.time_limit import TimeLimit
-from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
-from selfsent.training.collapse_alarm import AlarmSettings, CollapseAlarm, draw_probe
-from selfsent.training.metrics_log import MetricsCallback, MetricsLog
-from selfsent.training.model_card import keep_data_out_of_card
-from selfsent.training.provenance import provenance
-from selfsent.training.run_folder import RunFolder, resumable
-from selfsent.training.run_identity import identity
-from selfsent.training.seeded_views import with_seeded_views
-from selfsent.training.time_limit_callback import TimeLimitCallback
-from selfsent.training.trainer import ExactTrainer
+from selfsent.training.collapse_alarm import AlarmSettings
+from selfsent.training.heldout_loss import HeldoutLoss
 
-logger = logging.getLogger(__name__)
+CORPUS_FOLDER = ".corpus"
+"""In the folder of a run, while it runs: what it reads many times."""
 
-_T = TypeVar("_T")
+_NOT_IDENTITY = {
+    "disable_tqdm",
+    "dataloader_num_workers",
+    "dataloader_pin_memory",
+    "report_to",
+    "save_total_limit",
+    "use_cpu",
+}
 
 
-@dataclass(kw_only=True)
-class RunPlan:
-    """Everything one training run is made of.
+Config_co = TypeVar("Config_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(Options):
+    """What a person says of a run beside the options of its method.
+
+    Args:
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        output: Folder of the run; becomes a SentenceTransformer folder with ``metrics.jsonl`` and ``run.json`` in it.
+        training: Arguments of the host's trainer by name.
+        base: Path or hub name of a model to start from.
+        teacher: Path or hub name of a model to learn from.
+        resume: Continue the interrupted run in ``output``.
+        overwrite: Replace the run or model in ``output``.
+        seed: Random seed of weights, dropout and order of the data; default: the recipe's, or 42.
+        max_rows: Rows of the source to use; default: the recipe's, or all.
+        columns: Columns of the source by name or 1-based number.
+        header: Whether the first row of the source names its columns; default: it does where the names are known.
+        on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
+        data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
+        device: Where to train; default: the host's choice.
+        max_minutes: About how long the run may take, preparation included; it ends measured and saved. Not part of what
+            the run is: a resumed run may have another.
+    """
+
+    data: str | Path
+    output: str | Path
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    base: str | None = None
+    teacher: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+    seed: int | None = None
+    max_rows: int | None = option(None, at_least=1)
+    columns: Sequence[str | int] | None = None
+    header: bool | None = None
+    on_bad_row: OnBadRow = "stop"
+    data_dir: str | Path | None = None
+    device: str | None = None
+    max_minutes: float | None = option(None, above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(RunOptions, Generic[Config_co]):
+    """One run, settled before any data is read: what data, method and trainer take.
+
+    Args:
+        recipe: Name of the recipe, or of the method where none was named.
+        method: Name of the method.
+        config: Options of the method, checked.
+        reads_documents: Whether the method learns from documents and not from texts.
+        training: Fields of the host's training arguments, those of the method and the recipe among them.
+        seed: Random seed of weights, dropout and order of the data.
+    """
+
+    recipe: str
+    method: str
+    config: Config_co
+    reads_documents: bool = False
+    seed: int = 42
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return Path(self.output).expanduser()
+
+    @property
+    def corpus_folder(self) -> Path:
+        """Folder of the run for what it reads many times, such as the corpus that is mapped into memory."""
+        return self.folder / CORPUS_FOLDER
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Fields of the host's training arguments, the device among them."""
+        return {**self.training, **({"use_cpu": True} if self.device == "cpu" else {})}
+
+    def described(self) -> dict[str, Any]:
+        """Give what identifies the run beside its training arguments and its data, JSON-ready."""
+        options = dataclasses.asdict(cast("Any", self.config))
+        return {
+            "name": self.recipe,
+            "method": self.method,
+            "options": options,
+            "data": str(self.data),
+            "max_rows": self.max_rows,
+            "base": self.base,
+            **({"teacher": self.teacher} if self.teacher else {}),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData:
+    """What a run reads.
+
+    Args:
+        source: The texts; of documents, titles and texts.
+        documents: The documents, where the method reads documents.
+        heldout_rows: Rows to keep out of training for the held-out loss; 0 for none.
+        evaluator: What measures the model along the way, unless the held-out loss does.
+        limit: When the run should be over.
+    """
+
+    source: Source
+    documents: Iterable[Document] | None = None
+    heldout_rows: int = 0
+    evaluator: BaseEvaluator | None = None
+    limit: TimeLimit = field(default_factory=TimeLimit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """What a method builds for a run.
 
     Args:
         model: What to train; its weights are as they should be at step 0.
-        loss: The objective, holding ``model``; may own heads, decoders and queues.
-        train_dataset: Rows in the columns the loss takes. A stream (``IterableDataset``) needs ``max_steps``.
-        output_dir: Becomes a SentenceTransformer folder with ``metrics.jsonl`` and ``run.json`` in it.
-        recipe: Everything that identifies the run, JSON-ready; ``resume`` refuses another one.
-        evaluator: Measures the model along the way; the best by its primary metric is the one saved.
-        arguments: Fields of the host's training arguments (``training.KEY=VALUE``).
-        seed: Seeds dropout and the order of the data.
-        resume: Continue the interrupted run in ``output_dir``.
-        overwrite: Replace the run or model in ``output_dir``.
-        data_hashes: SHA-256 of every source by its name; part of the run's identity.
-        sources: Notes on the data for ``run.json`` and the model card.
-        max_seq_length: Tokens a training text is cut to; ``None``: as many as the model reads. The model keeps its own
-            limit, by which it is evaluated, saved and used.
-        alarm: How to watch for collapse; ``None`` turns the alarm off.
-        callbacks: Further callbacks of the host.
-        limit: When the training should be over; ``None``: no limit.
+        loss: The objective, holding the model; may own heads, decoders and queues.
+        dataset: Rows in the columns the loss takes. A stream (``IterableDataset``) needs ``max_steps``.
+        heldout: Rows kept out of training for the held-out loss; ``None`` where none were asked for.
+        notes: What the user should be told about data and vocabulary.
+        max_seq_length: Tokens a training text is cut to, special ones included; ``None``: as many as the model reads.
+            The model keeps its own limit, by which it is evaluated, saved and used.
     """
 
     model: SentenceTransformer
     loss: nn.Module
-    train_dataset: Dataset | IterableDataset
-    output_dir: Path
-    recipe: Mapping[str, Any]
-    evaluator: BaseEvaluator | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    seed: int = 42
-    resume: bool = False
-    overwrite: bool = False
-    data_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
-    sources: Sequence[str] = ()
+    dataset: Dataset | IterableDataset
+    heldout: Dataset | None = None
+    notes: Sequence[str] = ()
     max_seq_length: int | None = None
+
+
+@dataclass(kw_only=True)
+class RunPlan:
+    """Everything one training is made of.
+
+    Args:
+        run: What was asked for.
+        data: What is read.
+        built: What the method built.
+        alarm: How to watch for collapse; ``None`` turns the alarm off.
+        callbacks: Further callbacks of the host.
+    """
+
+    run: Run[Any]
+    data: RunData
+    built: Ingredients
     alarm: AlarmSettings | None = field(default_factory=AlarmSettings)
     callbacks: Sequence[TrainerCallback] = ()
-    limit: TimeLimit | None = None
 
     def num_rows(self) -> int | None:
         """Rows of the training data; ``None`` for a stream."""
-        return len(self.train_dataset) if isinstance(self.train_dataset, Dataset) else None
+        return len(self.built.dataset) if isinstance(self.built.dataset, Dataset) else None
 
-
-def _agreed(decide: Callable[[], _T]) -> _T:
-    """Decide on rank 0 and tell the others, so that all ranks start alike; an error there is an error everywhere."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return decide()
-    outcome: list[Any] = [None]
-    if dist.get_rank() == 0:
-        try:
-            outcome = [decide()]
-        except UserError as error:
-            outcome = [error]
-    dist.broadcast_object_list(outcome, src=0)
-    if isinstance(outcome[0], UserError):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingArguments:
-    num_ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    num_steps = num_training_steps(plan.arguments, plan.num_rows(), num_ranks)
-    if num_steps is None:
-        raise UserError("the data is a stream of unknown length; say how long to train with --max-steps N")
-    arguments = training_arguments(
-        plan.arguments,
-        output_dir=folder.checkpoints,
-        seed=plan.seed,
-        num_steps=num_steps,
-        has_evaluator=plan.evaluator is not None,
-    )
-    rates: Any = arguments.learning_rate_mapping or {}
-    check_learning_rate_mapping(rates, plan.loss)
-    return arguments
-
-
-def _checked_dataset(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> Dataset | IterableDataset:
-    """The data, known to fill a batch; a stream is repeated for ever, so that a step has one place in it."""
-    num_needed = arguments.train_batch_size * arguments.world_size
-    dataset = plan.train_dataset
-    if isinstance(dataset, Dataset):
-        num_found = len(dataset)
-    else:
-        num_found = sum(1 for _ in dataset.take(num_needed))
-        dataset = dataset.repeat(None)
-    if num_found < num_needed:
-        raise UserError(
-            f"the data has {num_found} rows, fewer than one batch of {num_needed}; "
-            "give more text or a smaller --batch-size"
+    @functools.cached_property
+    def evaluator(self) -> BaseEvaluator | None:
+        """What measures the model along the way; the best by its primary metric is the one saved."""
+        if self.data.evaluator is not None or self.built.heldout is None:
+            return self.data.evaluator
+        return HeldoutLoss(
+            loss=self.built.loss,
+            dataset=self.built.heldout,
+            batch_size=int(self.run.training.get("per_device_train_batch_size", 8)),
+            max_seq_length=self.built.max_seq_length,
         )
-    return dataset
 
-
-class _Session:
-    """One process's share of a run: keeps ``run.json`` up to date from start to end.
-
-    Args:
-        plan: What is run.
-        folder: Where.
-        identity: What must be equal for the run to be continued.
-        before: What ``run.json`` said at the checkpoint resumed from; empty for a fresh run.
-    """
-
-    def __init__(
-        self, plan: RunPlan, folder: RunFolder, identity: Mapping[str, Any], before: Mapping[str, Any]
-    ) -> None:
-        self.folder = folder
-        self._started = time.monotonic()
-        self._seconds_before = float(before.get("seconds", 0.0))
-        self.training_seconds = float(before.get("training_seconds", 0.0))
-        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        self.record: dict[str, Any] = {"status": "running", "started_at": now, **identity}
-        self.record |= {"sources": list(plan.sources), **provenance()}
-
-    def write(self, **changes: Any) -> None:
-        """Bring ``run.json`` up to date."""
-        seconds = self._seconds_before + time.monotonic() - self._started
-        self.record |= {"seconds": round(seconds, 3), "training_seconds": round(self.training_seconds, 3)} | changes
-        self.folder.write_record(self.record)
-
-
-class _SessionCallback(TrainerCallback):
-    """Notes the time spent whenever a checkpoint is saved, so that a resumed run knows its whole duration.
-
-    Training seconds are those of steps and of reading their data; evaluations, logs and checkpoints do not count.
-    """
-
-    def __init__(self, session: _Session) -> None:
-        self._session = session
-        self._since = time.monotonic()
-
-    @override
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        now = time.monotonic()
-        self._session.training_seconds += now - self._since
-        self._since = now
-
-    @override
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if state.is_world_process_zero:
-            self._session.write(step=state.global_step)
-        self._since = time.monotonic()
-
-    def _restart_clock(self, *_: Any, **__: Any) -> None:
-        self._since = time.monotonic()
-
-    on_train_begin = on_log = on_evaluate = _restart_clock  # pyright: ignore[reportAssignmentType] all arguments are the host's
-
-
-def _results(trainer: ExactTrainer, log: MetricsLog, num_rows: int | None) -> dict[str, Any]:
-    """What ``run.json`` says of a finished run: steps, rows and tokens seen, the last metrics, the best ones."""
-    state, arguments = trainer.state, trainer.args
-    rows_per_step = arguments.train_batch_size * arguments.world_size * arguments.gradient_accumulation_steps
-    num_rows_seen = state.global_step * rows_per_step if num_rows is None else round((state.epoch or 0) * num_rows)
-    metrics = {name: value for name, value in log.latest.items() if name not in {"step", "epoch"}}
-    results: dict[str, Any] = {
-        "step": state.global_step,
-        "epoch": state.epoch,
-        "num_rows_seen": num_rows_seen,
-        "num_tokens_seen": state.num_input_tokens_seen,
-        "metrics": metrics,
-    }
-    if state.best_metric is not None:
-        results["best"] = {
-            "metric": arguments.metric_for_best_model,
-            "value": float(state.best_metric),
-            "step": state.best_global_step,
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for the run to be continued: recipe, training arguments, seed, data; as JSON keeps it."""
+        kept = {name: value for name, value in self.run.arguments.items() if name not in _NOT_IDENTITY}
+        whole = {
+            "recipe": self.run.described(),
+            "arguments": kept,
+            "seed": self.run.seed,
+            "data_hashes": {str(self.run.data): self.data.source.sha256()},
         }
-    return results
+        return json.loads(json.dumps(whole, default=str))
+
+    @functools.cached_property
+    def notes(self) -> list[str]:
+        """Notes on the data, for ``run.json`` and the model card."""
+        return [*self.data.source.closing_notes(), *self.built.notes]
 
 
-def _alarm(plan: RunPlan, log: MetricsLog) -> list[CollapseAlarm]:
-    if plan.alarm is None:
-        return []
-    probe = draw_probe(plan.train_dataset, num_texts=plan.alarm.num_texts, seed=plan.seed)
-    return [CollapseAlarm(settings=plan.alarm, probe=probe, log=log)]
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name the settings two runs differ in, as ``key: old -> new``; nested keys are joined by dots."""
+    old_flat, new_flat = dict(_flat(old)), dict(_flat(new))
+    keys = sorted(old_flat.keys() | new_flat.keys())
+    absent = "(absent)"
+    return [
+        f"{key}: {old_flat.get(key, absent)} -> {new_flat.get(key, absent)}"
+        for key in keys
+        if old_flat.get(key, absent) != new_flat.get(key, absent)
+    ]
 
 
-def _limit(plan: RunPlan) -> list[TimeLimitCallback]:
-    return [] if plan.limit is None else [TimeLimitCallback(plan.limit, has_evaluator=plan.evaluator is not None)]
-
-
-def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int | None) -> None:
-    results = _results(trainer, log, num_rows)
-    keep_data_out_of_card(trainer.model)
-    files = session.folder.install(trainer.model, session.record | results)
-    speed = results["num_tokens_seen"] / session.training_seconds if session.training_seconds else 0.0
-    results["tokens_per_second"] = round(speed, 1)
-    session.write(**results, files=files, model_hash=model_content_hash(session.folder.path), status="finished")
-
-
-def train(plan: RunPlan) -> SentenceTransformer:
-    """Train as planned and leave a model folder: model, ``metrics.jsonl``, ``run.json``, checkpoints.
-
-    A run killed at any moment leaves either no model or a whole one, and continues with ``resume`` to the same result,
-    bit for bit on a CPU.
-
-    Args:
-        plan: What to train, on what, and where to.
-
-    Returns:
-        The trained model, as saved: the best by the evaluator, or else the last.
-
-    Raises:
-        UserError: The plan cannot be run (settings, data, output folder), the loss is not finite, or the disk is full.
-        KeyboardInterrupt: With a text that says how to go on.
-    """
-    folder = RunFolder(plan.output_dir)
-    arguments = _arguments(plan, folder)
-    dataset = _checked_dataset(plan, arguments)
-    this_run = identity(plan.recipe, plan.arguments, plan.seed, plan.data_hashes)
-    with folder.sole_writer():
-        start = _agreed(lambda: folder.begin(this_run, resume=plan.resume, overwrite=plan.overwrite))
-        if start.note and arguments.process_index == 0:
-            logger.warning(start.note)
-        if start.kind == "finished":
-            return load(folder.path)
-        session = _Session(plan, folder, this_run, folder.record() if start.kind == "resumed" else {})
-        with resumable(folder):
-            return _run(replace(plan, train_dataset=dataset), arguments, session, start.checkpoint)
-
-
-def _run(
-    plan: RunPlan, arguments: SentenceTransformerTrainingArguments, session: _Session, checkpoint: Path | None
-) -> SentenceTransformer:
-    """Train to the end and install the model."""
-    is_main = arguments.process_index == 0
-    if is_main:
-        session.write()
-    log = MetricsLog(session.folder.metrics_path)
-    dataset, views = with_seeded_views(plan.train_dataset, seed=plan.seed)
-    keep_data_out_of_card(plan.model)
-    trainer = ExactTrainer(
-        model=plan.model,
-        args=arguments,
-        train_dataset=dataset,
-        loss=plan.loss,
-        evaluator=plan.evaluator,
-        max_seq_length=plan.max_seq_length,
-        callbacks=[
-            *(MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log)),
-            *(*_limit(plan), *plan.callbacks),
-        ],
-    )
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if is_main:
-        _finish(trainer, session, log, plan.num_rows())
-    trainer.accelerator.wait_for_everyone()
-    return trainer.model
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value

@@ -19,7 +19,7 @@ from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
 from selfsent.training.metrics_log import METRICS_FILE
 from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card
 from selfsent.training.provenance import package_version
-from selfsent.training.run_identity import differences
+from selfsent.training.run import differences
 
 RECORD_FILE = "run.json"
 MODULES_FILE = "modules.json"

@@ -22,6 +22,7 @@ from selfsent.errors import UserError
 from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.dropout import fast_dropout
 from selfsent.training.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.freed_memory import kept_memory
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
@@ -68,8 +69,8 @@ class ExactTrainer(SentenceTransformerTrainer):
     * ``max_grad_norm`` clips model and loss together;
     * a checkpoint is written aside and renamed, so a killed process leaves a whole one or none;
     * a checkpoint closes a logging window, so logged losses do not depend on where a run was interrupted;
-    * dropout on a CPU draws fewer random bits, and a large embedding table gets its gradient once a step
-      (``training/dropout.py``, ``training/embedding_gradients.py``);
+    * dropout on a CPU draws fewer random bits, a large embedding table gets its gradient once a step, and freed memory
+      is kept for the next one (``training/dropout.py``, ``embedding_gradients.py``, ``freed_memory.py``);
     * evaluation does not move the random numbers of training;
     * a loss or gradient that is not finite stops the run before the weights take it up.
 
@@ -104,7 +105,7 @@ class ExactTrainer(SentenceTransformerTrainer):
         broadcast_loss_state(self.loss, self.model)
         alone = self.args.world_size == 1
         tables = gathered_embedding_gradients(self.model) if alone else contextlib.nullcontext()
-        with fast_dropout(self.model), tables:
+        with kept_memory(), fast_dropout(self.model), tables:
             return super().train(*args, **kwargs)
 
     @override

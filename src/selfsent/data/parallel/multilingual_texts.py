@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from tokenizers import Tokenizer
@@ -9,7 +10,9 @@ from transformers import PreTrainedTokenizerFast
 
 from selfsent.data.masked_lm_tokenizer import train_bert_tokenizer
 from selfsent.data.parallel.language_sampling import SampledTexts
+from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
 from selfsent.data.tokenizer import train_tokenizer, vocabulary_report
+from selfsent.options import Options, option
 
 _NUM_SAMPLED = 2000
 _POORLY_KNOWN = 0.05
@@ -17,6 +20,24 @@ _PROBE = "Ä ß É ﬁ ñ"
 
 LanguageTexts = Callable[[], Iterator[tuple[str, str]]]
 """Makes one pass over languages and texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageOptions(Options):
+    """How languages are balanced, and the tokenizer that they share.
+
+    Args:
+        language_alpha: Languages are drawn in proportion to the power alpha of their pairs (XLM: 0.5; XLM-R: 0.3); 0
+            draws all alike.
+        max_length_ratio: Pairs of which a side is so many times too long are left out (ours: 4).
+        vocab_size: Pieces of the shared tokenizer of a model from scratch.
+        lowercase: Whether that tokenizer folds case.
+    """
+
+    language_alpha: float = option(0.3, at_least=0, at_most=1)
+    max_length_ratio: float = option(MAX_LENGTH_RATIO, above=1)
+    vocab_size: int = option(32_000, at_least=1)
+    lowercase: bool = True
 
 
 def train_shared_tokenizer(

@@ -105,7 +105,7 @@ def render(comparison: Comparison) -> TextTable:
     Args:
         comparison: The comparison.
     """
-    table = TextTable(caption=_legend(comparison), show_lines=True)
+    table = TextTable(caption=_legend(comparison), has_lines=True)
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     for run in comparison.runs:

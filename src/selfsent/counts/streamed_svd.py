@@ -1,0 +1,61 @@
+"""The strongest directions of a sparse matrix that is read in blocks of rows, however many rows there are."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import lu, solve_triangular
+from scipy.sparse import csr_array
+
+Blocks = Callable[[], Iterable[csr_array]]
+"""Reads the rows of a matrix anew, some thousand at a time, in the same order each time."""
+
+_MORE_DIRECTIONS = 10
+_PASSES = 5
+
+
+def right_singular_vectors(
+    blocks: Blocks, num_columns: int, rank: int, *, seed: int = 0
+) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, "C R"]]:
+    """Find the largest singular values of a matrix A and their right vectors.
+
+    A random basis is multiplied by the transpose of A times A, and freed of what its columns share by an LU
+    decomposition, five times; A is seen in one pass more through the basis, in double precision. Memory holds the
+    basis, ``(C, R + 10)``, and one block: nothing grows with the rows.
+
+    Source: Halko, Martinsson and Tropp 2011, Algorithms 4.4 and 5.1, on the side of the columns.
+    Differs: both products with A are one pass over its blocks, and the basis is made orthogonal once, at the end.
+
+    Args:
+        blocks: The rows of A, read six times.
+        num_columns: C.
+        rank: R, how many to find; at most C.
+        seed: Random seed of the basis.
+
+    Returns:
+        Singular values, the largest first, and orthonormal columns in float32, each with its largest value positive.
+    """
+    width = min(rank + _MORE_DIRECTIONS, num_columns)
+    basis = np.random.default_rng(seed).normal(size=(num_columns, width)).astype(np.float32)
+    for _ in range(_PASSES):
+        product = np.zeros_like(basis)
+        for block in blocks():
+            product += block.T @ (block @ basis)
+        basis = lu(product, permute_l=True, check_finite=False)[0]
+    basis = _orthonormal(basis)
+    moments = np.zeros((width, width))
+    for block in blocks():
+        seen = block @ basis
+        moments += seen.T @ seen
+    squares, rotation = np.linalg.eigh(moments)
+    vectors = basis @ rotation[:, ::-1][:, :rank]
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(rank)])
+    return np.sqrt(np.maximum(squares[::-1][:rank], 0)), (vectors * signs).astype(np.float32)
+
+
+def _orthonormal(basis: Float[np.ndarray, "C W"]) -> Float[np.ndarray, "C W"]:
+    """Give orthonormal columns that span the same, in double precision; twice, since once leaves rounding."""
+    rows = basis.T.astype(np.float64)
+    for _ in range(2):
+        rows = solve_triangular(np.linalg.cholesky(rows @ rows.T), rows, lower=True, check_finite=False)
+    return rows.T

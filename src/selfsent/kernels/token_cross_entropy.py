@@ -1,0 +1,190 @@
+"""Cross-entropy of recovering tokens among a whole vocabulary, with its gradients from the same logits.
+
+The logits of some hundred leaves are made once, a tile of the vocabulary at a time, turned into exponentials while the
+tile is in the cache, and kept until their sums are known; then each tile gives its share of both gradients. That is
+three products of leaves, vocabulary and dimension, where logits that are not kept take four. Memory grows with the
+vocabulary, not with leaves times vocabulary.
+
+Source: the running maximum is that of online softmax (Milakov and Gimelshein, arXiv 1805.02867); gradients in the
+forward pass as in Liger Kernel's fused linear cross-entropy (arXiv 2410.10989).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from selfsent.kernels.contrastive_tiles import HALF_PRECISION
+
+# Of a CPU, measured (benchmarks/README.md): a tile of 1 MiB, and products large enough for the library's rate.
+_TILE_ROWS, _TILE_COLUMNS = 512, 512
+_KEPT_LOGITS, _FEWEST_ROWS = 1 << 24, 128
+"""Logits that are kept at once (64 MiB), and leaves below which the products would be slow."""
+
+
+def token_cross_entropy(
+    leaves: Float[Tensor, "L D"],
+    token_ids: Int[Tensor, " L"],
+    table: Float[Tensor, "V D"],
+    bias: Float[Tensor, " V"] | None = None,
+) -> Float[Tensor, ""]:
+    """Compute what `selfsent.losses.functional.leaf_cross_entropy` is the formula of.
+
+    Args:
+        leaves: Downward embeddings of the leaves.
+        token_ids: The tokens they stand for.
+        table: One row a vocabulary item.
+        bias: Added to the logits; ``None`` for none.
+
+    Returns:
+        Mean over leaves, in nats; 0 where there are none. Half precision is computed in float32. Gradients reach
+        leaves, table and bias; double backward is refused.
+    """
+    if not len(leaves):
+        return leaves.sum()
+    with torch.autocast(leaves.device.type, enabled=False):
+        exact = [None if side is None else _widened(side) for side in (leaves, table, bias)]
+        loss: Any = _TokenCrossEntropy.apply(exact[0], token_ids, *exact[1:])
+    return loss.to(leaves.dtype)
+
+
+def _widened(side: Tensor) -> Tensor:
+    return side.float() if side.dtype in HALF_PRECISION else side
+
+
+class _TokenCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, leaves: Tensor, token_ids: Tensor, table: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(leaves, token_ids, table, bias)
+        ctx.gradients = _Gradients.zeros(leaves, table, bias) if any(ctx.needs_input_grad) else None
+        return _mean_loss(leaves, token_ids, _Vocabulary(table, bias), ctx.gradients)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride] its decorator hides the names
+        leaves, token_ids, table, bias = ctx.saved_tensors
+        # Given away, so that autograd need not copy them; a second backward pass computes them anew.
+        found, ctx.gradients = ctx.gradients, None
+        if found is None:
+            found = _Gradients.zeros(leaves, table, bias)
+            _mean_loss(leaves, token_ids, _Vocabulary(table, bias), found)
+        found.scale(gradients[0])
+        return found.leaves, None, found.table, found.bias
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """The output weights, and how they are cut into tiles."""
+
+    table: Tensor
+    bias: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def tiles(self) -> list[slice]:
+        """Give the rows of each tile; one tile elsewhere than on a CPU, where launches cost more than memory."""
+        size = _TILE_COLUMNS if self.table.device.type == "cpu" else len(self)
+        return [slice(start, min(start + size, len(self))) for start in range(0, len(self), size)]
+
+    def logits(self, leaves: Tensor, tile: slice, room: Tensor) -> Tensor:
+        """Compute the logits of a tile in the room given."""
+        out = room[: len(leaves) * (tile.stop - tile.start)].view(len(leaves), -1)
+        if self.bias is None:
+            return torch.mm(leaves, self.table[tile].T, out=out)
+        return torch.addmm(self.bias[tile], leaves, self.table[tile].T, out=out)
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """Gradients of the loss by what they are of."""
+
+    leaves: Tensor
+    table: Tensor
+    bias: Tensor | None
+
+    @classmethod
+    def zeros(cls, leaves: Tensor, table: Tensor, bias: Tensor | None) -> "_Gradients":
+        return cls(*(None if side is None else torch.zeros_like(side) for side in (leaves, table, bias)))  # pyright: ignore[reportArgumentType] only a bias can be None
+
+    def add_tile(self, shares: Tensor, rows: slice, leaves: Tensor, tile: slice, table: Tensor) -> None:
+        """Add what one tile of softmaxes, each over the number of leaves, gives."""
+        self.leaves[rows].addmm_(shares, table[tile])
+        self.table[tile].addmm_(shares.T, leaves[rows])
+        if self.bias is not None:
+            self.bias[tile] += shares.sum(dim=0)
+
+    def subtract_own(self, leaves: Tensor, token_ids: Tensor, table: Tensor) -> None:
+        """Subtract what comes from each leaf's own token, whose logit the loss is less by."""
+        share = -1.0 / len(leaves)
+        self.leaves.add_(table[token_ids], alpha=share)
+        self.table.index_add_(0, token_ids, leaves, alpha=share)
+        if self.bias is not None:
+            self.bias.index_add_(0, token_ids, self.bias.new_full((len(leaves),), share))
+
+    def scale(self, outer: Tensor) -> None:
+        """Multiply by the gradient of the loss itself; a table is not touched for nothing."""
+        if outer.device.type == "cpu" and outer.item() == 1.0:
+            return
+        for part in (self.leaves, self.table, self.bias):
+            if part is not None:
+                part.mul_(outer)
+
+
+def _mean_loss(leaves: Tensor, token_ids: Tensor, words: _Vocabulary, gradients: _Gradients | None) -> Tensor:
+    """Mean of ``log sum_v exp s_v - s_token``; fill in its gradients where they are wanted."""
+    num_rows = _num_rows(len(leaves), len(words))
+    parts = [slice(start, min(start + num_rows, len(leaves))) for start in range(0, len(leaves), num_rows)]
+    if gradients is None:
+        log_sums = [_log_sums(leaves[rows], words) for rows in parts]
+    else:
+        room = leaves.new_empty(num_rows * len(words))
+        log_sums = [_log_sums_and_gradients(leaves, rows, words, room, gradients) for rows in parts]
+        gradients.subtract_own(leaves, token_ids, words.table)
+    own = (leaves * words.table[token_ids]).sum(dim=1)
+    return (torch.cat(log_sums) - (own if words.bias is None else own + words.bias[token_ids])).mean()
+
+
+def _num_rows(num_leaves: int, num_words: int) -> int:
+    """Leaves of a tile: about equally many in each, and no more than whose logits may be kept."""
+    most = max(_FEWEST_ROWS, min(_TILE_ROWS, _KEPT_LOGITS // max(num_words, 1)))
+    num_tiles = -(-num_leaves // most)
+    return -(-num_leaves // num_tiles)
+
+
+def _log_sums(leaves: Tensor, words: _Vocabulary) -> Tensor:
+    """Logarithms of the sums over the vocabulary where no gradient is wanted: one tile is kept."""
+    tiles = words.tiles()
+    room = leaves.new_empty(len(leaves) * tiles[0].stop)
+    sums = leaves.new_full((len(leaves),), -torch.inf)
+    for tile in tiles:
+        sums = torch.logaddexp(sums, words.logits(leaves, tile, room).logsumexp(dim=1))
+    return sums
+
+
+def _log_sums_and_gradients(
+    leaves: Tensor, rows: slice, words: _Vocabulary, room: Tensor, gradients: _Gradients
+) -> Tensor:
+    """The same for some leaves, whose gradients are added; ``room`` is for their logits over the whole vocabulary."""
+    part = leaves[rows]
+    maximum = part.new_full((len(part), 1), torch.finfo(part.dtype).min)
+    sums = torch.zeros_like(maximum)
+    kept: list[tuple[slice, Tensor, Tensor]] = []
+    # Each tile's exponentials are relative to the largest logit so far; the sums are rescaled where that changes.
+    for tile in words.tiles():
+        logits = words.logits(part, tile, room[len(part) * tile.start :])
+        largest = torch.maximum(maximum, logits.amax(dim=1, keepdim=True))
+        sums.mul_((maximum - largest).exp_())
+        maximum = largest
+        weights = logits.sub_(maximum).exp_()
+        sums.add_(weights.sum(dim=1, keepdim=True))
+        kept.append((tile, weights, maximum))
+    log_sums = sums.log().add_(maximum)
+    # Now that the sums are known, the exponentials become softmaxes.
+    for tile, weights, largest in kept:
+        weights.mul_((largest - log_sums).exp_().div_(len(leaves)))
+        gradients.add_tile(weights, rows, leaves, tile, words.table)
+    return log_sums.squeeze(1)
