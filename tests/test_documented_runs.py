@@ -22,7 +22,7 @@ for needed in ("lancedb", "optuna", "reportlab", "tensorboard"):
     pytest.importorskip(needed)
 
 PAGES = (
-    *("README.md", "docs/start.md", "docs/sentence.md"),
+    *("README.md", "docs/guides/share.md", "docs/start.md", "docs/sentence.md"),
     *(f"docs/guides/{name}.md" for name in ("raw-text", "build-and-serve", "pairs", "distil", "another-language")),
     *(f"docs/guides/{name}.md" for name in ("long-documents", "compare", "own-labels", "many-machines")),
     *("docs/guides/track-and-tune.md", "docs/recipes.md"),
