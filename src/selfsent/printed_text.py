@@ -69,11 +69,22 @@ class TextTable(Table):
         caption: Lines below it.
         is_plain: Whether columns stand without lines and margins.
         has_lines: Whether rows are parted by lines.
+        has_heads: Whether the names of columns are shown.
     """
 
-    def __init__(self, *, title: str = "", caption: str = "", is_plain: bool = False, has_lines: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        title: str = "",
+        caption: str = "",
+        is_plain: bool = False,
+        has_lines: bool = False,
+        has_heads: bool = True,
+    ) -> None:
         frame: dict[str, Any] = {"box": None, "pad_edge": False} if is_plain else {}
-        super().__init__(title_justify="left", caption_justify="left", show_lines=has_lines, **frame)
+        super().__init__(
+            title_justify="left", caption_justify="left", show_lines=has_lines, show_header=has_heads, **frame
+        )
         self.title = plain(title, "table.title") if title else None
         self.caption = plain(caption, "table.caption") if caption else None
 

@@ -74,7 +74,8 @@ def log_sums_in_tiles(
         num_bytes += tile.nbytes
         if kept is not None and num_bytes <= _KEPT_BYTES:
             kept.append(tile)
-    return sums if scale > _LARGEST_BARE_SCALE else (sums[0].log_(), sums[1].log_())
+    first, second = sums
+    return (first, second) if scale > _LARGEST_BARE_SCALE else (first.log_(), second.log_())
 
 
 def products_in_tiles(

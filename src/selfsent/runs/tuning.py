@@ -19,13 +19,11 @@ from selfsent.errors import UserError
 from selfsent.evaluation.metrics import metric_named
 from selfsent.options import describe
 from selfsent.printed_text import TextTable
-from selfsent.runs.recipe import Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.settings import parse_assignments, split_settings
-from selfsent.runs.train import Request, named_recipe, settle, train_run
+from selfsent.runs.train import Request, Run, named_recipe, settle, train_run
 from selfsent.training.arguments import BEST
 from selfsent.training.numbers import is_number, is_whole_number
-from selfsent.training.run import Run
 from selfsent.training.run_folder import RunFolder
 
 BEST_FILE = "best.toml"
@@ -217,7 +215,7 @@ def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tu
     def objective(proposal: Any) -> float:
         settings = {name: _proposed(proposal, name, where) for name, where in space.items()}
         trials.append(_tried(request, settings, f"trial-{proposal.number:03d}"))
-        _save(own, request, recipe, trials)
+        _save(request, trials, own.seed)
         logger.info("%s: %s", trials[-1].folder, trials[-1].failure or _shown(trials[-1].metric, trials[-1].value))
         if trials[-1].value is None:
             raise optuna.TrialPruned(trials[-1].failure)
@@ -297,9 +295,9 @@ def _tried(request: Request, settings: Mapping[str, Any], name: str) -> Trial:
     return Trial(folder=name, settings=settings, metric=metric, value=float(best["value"]))
 
 
-def _save(own: Run[Any], request: Request, recipe: Recipe, trials: Sequence[Trial]) -> None:
+def _save(request: Request, trials: Sequence[Trial], seed: int) -> None:
     """Write the trials so far, and the best of them as a recipe."""
-    found = Tuned(trials=trials)
+    folder, found = Path(request.output).expanduser(), Tuned(trials=trials)
     rows = [
         {
             "folder": one.folder,
@@ -310,27 +308,26 @@ def _save(own: Run[Any], request: Request, recipe: Recipe, trials: Sequence[Tria
         }
         for one in trials
     ]
-    with atomic_path(own.folder / TRIALS_FILE) as aside:
+    with atomic_path(folder / TRIALS_FILE) as aside:
         aside.write_text(json.dumps({"trials": rows, "best": found.best.folder}, indent=2), encoding="utf8")
     if found.best.value is not None:
-        with atomic_path(own.folder / BEST_FILE) as aside:
-            aside.write_text(best_recipe(own, request, recipe, found), encoding="utf8")
+        with atomic_path(folder / BEST_FILE) as aside:
+            aside.write_text(best_recipe(request, found, seed), encoding="utf8")
 
 
-def best_recipe(own: Run[Any], request: Request, recipe: Recipe, found: Tuned) -> str:
+def best_recipe(request: Request, found: Tuned, seed: int) -> str:
     """Write the best trial as a recipe.
 
     Args:
-        own: The recipe's own run.
-        request: What was asked for.
-        recipe: The recipe.
+        request: What a person would train.
         found: The trials.
+        seed: Random seed of the trials.
     """
-    best = found.best
+    best, recipe = found.best, named_recipe(request)
     options, arguments = split_settings(best.settings)
     asked_options, asked_arguments = split_settings(request.settings)
     title = f"{recipe.name}, tuned over {len(found.trials)} trials: {_shown(best.metric, best.value)} {best.metric}"
-    head = {"method": own.method, "title": title, "answers": recipe.answers or "no paper", "seed": own.seed}
+    head = {"method": recipe.method, "title": title, "answers": recipe.answers or "no paper", "seed": seed}
     tables = {
         "options": {**recipe.options, **asked_options, **options},
         "training": {**recipe.training, **asked_arguments, **request.training, **arguments},

@@ -22,9 +22,8 @@ def render_hits(hits: Sequence[Hit], hidden: int = 0) -> TextTable:
         hidden: How many weak ones are not shown.
     """
     table = TextTable(
-        box=None,
-        pad_edge=False,
-        show_header=bool(hits),
+        is_plain=True,
+        has_heads=bool(hits),
         title="" if hits else "nothing found",
         caption=hidden_note(hidden),
     )
