@@ -22,7 +22,7 @@ from selfsent.evaluation.suites import suite_names
 from selfsent.methods import METHODS
 from selfsent.options import describe
 from selfsent.runs.recipe import find_recipe
-from selfsent.runs.settings import parse_assignments, split_settings
+from selfsent.settings import parse_assignments, split_settings
 from selfsent.training.arguments import argument_names
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,7 +20,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 
 _CHOICE = re.compile(r"'(?P<typed>[^']*)' is not one of (?P<choices>.*)")
 
-_TEXTS = frozenset({"query", "sentence", "columns", "set"})
+_TEXTS = frozenset({"query", "sentence", "columns", "set", "documents"})
 """Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
 
 

@@ -69,7 +69,7 @@ class TextTable(Table):
         caption: Lines below it.
         is_plain: Whether columns stand without lines and margins.
         has_lines: Whether rows are parted by lines.
-        has_heads: Whether the names of columns are shown.
+        has_header: Whether the headings are shown.
     """
 
     def __init__(
@@ -79,12 +79,11 @@ class TextTable(Table):
         caption: str = "",
         is_plain: bool = False,
         has_lines: bool = False,
-        has_heads: bool = True,
+        has_header: bool = True,
     ) -> None:
         frame: dict[str, Any] = {"box": None, "pad_edge": False} if is_plain else {}
-        super().__init__(
-            title_justify="left", caption_justify="left", show_lines=has_lines, show_header=has_heads, **frame
-        )
+        frame |= {"show_lines": has_lines, "show_header": has_header}
+        super().__init__(title_justify="left", caption_justify="left", **frame)
         self.title = plain(title, "table.title") if title else None
         self.caption = plain(caption, "table.caption") if caption else None
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.errors import UserError
+from selfsent.losses.cross_view import QueueComparison
 from selfsent.losses.functional import cross_view, similarity_distribution
-from selfsent.losses.queue_comparison import QueueComparison
 
 WIDTH = 6
 

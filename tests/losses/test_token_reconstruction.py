@@ -54,7 +54,9 @@ def rebuilt_by_hand(loss: TokenReconstructionLoss, texts: list[str], weights: An
         rebuilt = loss.decoder(features["sentence_embedding"], mask)
         for row, place in enumerate(inner):
             squared = (rebuilt[row] - features["token_embeddings"][0, place]).square()
-            total += float(weights[ids[place]]) * float(squared.sum() if loss.reduction == "sum" else squared.mean())
+            total += float(weights[ids[place]]) * float(
+                squared.sum() if loss.options.reduction == "sum" else squared.mean()
+            )
             num_tokens += 1
     return total / num_tokens
 
@@ -143,7 +145,7 @@ class Nothing(TextCNNDecoder):
     """Rebuilds every state as zero, from nothing."""
 
     def forward(self, embeddings: Tensor, token_mask: Tensor) -> Tensor:
-        return embeddings.new_zeros(int(token_mask.sum()), self.embedding_dimension)
+        return embeddings.new_zeros(int(token_mask.sum()), self.options.embedding_dimension)
 
 
 @pytest.mark.parametrize("detach_target", [True, False])

@@ -19,9 +19,9 @@ from selfsent.loading import load
 from selfsent.methods import METHODS
 from selfsent.methods.sarcse import FREQUENCIES_FILE, SARCSE, SarcseConfig
 from selfsent.runs.recipe import read_recipe, shipped_recipes
-from selfsent.runs.settings import configure
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
+from selfsent.settings import configure
 from selfsent.training.run import Ingredients
 
 RECIPES = sorted(name for name in shipped_recipes() if name.startswith("sarcse-"))
@@ -67,7 +67,7 @@ def test_one_command_leaves_a_model_its_frequencies_and_both_terms(
     assert any({"info_nce", "reconstruction"} <= entry.keys() for entry in logged)
 
 
-def test_frequencies_are_those_of_the_distinct_training_texts(build: Build):
+def test_frequencies_are_those_of_the_distinct_training_texts(build: Build, tmp_path: Path):
     ingredients = build(SarcseConfig(channels=8))
     table = TokenFrequencies.load(tmp_path / "run" / FREQUENCIES_FILE)
     np.testing.assert_array_equal(table.counts, count_tokens(TEXTS, ingredients.model.tokenizer).counts)

@@ -21,9 +21,9 @@ from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.methods import METHODS
 from selfsent.methods.sct import SCT, SCT_DISTILL, SctConfig, SctDistillConfig
 from selfsent.runs.recipe import read_recipe, shipped_recipes
-from selfsent.runs.settings import configure
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
+from selfsent.settings import configure
 from selfsent.training.run import Ingredients
 
 SMALL: dict[str, Any] = {"queue_size": 8, "max_seq_length": 32}

@@ -24,7 +24,7 @@ from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP, SimcseConfig, SupervisedSimcseConfig
-from selfsent.runs.settings import configure
+from selfsent.settings import configure
 from selfsent.training.run import Ingredients
 from selfsent.views import VIEWS
 
@@ -352,7 +352,7 @@ def test_a_base_that_cannot_be_used_is_one_line(name: str, workshop: Workshop, b
         (("--batch-size", "1"), ["a batch of one", "--batch-size"]),
         (("--batch-size", "99"), ["fewer than one batch of 99", "--batch-size"]),
         (("--learning-rate", "1e38", "--set", "training.save_steps=1"), ["nan at step 2", "checkpoint-1", "look at"]),
-        (("--set", "view=crop-15"), ["got 'crop-15'", "crop-10, crop-20"]),
+        (("--set", "view=crop-15"), ["view='crop-15'", "crop-10, crop-20"]),
         (("--set", "view=masked-lm"), ["is not a masked LM"]),
         (("--set", "pooling=last"), ["pooling='last'", "cls, mean, max"]),
         (("--set", "max_seq_length=65"), ["max_seq_length=65", "64 positions"]),

@@ -6,7 +6,7 @@ import pytest
 from selfsent.errors import UserError
 from selfsent.methods import METHODS
 from selfsent.runs.recipe import find_recipe, read_recipe, shipped_recipes
-from selfsent.runs.settings import configure, split_settings
+from selfsent.settings import configure, split_settings
 
 
 def write(folder: Path, text: str) -> Path:

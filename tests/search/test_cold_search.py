@@ -82,6 +82,23 @@ def test_a_cold_search_imports_nothing_heavy_and_answers_as_the_table_and_the_ho
     assert found["hidden"] == expected["hidden"]
 
 
+def test_encode_index_and_tree_import_no_torch(store: Path, tmp_path: Path) -> None:
+    model, notes = str(store.parent / "model"), str(store.parent / "notes")
+    (tmp_path / "texts.txt").write_text("a warm cat\n", "utf8")
+    commands = [
+        ("encode", model, str(tmp_path / "texts.txt"), "--output", str(tmp_path / "vectors.npy")),
+        ("index", model, notes, "--store", str(tmp_path / "store")),
+    ]
+    if (store.parent / "model" / "config.json").is_file():  # a tree model
+        commands.append(("tree", model, "a warm cat sleeps"))
+    for command in commands:
+        ended = run(*command)
+        assert ended.returncode == 0, ended.stderr
+        imported = ended.stderr.splitlines()[-1]
+        assert "torch" not in imported
+        assert "transformers" not in imported
+
+
 def test_a_filter_that_only_lancedb_knows_is_answered_by_it(store: Path) -> None:
     ended = run("search", str(store), "cat", "--json", "--where", "length(file) = 4")
     assert ended.returncode == 0

@@ -46,6 +46,10 @@ def test_products_of_int8_are_those_of_their_float32() -> None:
 
 
 def test_recall_by_hand() -> None:
-    assert recall([[1, 2, 3], [7]], [[1, 9], [7, 8]]) == pytest.approx((0.5 + 0.5) / 2)
+    found, exact = np.array([0.9, 0.5, 0.3]), np.array([0.9, 0.6])
+    assert recall([found], [exact]) == pytest.approx(0.5)
+    assert recall([found, np.array([0.7, 0.7])], [exact, np.array([0.7, 0.7])]) == pytest.approx(0.75)
+    assert recall([np.array([0.7] * 3)], [np.array([0.7])]) == 1.0
+    assert recall([np.zeros(0)], [exact]) == 0.0
     assert recall([], []) == 1.0
-    assert recall([[1]], [[]]) == 1.0
+    assert recall([found], [np.zeros(0)]) == 1.0

@@ -1,6 +1,8 @@
 """A service while its store changes: added to, made anew by another model, gone."""
 
 import shutil
+import subprocess
+import sys
 import time
 
 import httpx
@@ -82,3 +84,13 @@ def test_an_error_names_no_place_on_the_disk(served_store, served_model):
     shown = Service.open(str(served_store), device="cpu", show_paths=True)
     assert shown.without_paths(told) == told
     shown.close()
+
+
+def test_services_and_agents_import_no_torch(served_store):
+    code = (
+        "import sys\nfrom selfsent.serving import agents, app\nfrom selfsent.serving.service import Service\n"
+        f"service = Service.open({str(served_store)!r})\n"
+        "print(type(service.model).__name__, [name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip().endswith(" []")

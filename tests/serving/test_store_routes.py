@@ -1,5 +1,8 @@
 """Searches, documents, the map and the report, asked over HTTP."""
 
+import json
+import shutil
+import subprocess
 import time
 from urllib.parse import quote
 
@@ -34,6 +37,22 @@ def test_an_answer_is_that_of_the_command_search(address, served_store):
     words = {cat["text"][one["start"] : one["end"]] for one in cat["matches"] if one["kind"] == "word"}
     assert "cat" in words
     assert words <= {"cat", "roof", "on", "the", "A", "a"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_curl_searches_and_reads_as_the_docs_say(address):
+    def curl(*arguments):
+        asked = subprocess.run(["curl", "-sS", *arguments], capture_output=True, text=True, check=True)
+        return json.loads(asked.stdout)
+
+    body = json.dumps({"query": "a cat on the roof", "k": 1, "mode": "text"})
+    content = "Content-Type: application/json"
+    (hit,) = curl(f"{address}/search", "-H", content, "-d", body)["hits"]
+    assert hit["document"] == "guide/cats.md"
+    found = curl(f"{address}/documents/{quote(hit['document'], safe='')}")
+    assert found["text"][hit["start"] : hit["end"]] == hit["text"]
+    embedded = curl(f"{address}/v1/embeddings", "-H", content, "-d", '{"model": "any", "input": "a cat"}')
+    assert len(embedded["data"][0]["embedding"]) == 100
 
 
 def test_an_offset_continues_the_ranking(address):

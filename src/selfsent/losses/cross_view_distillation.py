@@ -16,14 +16,16 @@ from selfsent.errors import UserError
 from selfsent.losses.cross_view import (
     SCT_CITATION,
     CrossViewOptions,
+    QueueComparison,
+    QueueOptions,
     Reference,
+    Views,
     encode,
     make_average,
     make_head,
     two_views,
     width_of,
 )
-from selfsent.losses.queue_comparison import QueueComparison, QueueOptions, Views
 from selfsent.options import Options, takes_two
 
 Objective = Literal["joint", "alone"]

@@ -29,7 +29,7 @@ class Method:
         build: Builds model, loss and rows of a run from what it reads.
         training: The paper's training arguments for a configuration, as fields of the host's training arguments.
         takes_teacher: Whether it learns from a ``--teacher``.
-        reads_documents: Whether, with a configuration, it learns from documents and not from texts.
+        reads_documents: Whether, with a configuration, it learns from documents and not from texts; never by default.
     """
 
     name: str
@@ -38,4 +38,4 @@ class Method:
     build: Callable[[Run[Any], RunData], Ingredients]
     training: Callable[[Any], dict[str, Any]]
     takes_teacher: bool = False
-    reads_documents: Callable[[Any], bool] = lambda _: False
+    reads_documents: Callable[[Any], bool] | None = None

@@ -49,7 +49,7 @@ from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import FROM_SCRATCH, DropoutOptions, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.options import option
-from selfsent.training.numbers import shortened
+from selfsent.settings import shortened
 from selfsent.training.run import Ingredients, Run, RunData
 
 PAPER_BASE = "roberta-base"

@@ -10,7 +10,7 @@ instance queues D1, D2                       ``InstanceQueue``                  
 similarity distribution SR(z, D, tau)        ``similarity_distribution``        ``losses/functional.py``
 objective L_SCT                              ``cross_view``                     ``losses/functional.py``
 the same without its B x K matrices          ``queue_softmax``                  ``kernels/queue_softmax.py``
-... with queues, ablations, all ranks        ``QueueComparison``                ``losses/queue_comparison.py``
+... with queues, ablations, all ranks        ``QueueComparison``                ``losses/cross_view.py``
 online and reference vectors                 ``CrossViewLoss``                  ``losses/cross_view.py``
 head h, three MLPs, in training only         ``StackedHead``                    ``modules/projection_head.py``
 EMA encoder (ablation)                       ``AveragedEncoder``                ``losses/cross_view.py``

@@ -6,7 +6,7 @@ Language Model Pretraining", NeurIPS 2019 (arXiv 1901.07291).
 ==========================================  ============================  ==============================================
 of the papers                               object                        file
 ==========================================  ============================  ==============================================
-ranking with additive margin (Equation 2)   ``InfoNCELoss(margin=...)``   ``losses/info_nce.py``
+ranking with additive margin (Equation 2)   ``InfoNCELoss``, ``margin``   ``losses/info_nce.py``
 negatives of all accelerators (3.2)         ``InfoNCELoss``               ``losses/info_nce.py``
 larger batches than memory                  ``CachedRanking``             ``losses/translation_ranking.py``
 masked LM (Section 3.1)                     ``MaskedLanguageModel``       ``losses/masked_language_modelling.py``

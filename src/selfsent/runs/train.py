@@ -19,13 +19,12 @@ from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.options import names_of
 from selfsent.runs.recipe import Recipe, find_recipe
 from selfsent.runs.run_data import open_run_data
-from selfsent.runs.settings import configure, split_settings
 from selfsent.runs.train_options import TrainOptions
+from selfsent.settings import SEED_RANGE, configure, is_seed, shortened, split_settings
 from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import check_arguments
 from selfsent.training.engine import train as train_as_planned
 from selfsent.training.library_fit import LibraryFit, train_by_library
-from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
 from selfsent.training.run import Ingredients, Run, RunData, RunOptions, RunPlan
 from selfsent.training.run_folder import RunFolder
 from selfsent.training.trackers import require_trackers
@@ -143,7 +142,7 @@ def settle(recipe: Recipe, request: Request) -> Run[Any]:
     require_trackers(training.get("report_to"))
     asked: dict[str, Any] = {one.name: getattr(request, one.name) for one in fields(RunOptions)}
     asked |= {"training": training, "seed": seed, "max_rows": request.max_rows or recipe.max_rows}
-    reads_documents = method.reads_documents(config)
+    reads_documents = method.reads_documents is not None and method.reads_documents(config)
     return Run(recipe=recipe.name, method=method.name, config=config, reads_documents=reads_documents, **asked)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from selfsent.errors import UserError
 from selfsent.runs.recipe import Recipe
-from selfsent.runs.settings import split_settings
-from selfsent.training.numbers import SEED_RANGE, is_seed, shortened
+from selfsent.settings import SEED_RANGE, is_seed, shortened, split_settings
 
 _RUN_KEYS: Mapping[str, type] = {"name": str, "method": str, "options": dict, "training": dict, "max_rows": int}
 _NOT_IN_A_NAME = re.compile(r"[^\w.=,+-]+")

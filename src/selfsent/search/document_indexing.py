@@ -234,10 +234,11 @@ class _Indexing:
         self._writer.keep_columns(self._keep, new + moved)
         missing = self._writer.missing(new)
         texts = [f"{row['title']} {row['text']}".strip() for row in missing]
-        add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size)
+        own = [name for name in stale if self._writer.owners.get(name) == self._key]
+        add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
         known = set(self._writer.store.columns)
         self._writer.update(moved, [name for name in self._columns if name in known])
-        self._writer.forget(stale, self._key)
+        self._writer.forget((name for name in stale if name in self._writer.owners), self._key)
         num_rows = sum(map(len, chunk))
         self._counts["num_texts"] += num_rows
         return num_rows

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROWS_AT_ONCE = 8192
+ROUNDING = 4e-6
+"""Cosines of float32 that are nearer to each other than this count as equal."""
+
 _LEAST_NORM = np.float32(1e-30)
 
 Vectors = NDArray[np.float32] | NDArray[np.int8]
@@ -62,9 +65,18 @@ def nearest_rows(
     return best
 
 
-def recall(found: Iterable[Iterable[object]], exact: Iterable[Iterable[object]]) -> float:
-    """Give the share of the exact answers that were found, the mean over queries; 1 where there are none."""
+def recall(found: Iterable[Floats], exact: Iterable[Floats]) -> float:
+    """Give the share of the exact answers that were found, the mean over queries; 1 where there are none.
+
+    An answer counts by its cosine, not by its number: of equal texts, either may be found.
+
+    Args:
+        found: For each query the exact cosines of what was found.
+        exact: For each query the cosines of its nearest rows, best first.
+    """
     shares = [
-        len(wanted & set(one)) / len(wanted) for one, other in zip(found, exact, strict=True) if (wanted := set(other))
+        min(1.0, float((one >= best[-1] - ROUNDING).sum()) / len(best))
+        for one, best in zip(found, exact, strict=True)
+        if len(best)
     ]
     return float(np.mean(shares)) if shares else 1.0

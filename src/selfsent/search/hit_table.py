@@ -23,7 +23,7 @@ def render_hits(hits: Sequence[Hit], hidden: int = 0) -> TextTable:
     """
     table = TextTable(
         is_plain=True,
-        has_heads=bool(hits),
+        has_header=bool(hits),
         title="" if hits else "nothing found",
         caption=hidden_note(hidden),
     )

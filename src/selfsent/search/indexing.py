@@ -169,6 +169,7 @@ def add_encoded(
     counts: dict[str, int],
     *,
     batch_size: int,
+    stale: Sequence[str] = (),
 ) -> None:
     """Encode rows and add them.
 
@@ -179,10 +180,11 @@ def add_encoded(
         model: The model.
         counts: ``num_added``, ``num_without_direction`` and ``num_cut``, which are added to.
         batch_size: Texts encoded at once.
+        stale: Ids of rows that go in the same write (`StoreWriter.add`).
     """
     if rows:
         vectors = encode_texts(model.encode_document, texts, batch_size=batch_size)
-        counts["num_added"] += writer.add(rows, vectors)
+        counts["num_added"] += writer.add(rows, vectors, stale=stale)
         counts["num_without_direction"] += int((~vectors.any(axis=1)).sum())
         counts["num_cut"] += count_cut(model, texts, prompt=document_prompt(model))
 

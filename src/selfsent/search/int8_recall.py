@@ -32,13 +32,13 @@ def int8_recall(store: Store, queries: NDArray[np.float32], encode_documents: En
     numbers = sorted({int(number) for found in nearest for number in found})
     if not numbers:
         return 1.0
-    rows = store.table.take_row_ids(numbers).with_row_id(True).select(["title", "text"]).to_arrow().to_pylist()
+    rows = store.table.take_row_ids(numbers).with_row_id().select(["title", "text"]).to_arrow().to_pylist()
     texts = {row["_rowid"]: f"{row['title'] or ''} {row['text']}".strip() for row in rows}
     vectors = encode_documents([texts[number] for number in numbers])
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-30))
     place = {number: row for row, number in enumerate(numbers)}
-    exact: list[list[int]] = []
-    for query, found in zip(queries, nearest, strict=True):
-        cosines = vectors[[place[int(number)] for number in found]] @ query
-        exact.append([int(found[row]) for row in np.argsort(-cosines, kind="stable")[:TOP]])
-    return recall(([int(number) for number in found[:TOP]] for found in nearest), exact)
+    units = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    cosines = [
+        vectors[[place[int(number)] for number in found]] @ query for query, found in zip(units, nearest, strict=True)
+    ]
+    return recall((one[:TOP] for one in cosines), (np.sort(one)[::-1][:TOP] for one in cosines))

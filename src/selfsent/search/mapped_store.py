@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyarrow import ipc
 
 from selfsent.errors import UserError
-from selfsent.search.exact_scan import Vectors, products
+from selfsent.search.exact_scan import ROUNDING, Vectors, products
 from selfsent.search.kept_versions import folder_of_version
 from selfsent.search.row_filter import parse_filter
 from selfsent.search.snapshot_place import TableState, snapshot_folder, table_state
@@ -27,7 +27,6 @@ from selfsent.search.word_postings import WordPostings
 from selfsent.words import Analyser
 
 _FOUND_COLUMNS = ("id", "document", "sources")
-_ROUNDING = 4e-6  # cosines of float32 are compared again in float64 where they are this near
 
 Found = TypeVar("Found")
 Row = dict[str, Any]
@@ -137,7 +136,7 @@ class MappedStore:
         cosines = products(self._vectors, vector)[rows] / (self._norms[rows] * np.float32(length))
         if len(rows) > limit:
             least = np.partition(cosines, len(rows) - limit)[len(rows) - limit]
-            rows = rows[cosines >= least - _ROUNDING]
+            rows = rows[cosines >= least - ROUNDING]  # these are compared again in float64
         exact = self._cosines(vector, rows)
         order = np.lexsort((rows, -exact))[:limit]
         return self._found(rows[order], exact[order], "_distance")

@@ -228,7 +228,7 @@ class Store:
         with self._refusing(where):
             ((numbers, cosines),) = nearest_rows(self.vector_blocks(where), vector[None], limit)
         known = [name for name in _FOUND_COLUMNS if name in self.columns]
-        taken = self.table.take_row_ids(numbers.tolist()).with_row_id(True).select(known) if len(numbers) else None
+        taken = self.table.take_row_ids(numbers.tolist()).with_row_id().select(known) if len(numbers) else None
         rows = {} if taken is None else {row["_rowid"]: row for row in taken.to_arrow().to_pylist()}
         scored = zip(numbers.tolist(), cosines.tolist(), strict=True)
         return [_scored(rows[number] | {"_distance": 1 - cosine}, cosine) for number, cosine in scored]

@@ -115,12 +115,14 @@ class StoreWriter:
         """The rows whose id the store does not hold."""
         return [row for row in rows if row["id"] not in self.owners]
 
-    def add(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32]) -> int:
+    def add(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32], *, stale: Sequence[str] = ()) -> int:
         """Add rows at once: all of them, or none if the process dies. Those that somebody added meanwhile are left out.
 
         Args:
             rows: For each row its ``id``, ``text`` and what is known of the other columns.
             vectors: Their vectors, ``(rows, dimension)``.
+            stale: Ids of rows that these take the place of; they go in the same write, so that a document is never
+                there in two versions.
 
         Returns:
             How many were added.
@@ -136,10 +138,20 @@ class StoreWriter:
             new = [row for row, is_new in zip(rows, new_mask, strict=True) if is_new]
             self._known_version = self.store.version
             if new:
-                self._table.add(self._as_table(new, vectors[new_mask]))
+                self._write(self._as_table(new, vectors[new_mask]), stale)
                 self.owners.update((row["id"], row.get("sources")) for row in new)
                 self._known_version += 1  # more, if somebody else has written as well: then read them again
         return len(new)
+
+    def _write(self, rows: Any, stale: Sequence[str]) -> None:
+        """Add rows, and in the same version remove others."""
+        if not stale:
+            self._table.add(rows)
+            return
+        merge = self._table.merge_insert("id").when_not_matched_insert_all()
+        merge.when_not_matched_by_source_delete(_id_is_in(stale)).execute(rows)
+        for name in stale:
+            self.owners.pop(name, None)
 
     def update(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         """Give rows that are there other values in some columns.
@@ -196,8 +208,7 @@ class StoreWriter:
         """Remove rows, whatever sources hold them."""
         with _written(self.store.uri):
             for start in range(0, len(ids), _ROWS_PER_DELETION):
-                names = ", ".join(f"'{name}'" for name in ids[start : start + _ROWS_PER_DELETION])
-                self._table.delete(f"id IN ({names})")
+                self._table.delete(_id_is_in(ids[start : start + _ROWS_PER_DELETION]))
                 self._known_version = self.store.version
         for name in ids:
             self.owners.pop(name, None)
@@ -344,6 +355,11 @@ class StoreWriter:
     def _note(self, key: str, text: str) -> None:
         self._table.update_field_metadata({"path": "vector", "metadata": {key: text}})
         self._known_version = self.store.version
+
+
+def _id_is_in(ids: Sequence[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in ids)
+    return f"id IN ({names})"
 
 
 def _words(row: Mapping[str, Any], analyser: Analyser) -> str:

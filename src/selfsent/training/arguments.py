@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformerTrainingArguments
 from torch import nn
 
 from selfsent.errors import UserError, did_you_mean
-from selfsent.training.numbers import WHOLE_RANGE, is_number, is_whole_number, shortened
+from selfsent.settings import WHOLE_RANGE, is_number, is_whole_number, shortened
 
 _NUM_CHECKPOINTS_PER_RUN = 10
 _NUM_LOGS_PER_RUN = 100

@@ -9,9 +9,8 @@ from selfsent.views.delete import Delete, DeleteOne
 from selfsent.views.pair_file import PairFileReport, write_pairs
 from selfsent.views.pair_transform import PairTransform
 from selfsent.views.registry import VIEWS, make_view, pair_transform
-from selfsent.views.repeat import Repeat
 from selfsent.views.synonyms import Synonyms
-from selfsent.views.view import View
+from selfsent.views.view import Repeat, View
 
 if TYPE_CHECKING:
     from selfsent.views.back_translation import BackTranslation

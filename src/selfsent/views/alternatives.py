@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selfsent.errors import UserError
-from selfsent.views.draws import draw_position
 from selfsent.views.pair_transform import VIEW_A, VIEW_B, column_of
+from selfsent.views.view import draw_position
 
 _PAIR = 2
 

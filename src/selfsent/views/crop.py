@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from selfsent.errors import UserError
-from selfsent.views.draws import draw_position, nearest_share
+from selfsent.views.view import draw_position, nearest_share
 
 _ALL = 100
 

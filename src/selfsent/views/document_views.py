@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from selfsent.errors import UserError
-from selfsent.views.draws import draw_position
 from selfsent.views.pair_transform import VIEW_A, VIEW_B
+from selfsent.views.view import draw_position
 
 DocumentView = Literal["document", "crops", "title"]
 """``document``: a sentence against the rest of its document; ``crops``: two runs of its words; ``title``: its title

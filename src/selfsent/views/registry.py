@@ -10,9 +10,8 @@ from selfsent.views.crop import Crop
 from selfsent.views.delete import Delete, DeleteOne
 from selfsent.views.lexicon import Lexicon, read_lexicon
 from selfsent.views.pair_transform import PairTransform
-from selfsent.views.repeat import Repeat
 from selfsent.views.synonyms import Synonyms
-from selfsent.views.view import View
+from selfsent.views.view import Repeat, View
 
 
 @dataclass(frozen=True, kw_only=True)

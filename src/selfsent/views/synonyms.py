@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from selfsent.views.draws import draw_position
 from selfsent.views.lexicon import Lexicon
+from selfsent.views.view import draw_position
 
 _WORD = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 """From the first to the last letter or digit of what whitespace separates: without quotes, brackets, full stops."""

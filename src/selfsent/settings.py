@@ -1,16 +1,24 @@
-"""A person's settings: ``key=value`` strings and recipe tables turned into checked configurations."""
+"""A person's settings: ``key=value`` strings and recipe tables turned into checked configurations and numbers."""
 
 import difflib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from selfsent.errors import UserError
-from selfsent.training.numbers import WHOLE_RANGE, is_number, is_whole_number, shortened
 
 Config = TypeVar("Config")
 
+WHOLE_RANGE = "of at most 18 digits"
+SEED_RANGE = "between 0 and 4,294,967,295"
+
+_LARGEST_WHOLE = 10**18 - 1
+_LARGEST_SEED = 2**32 - 1
+_LARGEST_FLOAT = 1e300
+_SHOWN_DIGITS = 40
+_SHOWN_CHARACTERS = 80
 _TRAINING_PREFIX = "training."
 
 
@@ -100,3 +108,29 @@ def _coerced(value: Any, hint: Any) -> Any:
         needed = {float: "a number", int: f"a whole number {WHOLE_RANGE}", bool: "true or false", str: "a text"}
         raise ValueError(needed[hint])
     return hint(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold; infinity is one, NaN is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return not math.isnan(value) if isinstance(value, float) else abs(value) < _LARGEST_FLOAT
+
+
+def is_whole_number(value: Any) -> bool:
+    """Whether a value is a whole number that 64 bits hold, be it written as a float (``1e4``)."""
+    return is_number(value) and abs(value) <= _LARGEST_WHOLE and float(value).is_integer()
+
+
+def is_seed(value: Any) -> bool:
+    """Whether a value is a whole number that every random generator takes."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_SEED
+
+
+def shortened(value: Any) -> str:
+    """Write a value for an error text, without what is too long of a number or a text."""
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN_DIGITS:  # thousands of digits cannot be written at all
+        return f"a number of over {_SHOWN_DIGITS} digits"
+    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
+        return repr(value[:_SHOWN_CHARACTERS] + "…")
+    return repr(value)

@@ -5,7 +5,7 @@ import pytest
 
 from selfsent.errors import UserError
 from selfsent.methods.strae import StraeConfig, training
-from selfsent.runs.settings import configure, parse_assignments, split_settings
+from selfsent.settings import configure, parse_assignments, split_settings
 
 
 @dataclass(frozen=True, kw_only=True)
