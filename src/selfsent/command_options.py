@@ -50,7 +50,7 @@ def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
     from selfsent.runs.train_options import OPTIONS_OF, TrainOptions  # noqa: PLC0415
 
     try:
-        method = find_recipe(str(ctx.params.get("method")), OPTIONS_OF).method
+        method = find_recipe(str(ctx.params.get("method") or ctx.params.get("recipe")), OPTIONS_OF).method
     except UserError:
         method = ""
     names = OPTIONS_OF[method].split() if method in OPTIONS_OF else sorted(TrainOptions.__annotations__)

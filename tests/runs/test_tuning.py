@@ -91,7 +91,7 @@ def test_the_first_trial_is_the_recipe_and_the_best_one_is_a_recipe_that_trains(
     assert tomllib.loads((output / "best.toml").read_text("utf8"))["method"] == "self-strae"
 
     trained: list[str] = []
-    monkeypatch.setattr(tuning, "train_run", lambda run: trained.append(run.output.name) or real(run))
+    monkeypatch.setattr(tuning, "train_run", lambda run: trained.append(run.folder.name) or real(run))
     again = typed(*arguments)  # finished runs are taken up: nothing is trained a second time
     assert again.code == 0, again.err
     assert json.loads((output / "trials.json").read_text("utf8"))["trials"] == rows

@@ -25,7 +25,7 @@ def main(pages: Path = ROOT / "build" / "pages", built: Path = BUILT) -> int:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         return done.returncode
     problems = problems_of(built)
-    print(*problems, sep="\n", file=sys.stderr)
+    print("".join(f"{problem}\n" for problem in problems), end="", file=sys.stderr)
     num_pages = len(list(built.rglob("*.html")))
     print(f"{num_pages} pages in {built.relative_to(ROOT)}/; open {built.relative_to(ROOT)}/index.html")
     return int(bool(problems))

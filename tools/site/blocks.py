@@ -34,7 +34,7 @@ def included(directive: str) -> str:
     plain = [word for word in words if word.split("=", 1)[0] not in named]
     try:
         return KINDS[kind](*plain, **named)
-    except (KeyError, TypeError, FileNotFoundError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, FileNotFoundError, StopIteration) as error:
         raise SystemExit(f"include: {directive}: {error!r}") from error
 
 

@@ -12,7 +12,8 @@ _FENCED = re.compile(r"^(```+).*?^\1$", re.DOTALL | re.MULTILINE)
 def with_mathml(text: str) -> str:
     r"""Turn ``$$`` blocks (the dollars on lines of their own) and ``$`x`$`` into MathML; blocks of code stay.
 
-    Both forms are those of GitHub, where the sources are read too.
+    Both forms are those of GitHub, where the sources are read too. What stands in a line is wrapped, since Markdown
+    takes a ``<math>`` at the beginning of a line for a block.
     """
     parts: list[str] = []
     last = 0
@@ -24,7 +25,7 @@ def with_mathml(text: str) -> str:
 
 def _converted(text: str) -> str:
     text = _BLOCK.sub(lambda found: f'\n<div class="formula">{_mathml(found[1], "block")}</div>\n', text)
-    return _INLINE.sub(lambda found: _mathml(found[1], "inline"), text)
+    return _INLINE.sub(lambda found: f'<span class="inline-formula">{_mathml(found[1], "inline")}</span>', text)
 
 
 def _mathml(formula: str, display: str) -> str:
