@@ -2,7 +2,8 @@
 
     python -m benchmarks [--quick] [--threads N] [--output FILE]
 
-Ratios are of medians of interleaved turns; above 1 we are faster. ``--quick`` tries everything out on tiny sizes and
+Ratios are of medians of interleaved turns; above 1 we are faster. Each run is added to ``results/bench-history.jsonl``,
+and what got slower since the last one on the same machine is named. ``--quick`` tries everything out on tiny sizes and
 writes no file unless one is named.
 """
 
@@ -23,6 +24,7 @@ from benchmarks.comparisons import (
     Sizes,
     draw_curves,
     time_banyan,
+    time_cross_entropy,
     time_encoding,
     time_floor,
     time_step,
@@ -30,9 +32,11 @@ from benchmarks.comparisons import (
     time_trees,
 )
 from benchmarks.floors import measured_rates
+from benchmarks.history import compare_with_history
 from benchmarks.memory import extra_memory_mib
 from benchmarks.results import Results, show
 from benchmarks.tree_workload import docstring_sentences, models_of, prepared_step
+from benchmarks.waits import time_waits
 from rich.console import Console
 
 from selfsent.atomic import write_text
@@ -77,10 +81,17 @@ def measure(sizes: Sizes, console: Console) -> Results:
         memory = extra_memory_mib(prepared_step, batch, dimension, sizes.vocab_size)
         results.extra_memory_mib[f"contrastive_step_{batch_size}"] = round(memory, 1)
         if number == 0:
-            console.print("encoding")
+            console.print("encoding; a step of the recipes' size; cross-entropy")
             time_encoding(results, width, sentences, sizes, rates)
+            recipe, key = sentences[: sizes.recipe_batch], f"contrastive_step_{sizes.recipe_batch}"
+            time_step(results, key, width, recipe, rates=rates, budget_s=sizes.budget_s)
+            time_cross_entropy(results, width, batch, sizes)
     console.print("a training step of Banyan")
-    time_banyan(results, sentences, sizes, rates)
+    for batch_size, _ in sizes.batches:
+        time_banyan(results, sentences, batch_size, sizes, rates)
+    results.name_released([sizes.recipe_batch, sizes.batches[0][0]], [size for size, _ in sizes.batches])
+    console.print("what a person waits for")
+    time_waits(results, sentences[: sizes.num_built])
     console.print("contrastive training of a transformer")
     time_transformer(results, sentences, sizes, rates)
     draw_curves(results, sentences, sizes, rates, console)
@@ -101,6 +112,8 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     results = measure(QUICK if arguments.quick else Sizes(), console)
     show(results, console)
+    for line in compare_with_history(vars(results), None if arguments.quick else Path("results/bench-history.jsonl")):
+        console.print(line, highlight=False)
     output = arguments.output or (None if arguments.quick else Path("results/bench.json"))
     if output is not None:
         write_text(output, json.dumps(vars(results), indent=2) + "\n")

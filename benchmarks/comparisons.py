@@ -16,6 +16,7 @@ from benchmarks.results import Results
 from benchmarks.transformer_workload import host_training, opened, our_training, small_transformer
 from benchmarks.tree_workload import (
     ContrastiveStep,
+    CrossEntropyStep,
     TrainingStep,
     Width,
     encode_by_reference,
@@ -37,18 +38,22 @@ class Sizes:
 
     Args:
         batches: Sentences a batch and width of the embedding, small and large.
+        recipe_batch: Sentences a batch of the shipped recipes.
         num_encoded: Sentences encoded by us and by the host's static embeddings.
         num_encoded_by_reference: Sentences encoded by the reference.
         vocab_size: Pieces of the vocabulary.
+        num_built: Sentences of a small build, whose store is searched and served.
         num_steps: Training steps of a transformer, of 64 sentences each.
         budget_s: Seconds to spend on turns of one comparison; a point of a curve gets a fifth.
         curves: Sizes by curve: sentences a batch, words a sentence, rows of the table, sentences of a corpus.
     """
 
     batches: tuple[tuple[int, int], tuple[int, int]] = ((128, 100), (512, 256))
+    recipe_batch: int = 16
     num_encoded: int = 20_000
     num_encoded_by_reference: int = 512
     vocab_size: int = 25_000
+    num_built: int = 3_000
     num_steps: int = 20
     budget_s: float = 20.0
     curves: Mapping[str, tuple[int, ...]] = field(
@@ -63,9 +68,11 @@ class Sizes:
 
 QUICK = Sizes(
     batches=((8, 20), (16, 20)),
+    recipe_batch=4,
     num_encoded=200,
     num_encoded_by_reference=64,
     vocab_size=500,
+    num_built=100,
     num_steps=1,
     budget_s=0.5,
     curves={"batch": (4, 8), "sentence length": (4, 16), "vocabulary": (500, 1000), "corpus": (50, 100)},
@@ -86,9 +93,9 @@ def time_trees(
     )
     dimension, num_tokens = leaves.values.shape[1], int(leaves.num_tokens.sum())
     num_merges = int((leaves.num_tokens - 1).clip(0).sum())
-    floor_s = rates.seconds(products=finding(num_merges, dimension, width.encoder.options.channel_size))
+    floor = rates.floor(products=finding(num_merges, dimension, width.encoder.options.channel_size))
     note = f"B={len(sentences)}, E={dimension}, {num_tokens} tokens; no gradients"
-    results.add(name, timing, note=note, floor_s=floor_s)
+    results.add(name, timing, note=note, floor=floor)
     results.measurements[name]["tokens_per_second"] = num_tokens / timing.median("ours")
 
 
@@ -110,14 +117,16 @@ def time_step(
     fitting = fitting_batch(width, sentences)
     step = ContrastiveStep(width, fitting)
     timing = timing_of_equals(step, ContrastiveStep(width, fitting, reference_of=step), budget_s)
-    num_tokens, floor_s = step_floor(step, rates)
+    num_tokens, floor = step_floor(step, rates)
     smaller = "" if len(fitting) == len(sentences) else f", both on {len(fitting)} as the reference needs the memory"
     dimension = width.encoder.get_embedding_dimension()
     note = f"B={len(sentences)}{smaller}, E={dimension}, {num_tokens} tokens"
-    results.add(name, timing, note=note, floor_s=floor_s)
+    results.add(name, timing, note=note, floor=floor)
     results.measurements[name]["tokens_per_second"] = num_tokens / timing.median("ours")
     if smaller:
-        whole = take_turns({"ours": ContrastiveStep(width, sentences)}, budget_s=budget_s)
+        ours = ContrastiveStep(width, sentences)
+        with ours.as_trained():
+            whole = take_turns({"ours": ours}, budget_s=budget_s)
         num_tokens = int(leaves_of(width.encoder, sentences).num_tokens.sum())
         results.measurements[name]["whole_batch_tokens_per_second"] = num_tokens / whole.median("ours")
 
@@ -127,12 +136,22 @@ def timing_of_equals(step: TrainingStep, reference: TrainingStep, budget_s: floa
     ours, theirs = step.without_dropout(), reference.without_dropout()
     if not math.isclose(ours, theirs, rel_tol=1e-4):
         raise AssertionError(f"the loss is {ours} by our path and {theirs} by the reference")
-    return take_turns({"ours": step, "reference": reference}, budget_s=budget_s)
+    with step.as_trained():
+        return take_turns({"ours": step, "reference": reference}, budget_s=budget_s)
 
 
-def time_banyan(results: Results, sentences: list[str], sizes: Sizes, rates: Rates) -> None:
+def time_cross_entropy(results: Results, width: Width, sentences: list[str], sizes: Sizes) -> None:
+    """Compare a step that contrasts nodes with one that recovers tokens, of the same model and batch."""
+    contrastive, recovering_step = ContrastiveStep(width, sentences), CrossEntropyStep(width, sentences)
+    with contrastive.as_trained():
+        timing = take_turns({"contrastive": contrastive, "ours": recovering_step}, budget_s=sizes.budget_s)
+    note = f"B={len(sentences)}, {len(width.encoder.embedding.weight)} words; contrast over cross-entropy"
+    results.add("contrast_over_cross_entropy", timing, note=note, other="contrastive")
+
+
+def time_banyan(results: Results, sentences: list[str], batch_size: int, sizes: Sizes, rates: Rates) -> None:
     """Compare a whole step of Banyan with the reference."""
-    batch_size, dimension = sizes.batches[-1]
+    dimension = sizes.batches[-1][1]
     batch, name = sentences[:batch_size], f"banyan_step_{batch_size}"
     width = banyan_models(sentences, dimension, sizes.vocab_size)
     step = BanyanStep(width, batch)
@@ -141,11 +160,13 @@ def time_banyan(results: Results, sentences: list[str], sizes: Sizes, rates: Rat
     mask = features["attention_mask"].bool()
     num_tokens, num_words = int(mask.sum()), len(features["input_ids"][mask].unique())
     table = step.encoder.embedding.weight
-    floor_s = rates.seconds(
-        products=recovering(num_words, *table.shape), num_bytes=adam_bytes(sum(p.numel() for p in step.parameters))
+    floor = rates.floor(
+        products=recovering(num_words, *table.shape),
+        num_bytes=adam_bytes(sum(p.numel() for p in step.parameters)),
+        exponentials=num_words * len(table),
     )
     note = f"B={batch_size}, E={dimension}, {num_tokens} tokens, {num_words} words of {len(table)}"
-    results.add(name, timing, note=note, floor_s=floor_s)
+    results.add(name, timing, note=note, floor=floor)
     results.measurements[name]["tokens_per_second"] = num_tokens / timing.median("ours")
     memory = extra_memory_mib(prepared_banyan_step, batch, dimension, sizes.vocab_size)
     results.extra_memory_mib[name] = round(memory, 1)
@@ -176,8 +197,8 @@ def time_encoding(results: Results, width: Width, sentences: list[str], sizes: S
         },
         budget_s=sizes.budget_s,
     )
-    floor_s = encoding_floor(width.encoder, few, rates)[1]
-    results.add("encode_vs_reference", timing, note=f"{len(few)} sentences, batches of 64", floor_s=floor_s)
+    floor = encoding_floor(width.encoder, few, rates)[1]
+    results.add("encode_vs_reference", timing, note=f"{len(few)} sentences, batches of 64", floor=floor)
     many = sentences[: sizes.num_encoded]
     timing = take_turns(
         {
@@ -186,9 +207,9 @@ def time_encoding(results: Results, width: Width, sentences: list[str], sizes: S
         },
         budget_s=sizes.budget_s,
     )
-    floor_s = encoding_floor(width.encoder, many, rates)[1]
+    floor = encoding_floor(width.encoder, many, rates)[1]
     note = f"{len(many)} sentences, batches of 1,024, same tokenizer"
-    results.add("encode_vs_static", timing, note=note, floor_s=floor_s, other="static")
+    results.add("encode_vs_static", timing, note=note, floor=floor, other="static")
     results.measurements["encode_vs_static"]["sentences_per_second"] = len(many) / timing.median("ours")
 
 
@@ -206,10 +227,10 @@ def time_transformer(results: Results, sentences: list[str], sizes: Sizes, rates
     num_steps = len(sentences) // batch_size
     with FlopCounterMode(display=False) as counter:
         candidates["ours"]()
-    floor_s = rates.seconds(products=counter.get_total_flops(), num_bytes=num_steps * adam_bytes(num_weights))
+    floor = rates.floor(products=counter.get_total_flops(), num_bytes=num_steps * adam_bytes(num_weights))
     timing = take_turns(candidates, budget_s=3 * sizes.budget_s)
     note = f"{num_steps} steps of {batch_size} sentences, 2 layers of 128, at most 32 tokens"
-    results.add("simcse_vs_host", timing, note=note, floor_s=floor_s, other="host")
+    results.add("simcse_vs_host", timing, note=note, floor=floor, other="host")
     results.measurements["simcse_vs_host"]["sentences_per_second"] = len(sentences) / timing.median("ours")
 
 

@@ -4,30 +4,28 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from benchmarks.floors import Rates, adam_bytes, composing, contrasting, finding
+from benchmarks.floors import Floor, Rates, adam_bytes, composing, contrasting, finding
 from benchmarks.interleaved import take_turns
 from benchmarks.memory import extra_memory_mib
 from benchmarks.tree_workload import ContrastiveStep, leaves_of, models_of, warmed
 from torch import nn
 
-from selfsent.training.embedding_gradients import gathered_embedding_gradients
-
 DIMENSION, CHANNEL_SIZE = 100, 10
 
 
-def cost(work: Callable[[], Any], *, size: int, num_tokens: int, floor_s: float, budget_s: float) -> dict[str, Any]:
+def cost(work: Callable[[], Any], *, size: int, num_tokens: int, floor: Floor, budget_s: float) -> dict[str, Any]:
     """Time one point of a curve."""
     seconds = take_turns({"ours": work}, budget_s=budget_s, max_turns=5).median("ours")
     return {
         "size": size,
         "seconds": seconds,
-        "floor_seconds": floor_s,
+        "floor_seconds": floor.seconds,
         "num_tokens": num_tokens,
         "tokens_per_second": num_tokens / seconds,
     }
 
 
-def step_floor(step: ContrastiveStep, rates: Rates) -> tuple[int, float]:
+def step_floor(step: ContrastiveStep, rates: Rates) -> tuple[int, Floor]:
     """Tokens of a contrastive step, and its least time."""
     num_tokens = leaves_of(step.encoder, step.sentences).num_tokens
     num_merges = int((num_tokens - 1).clip(0).sum())
@@ -36,14 +34,15 @@ def step_floor(step: ContrastiveStep, rates: Rates) -> tuple[int, float]:
     products = finding(num_merges, dimension, size) + 5 * composing(num_merges, dimension, size)  # down; both backward
     products += contrasting(num_nodes, dimension)
     num_weights = sum(parameter.numel() for parameter in step.parameters)
-    return int(num_tokens.sum()), rates.seconds(products=products, num_bytes=adam_bytes(num_weights))
+    work = {"products": products, "num_bytes": adam_bytes(num_weights), "exponentials": num_nodes**2}
+    return int(num_tokens.sum()), rates.floor(**work)
 
 
 def step_cost(step: ContrastiveStep, *, size: int, rates: Rates, budget_s: float) -> dict[str, Any]:
-    """Time a training step, with the gradients of large tables gathered as the trainer has them."""
-    num_tokens, floor_s = step_floor(step, rates)
-    with gathered_embedding_gradients(step.loss):
-        return cost(step, size=size, num_tokens=num_tokens, floor_s=floor_s, budget_s=budget_s)
+    """Time a training step, as the trainer takes it."""
+    num_tokens, floor = step_floor(step, rates)
+    with step.as_trained():
+        return cost(step, size=size, num_tokens=num_tokens, floor=floor, budget_s=budget_s)
 
 
 def step_of(sentences: list[str], vocab_size: int, num_rows: int | None = None) -> ContrastiveStep:
@@ -97,23 +96,23 @@ def corpus_curve(
     points: list[dict[str, Any]] = []
     for size in sizes:
         texts = (sentences * (size // len(sentences) + 1))[:size]
-        num_tokens, floor_s = encoding_floor(width.encoder, texts, rates)
+        num_tokens, floor = encoding_floor(width.encoder, texts, rates)
         points.append(
             cost(
                 lambda texts=texts: width.model.encode(texts, batch_size=1024),
                 size=size,
                 num_tokens=num_tokens,
-                floor_s=floor_s,
+                floor=floor,
                 budget_s=budget_s,
             )
         )
     return points
 
 
-def encoding_floor(encoder: Any, texts: list[str], rates: Rates) -> tuple[int, float]:
+def encoding_floor(encoder: Any, texts: list[str], rates: Rates) -> tuple[int, Floor]:
     """Tokens of texts, and the least time to find their trees and to read and write their embeddings."""
     num_tokens = leaves_of(encoder, texts).num_tokens
     dimension, size = encoder.get_embedding_dimension(), encoder.options.channel_size
     products = finding(int((num_tokens - 1).clip(0).sum()), dimension, size)
     num_bytes = torch.finfo(torch.float32).bits / 8 * dimension * (2 * int(num_tokens.sum()) + len(texts))
-    return int(num_tokens.sum()), rates.seconds(products=products, num_bytes=num_bytes)
+    return int(num_tokens.sum()), rates.floor(products=products, num_bytes=num_bytes)

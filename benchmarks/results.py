@@ -1,8 +1,10 @@
 """What ``make bench`` found: ratios, memory, floors and curves, as JSON and as tables for a terminal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.floors import Floor
 from benchmarks.interleaved import Timing
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +18,7 @@ class Results:
     measurements: dict[str, dict[str, Any]] = field(default_factory=dict)
     extra_memory_mib: dict[str, float] = field(default_factory=dict)
     floor: dict[str, float] = field(default_factory=dict)
+    waits: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
 
@@ -25,11 +28,11 @@ class Results:
         timing: Timing,
         *,
         note: str,
-        floor_s: float | None = None,
+        floor: Floor | None = None,
         ours: str = "ours",
         other: str = "reference",
     ) -> None:
-        """Take in one comparison; ``floor_s`` is what the machine's measured rates allow at best."""
+        """Take in one comparison; ``floor`` is what the machine's measured rates allow at best."""
         self.ratios[name] = round(timing.ratio(other, ours), 3)
         low, high = timing.spread(other, ours)
         self.measurements[name] = {
@@ -39,13 +42,31 @@ class Results:
             "ratio_range": [round(low, 3), round(high, 3)],
             "note": note,
         }
-        if floor_s is not None:
-            self.measurements[name]["floor_seconds"] = floor_s
+        if floor is not None:
+            self.measurements[name] |= {"floor_seconds": floor.seconds, "binds": floor.binds}
+
+    def name_released(self, contrastive: Sequence[int], banyan: Sequence[int]) -> None:
+        """Give ratios to the released algorithm, batched in plain torch, the names that say so.
+
+        Args:
+            contrastive: Batch sizes of contrastive steps.
+            banyan: Batch sizes of Banyan's steps.
+        """
+        for kind, sizes in {"contrastive_step": contrastive, "banyan_step": banyan}.items():
+            for size in sizes:
+                self.ratios[f"{kind}_{size}_vs_released"] = self.ratios[f"{kind}_{size}"]
+                self.measurements[f"{kind}_{size}_vs_released"] = self.measurements[f"{kind}_{size}"]
+
+    def time(self, name: str, seconds: float, *, note: str) -> None:
+        """Take in how long a person waits for something; there is nothing to compare it with but earlier runs."""
+        self.waits[name] = {"seconds": round(seconds, 3), "note": note}
 
 
 def show(results: Results, console: Console) -> None:
     """Print the table of ratios and the table of curves."""
     console.print(_ratios(results), highlight=False)
+    for name, wait in results.waits.items():
+        console.print(f"{name}: {wait['seconds']:.2f} s of processor time ({wait['note']})", highlight=False)
     console.print(_curves(results), highlight=False)
 
 
@@ -61,18 +82,18 @@ def _ratios(results: Results) -> Table:
     )
     table = Table(caption=caption, caption_justify="left")
     table.add_column("comparison", no_wrap=True)
-    for heading in ("ratio", "range", "ours, ms", "floor, ms", "other, ms", "turns"):
+    for heading in ("ratio", "range", "ours, ms", "floor, ms", "floors", "other, ms", "turns"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("binds", no_wrap=True)
     table.add_column("what")
     for name, ratio in results.ratios.items():
         entry = results.measurements[name]
         reference = next(value for key, value in entry.items() if key.endswith("_seconds") and key != "floor_seconds")
         low, high = entry["ratio_range"]
-        seconds = (entry["seconds"], entry.get("floor_seconds"), reference)
-        milliseconds = ["" if value is None else f"{1000 * value:,.1f}" for value in seconds]
-        table.add_row(
-            name, f"{ratio:.2f}", f"{low:.2f} to {high:.2f}", *milliseconds, str(entry["turns"]), entry["note"]
-        )
+        ours, floor_s = entry["seconds"], entry.get("floor_seconds")
+        floors = ("", "") if floor_s is None else (f"{1000 * floor_s:,.1f}", f"{ours / floor_s:.2f}")
+        row = [f"{ratio:.2f}", f"{low:.2f} to {high:.2f}", f"{1000 * ours:,.1f}", *floors, f"{1000 * reference:,.1f}"]
+        table.add_row(name, *row, str(entry["turns"]), entry.get("binds", ""), entry["note"])
     return table
 
 

@@ -1,7 +1,9 @@
 """The work that is timed: a tree model on real sentences, by our path and by the plain torch reference."""
 
+import contextlib
 import itertools
 from abc import ABC, abstractmethod
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -16,10 +18,13 @@ from selfsent.data.sources import open_source
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.kernels.induction import induce
 from selfsent.kernels.induction_reference import induce_reference
-from selfsent.losses import NodeContrastiveLoss
+from selfsent.kernels.tensor_parts import undivided_operations
+from selfsent.losses import NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.functional import node_contrastive
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import Cell
+from selfsent.training.embedding_gradients import GatheredGradients, gathered_embedding_gradients
+from selfsent.training.freed_memory import kept_memory
 from selfsent.trees.arrays import TreeBatch
 
 Step = TypeVar("Step", bound="TrainingStep")
@@ -119,6 +124,7 @@ class TrainingStep(ABC):
             else partial(torch.optim.AdamW, lr=1e-5, weight_decay=0.0, fused=True)
         )
         self.optimizer = adam(self.parameters)
+        self.gathered: GatheredGradients | None = None
 
     @abstractmethod
     def make_loss(self, model: SentenceTransformer) -> nn.Module:
@@ -133,11 +139,22 @@ class TrainingStep(ABC):
         self.encoder.train()
         self.loss.train()
         self.optimizer.zero_grad()
-        loss = self.objective()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        with contextlib.nullcontext() if self.is_reference else undivided_operations():
+            loss = self.objective()
+            loss.backward()
+        if self.gathered is None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        else:
+            self.gathered.clip(self.parameters, 1.0)
         self.optimizer.step()
         return loss.item()
+
+    @contextlib.contextmanager
+    def as_trained(self) -> Generator[None]:
+        """Handle memory and gradients within the block as the trainer does (`selfsent.training.trainer`)."""
+        with kept_memory(), gathered_embedding_gradients(self.loss) as self.gathered:
+            yield
+        self.gathered = None
 
     def without_dropout(self) -> float:
         """Compute the loss as it would be evaluated: what our path and the reference must agree on."""
@@ -173,6 +190,18 @@ class ContrastiveStep(TrainingStep):
         dropout = decoder.dropout if encoder.training else 0.0
         down = downward_by_autograd(up[trees.roots[trees.roots >= 0]], trees, decoder.decomposition, dropout)
         return node_contrastive(up, down, temperature=self.loss.temperature)
+
+
+class CrossEntropyStep(TrainingStep):
+    """A step of StrAE's cross-entropy over Self-StrAE's trees."""
+
+    def make_loss(self, model: SentenceTransformer) -> nn.Module:
+        """Recover the tokens at the leaves."""
+        return ReconstructionLoss(model)
+
+    def reference_loss(self, features: dict[str, Tensor]) -> Tensor:
+        """Refuse: this step is compared with the contrastive one."""
+        raise NotImplementedError(f"{len(features)} features: cross-entropy has no plain reference here")
 
 
 def downward_by_autograd(roots: Tensor, trees: TreeBatch, decomposition: nn.Module, dropout: float) -> Tensor:

@@ -1,5 +1,7 @@
 """What ``make bench`` compares and counts: the reference of Banyan does our work, floors are sums by hand."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +9,8 @@ import torch
 from benchmarks import curves
 from benchmarks.banyan_workload import BanyanStep, Graph, banyan_models
 from benchmarks.comparisons import QUICK, Sizes
-from benchmarks.floors import Rates, adam_bytes, composing, contrasting, finding, recovering
+from benchmarks.floors import Floor, Rates, adam_bytes, composing, contrasting, finding, recovering
+from benchmarks.history import compare_with_history
 from benchmarks.interleaved import Timing, take_turns
 from benchmarks.results import Results, show
 from rich.console import Console
@@ -41,10 +44,12 @@ def test_floors_are_sums_by_hand():
     # One merge of 2 channels of 3 values: 2 outputs' sides, 3 inputs each, multiply and add: 2 * 2 * 3 a value.
     assert composing(1, 6, 3) == 12 * 6
     assert finding(1, 6, 3) == composing(1, 6, 3) + 3 * 2 * 6
-    assert contrasting(10, 6) == 4 * (2 * 10 * 10 * 6)
-    assert recovering(5, 7, 6) == 4 * (2 * 5 * 7 * 6)
+    assert contrasting(10, 6) == 3 * (2 * 10 * 10 * 6)
+    assert recovering(5, 7, 6) == 3 * (2 * 5 * 7 * 6)
     assert adam_bytes(3) == 3 * 28
-    assert Rates(products_per_s=10.0, bytes_per_s=4.0).seconds(products=20.0, num_bytes=8.0) == 4.0
+    rates = Rates(products_per_s=10.0, bytes_per_s=4.0, exponentials_per_s=1.0)
+    assert rates.floor(products=20.0, num_bytes=12.0, exponentials=1.0) == Floor(seconds=6.0, binds="bytes")
+    assert rates.floor(products=20.0).binds == "products"
 
 
 def test_candidates_take_turns_after_one_that_does_not_count():
@@ -57,7 +62,8 @@ def test_candidates_take_turns_after_one_that_does_not_count():
 def test_tables_show_ratio_floor_and_curve():
     results = Results(machine={"load_at_start": 0.1, "load_at_end": 0.2, "cores": 2})
     timing = Timing(seconds={"ours": [0.1, 0.2], "reference": [0.8, 0.8]})
-    results.add("step", timing, note="a note", floor_s=0.05)
+    results.add("step", timing, note="a note", floor=Floor(seconds=0.05, binds="bytes"))
+    results.time("help", 0.75, note="a wait")
     results.floor = dict.fromkeys(
         ("matrix_product_gflops", "bandwidth_gb_s", "tiled_loss_gflops", "tiled_loss_share"), 0.5
     )
@@ -68,8 +74,32 @@ def test_tables_show_ratio_floor_and_curve():
         show(results, console)
     text = captured.get()
     assert results.ratios == {"step": pytest.approx(5.333, abs=1e-3)}
-    for shown in ("5.33", "4.00 to 8.00", "150.0", "50.0", "800.0", "1,234", "250.00"):
+    for shown in ("bytes", "0.75 s", "5.33", "4.00 to 8.00", "150.0", "50.0", "800.0", "1,234", "250.00"):
         assert shown in text
+
+
+def test_a_ratio_to_the_released_algorithm_has_the_name_that_says_so():
+    results = Results()
+    for name in ("contrastive_step_16", "banyan_step_128"):
+        results.add(name, Timing(seconds={"ours": [1.0], "reference": [2.0]}), note="")
+    results.name_released([16], [128])
+    assert results.ratios["contrastive_step_16_vs_released"] == results.ratios["banyan_step_128_vs_released"] == 2.0
+
+
+def test_the_history_names_what_got_slower_on_the_same_machine(tmp_path: Path):
+    path = tmp_path / "history.jsonl"
+
+    def run(commit: str, threads: int, ratio: float, seconds: float) -> list[str]:
+        results = Results(ratios={"step": ratio, "encode": 1.0}, machine={"commit": commit, "threads": threads})
+        results.time("build", seconds, note="")
+        return list(compare_with_history(vars(results), path))
+
+    assert run("a", 1, 4.0, 10.0) == [f"no earlier run on this machine with 1 threads in {path}"]
+    assert run("b", 2, 1.0, 99.0) == [f"no earlier run on this machine with 2 threads in {path}"]
+    assert run("c", 1, 3.9, 10.5) == ["since a: nothing got slower by more than a tenth"]
+    assert run("d", 1, 3.0, 20.0) == ["since c: step 3.90 -> 3.00; build 10.50 s -> 20.00 s"]
+    assert [json.loads(line)["commit"] for line in path.read_text().splitlines()] == ["a", "b", "c", "d"]
+    assert list(compare_with_history({}, None)) == []
 
 
 def test_trying_out_measures_the_same_curves():

@@ -12,6 +12,7 @@ import typer.core
 from selfsent.errors import UserError, did_you_mean
 from selfsent.printed_text import visible
 from selfsent.standard_streams import lost_output, open_streams
+from selfsent.thread_budget import share_threads
 
 INTERRUPTED = 130
 
@@ -77,6 +78,7 @@ def run_command_line(app: typer.Typer) -> NoReturn:
     open_streams()
     _quiet_libraries()
     try:
+        share_threads(os.environ)
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except UserError as error:
         _fail(f"error: {error}", 2)

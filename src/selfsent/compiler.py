@@ -32,26 +32,19 @@ is_compiled = numba is not None and not cast("Any", numba).config.DISABLE_JIT
 LANES = 8
 """Float32 numbers that code written by hand handles at once: an AVX2 register, or two of NEON's."""
 
-prange: type[range] = range if numba is None else numba.prange
-"""A range whose steps run side by side where a loop is compiled with ``parallel``."""
-
 
 def num_threads() -> int:
     """Threads of a compiled loop: what was set with ``numba.set_num_threads``."""
     return 1 if numba is None else int(numba.get_num_threads())
 
 
-def compiled(*, parallel: bool = False) -> Callable[[Function], Function]:
-    """Decorate a function to be compiled at its first call, cached on disk unless no cache folder can be written.
-
-    Args:
-        parallel: Whether ``prange`` runs on all threads of ``numba.set_num_threads``.
-    """
+def compiled() -> Callable[[Function], Function]:
+    """Decorate a function to be compiled at its first call, cached on disk unless no cache folder can be written."""
 
     def decorate(function: Function) -> Function:
         if numba is None:
             return _with_wrapping_integers(function)
-        options: dict[str, Any] = {"fastmath": _FAST_MATH, "parallel": parallel, "nogil": True}
+        options: dict[str, Any] = {"fastmath": _FAST_MATH, "nogil": True}
         try:
             return cast("Function", numba.njit(cache=True, **options)(function))
         except RuntimeError:  # numba finds no writable cache folder

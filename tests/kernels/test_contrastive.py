@@ -136,6 +136,24 @@ def test_it_does_not_matter_how_many_tiles_are_kept(num_kept: int, temperature: 
 
 
 @pytest.mark.parametrize("temperature", [0.8187, 0.02])
+@pytest.mark.parametrize("num_threads", [1, 2, 5])
+@pytest.mark.parametrize("num_rows", [1, 3, 131])
+def test_threads_do_not_change_the_loss(num_rows: int, num_threads: int, temperature: float):
+    sides = unit_rows(num_rows)
+    expected = value_and_gradients(node_contrastive(*sides, temperature=temperature), *sides)
+    normal = [functional.normalize(side, dim=1) for side in sides]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(num_threads)
+        found = value_and_gradients(tiled_symmetric_info_nce(*normal, temperature=temperature), *sides)
+        assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("temperature", [0.8187, 0.02])
 def test_the_gradients_can_be_had_twice(temperature: float):
     sides = unit_rows(131)
     loss = tiled_symmetric_info_nce(*sides, temperature=temperature)

@@ -1,7 +1,9 @@
 """What a user may feed to tree models without meaning harm: very short beside very long, all the same, no compiler."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +87,30 @@ for objective, cell in [(NodeContrastiveLoss, "affine"), (EntangledReconstructio
     print(value.item(), *(p.grad.double().square().sum().item() for p in loss.parameters()))
 print(*model.encode(["c a b", "d"]).flatten().tolist(), len(model.encode([""])))
 """
+
+
+def test_a_machine_without_avx2_and_without_a_cache_has_the_same_results(tmp_path: Path):
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "ATEN_CPU_CAPABILITY": "default"}
+    uncached = {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "NUMBA_CACHE_DIR": str(in_the_way / "cache")}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", _LOSSES],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+        for environment in ({}, {**generic, **uncached, "OMP_NUM_THREADS": "5", "NUMBA_NUM_THREADS": "5"})
+    ]
+    assert [output.returncode for output in outputs] == [0, 0], outputs
+    expected, found = ([[float(x) for x in line.split()] for line in output.stdout.splitlines()] for output in outputs)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    notes = [line for line in outputs[1].stderr.splitlines() if "NUMBA_CACHE_DIR" in line]
+    assert len(notes) == 1
 
 
 def test_without_numba_one_line_says_so_and_the_results_are_the_same():

@@ -49,6 +49,24 @@ def test_loss_and_gradients_equal_the_formula(num_leaves: int, num_words: int, h
         torch.testing.assert_close(token_cross_entropy(*values), expected[0])
 
 
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("num_threads", [1, 2, 5])
+@pytest.mark.parametrize(("num_leaves", "num_words"), SIZES)
+def test_threads_do_not_change_the_loss(num_leaves: int, num_words: int, num_threads: int):
+    values = inputs(num_leaves, num_words)
+    expected = value_and_gradients(leaf_cross_entropy(*values), values)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(num_threads)
+        found = value_and_gradients(token_cross_entropy(*values), values)
+        with torch.inference_mode():
+            torch.testing.assert_close(token_cross_entropy(*values), expected[0])
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_a_worked_leaf():
     # Logits 0 and 1 of the tokens, the first one is right: the loss is log(1 + e).
     leaf, table = torch.ones(1, 1, requires_grad=True), torch.tensor([[0.0], [1.0]], requires_grad=True)

@@ -82,3 +82,31 @@ def test_whatever_changed_a_gradient_in_place_the_next_one_is_free_of_it(change)
     expected[3] = 2
     assert table.weight.grad is not None
     assert torch.equal(table.weight.grad, expected)
+
+
+@pytest.mark.parametrize("max_norm", [0.1, 1e6, float("inf")])
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("tied", [False, True])
+def test_gradients_are_clipped_as_torch_clips_them(max_norm: float, steps: int, tied: bool):
+    torch.manual_seed(0)
+    table, other = nn.Embedding(5000, 4), nn.Linear(3, 2)
+    ids = [torch.randint(0, 5000, (3, 5)) for _ in range(steps)]
+    found: list[list[torch.Tensor]] = []
+    for is_gathered in (False, True):
+        parameters = [table.weight, *other.parameters()]
+        with gathered_embedding_gradients(table) as gathered:
+            for part in ids:
+                (loss_of(table, [part], tied=tied) + other(torch.ones(3)).sum()).backward()
+            clip = gathered.clip if is_gathered else nn.utils.clip_grad_norm_
+            norm = clip(parameters, max_norm)
+        found.append([norm, *(parameter.grad.clone() for parameter in parameters if parameter.grad is not None)])
+        table.zero_grad()
+        other.zero_grad()
+    for one, expected in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(one, expected)
+
+
+def test_without_any_gradient_there_is_nothing_to_clip():
+    table = nn.Embedding(5000, 4)
+    with gathered_embedding_gradients(table) as gathered:
+        assert gathered.clip([table.weight], 1.0).item() == 0.0

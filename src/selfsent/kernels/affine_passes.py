@@ -16,9 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from selfsent.compiler import compiled, is_compiled, prange
+from selfsent.compiler import compiled, is_compiled
 from selfsent.kernels.greedy_merges import _compose, _room
 from selfsent.kernels.small_products import FloatArray, add_products, widened
+from selfsent.kernels.threaded_ranges import over_ranges
 from selfsent.kernels.triton_choice import uses_triton
 from selfsent.trees.arrays import IntArray, TreeBatch
 
@@ -107,7 +108,8 @@ def _fill(
         of_gpu(trees, values, linear.weight.detach(), linear.bias.detach(), noise)
     else:
         weight_t, bias = (widened(_array(tensor)) for tensor in (linear.weight.T, linear.bias))
-        kernel(*_merges(trees), _array(values), weight_t, bias, _array(noise))
+        arrays = (*_merges(trees), _array(values), weight_t, bias, _array(noise))
+        over_ranges(lambda first, end: kernel(first, end, *arrays), len(trees), num_values=values.numel())
 
 
 def _gradients(
@@ -125,7 +127,8 @@ def _gradients(
     of_weight = weight.new_zeros(len(trees), *wide.shape)
     of_bias = weight.new_zeros(len(trees), weight.shape[0])
     of_cell = (_array(noise), _array(of_weight), _array(of_bias))
-    kernel(*_merges(trees), _array(values), _array(gradient), wide, *of_cell)
+    arrays = (*_merges(trees), _array(values), _array(gradient), wide, *of_cell)
+    over_ranges(lambda first, end: kernel(first, end, *arrays), len(trees), num_values=values.numel())
     return gradient, of_weight.sum(dim=0)[:, : weight.shape[1]], of_bias.sum(dim=0)
 
 
@@ -179,8 +182,10 @@ class _AffineDownward(torch.autograd.Function):
         return roots, of_weight, of_bias, None, None
 
 
-@compiled(parallel=True)
+@compiled()
 def _compose_all(
+    first_sentence: int,
+    end: int,
     merge_offsets: IntArray,
     first_parents: IntArray,
     left: IntArray,
@@ -190,7 +195,7 @@ def _compose_all(
     bias: FloatArray,
     noise: FloatArray,
 ) -> None:
-    for s in prange(len(first_parents)):
+    for s in range(first_sentence, end):
         sums = _room(up.shape[1], weight_t)
         for m in range(merge_offsets[s], merge_offsets[s + 1]):
             parent = up[first_parents[s] + m - merge_offsets[s]]
@@ -200,8 +205,10 @@ def _compose_all(
                     parent[d] *= noise[m, d]
 
 
-@compiled(parallel=True)
+@compiled()
 def _compose_all_backward(
+    first_sentence: int,
+    end: int,
     merge_offsets: IntArray,
     first_parents: IntArray,
     left: IntArray,
@@ -215,7 +222,7 @@ def _compose_all_backward(
 ) -> None:
     size = of_bias.shape[1]
     channels = up.shape[1] // size
-    for s in prange(len(first_parents)):
+    for s in range(first_sentence, end):
         outer = np.empty(up.shape[1], dtype=np.float32)
         children = np.zeros((channels, weight.shape[1]), dtype=np.float32)
         of_children = np.empty_like(children)
@@ -238,8 +245,10 @@ def _compose_all_backward(
                     of_right[channel * size + j] += of_children[channel, size + j]
 
 
-@compiled(parallel=True)
+@compiled()
 def _decompose_all(
+    first_sentence: int,
+    end: int,
     merge_offsets: IntArray,
     first_parents: IntArray,
     left: IntArray,
@@ -251,7 +260,7 @@ def _decompose_all(
 ) -> None:
     size = weight_t.shape[0]
     channels = down.shape[1] // size
-    for s in prange(len(first_parents)):
+    for s in range(first_sentence, end):
         sums = np.empty((channels, weight_t.shape[1]), dtype=np.float32)
         for m in range(merge_offsets[s + 1] - 1, merge_offsets[s] - 1, -1):
             to_left, to_right = down[left[m]], down[right[m]]
@@ -269,8 +278,10 @@ def _decompose_all(
                     to_right[d] *= noise[right[m], d]
 
 
-@compiled(parallel=True)
+@compiled()
 def _decompose_all_backward(
+    first_sentence: int,
+    end: int,
     merge_offsets: IntArray,
     first_parents: IntArray,
     left: IntArray,
@@ -284,7 +295,7 @@ def _decompose_all_backward(
 ) -> None:
     size = of_bias.shape[1] // 2
     channels = down.shape[1] // size
-    for s in prange(len(first_parents)):
+    for s in range(first_sentence, end):
         outer = np.empty(2 * down.shape[1], dtype=np.float32)
         values = np.zeros((channels, weight.shape[1]), dtype=np.float32)
         of_values = np.empty_like(values)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from selfsent.compiler import compiled
-from selfsent.kernels.sentence_threads import over_sentences
+from selfsent.kernels.threaded_ranges import over_ranges
 from selfsent.trees.tree import IntArray
 
 Table = Float[np.ndarray, "V D"]
@@ -64,7 +64,7 @@ def sums_of_rows(table: Table, bags: Bags) -> Float[np.ndarray, "B D"]:
         One row a text; zero for a text without tokens.
     """
     sums = np.zeros((len(bags), table.shape[1]), dtype=np.float32)
-    over_sentences(lambda first, end: _sum(table, bags.tokens, bags.weights, bags.starts, sums, first, end), len(bags))
+    over_ranges(lambda first, end: _sum(table, bags.tokens, bags.weights, bags.starts, sums, first, end), len(bags))
     return sums
 
 
@@ -107,7 +107,7 @@ class SparseAdam:
             arrays = (self.table, self.mean, self.square, touched, starts, text, weights, gradient)
             _adam(*arrays, numbers, first, end)
 
-        over_sentences(kernel, len(touched))
+        over_ranges(kernel, len(touched))
 
     def _numbers(self, rate: float) -> _Floats:
         """Decays, and rate and root with the bias of the moments corrected."""

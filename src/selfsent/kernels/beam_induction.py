@@ -18,8 +18,8 @@ from torch import Tensor
 from selfsent.compiler import compiled
 from selfsent.kernels.greedy_merges import _compose, _cosine, _norm, _room
 from selfsent.kernels.induction import compiled_inputs
-from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.kernels.small_products import FloatArray
+from selfsent.kernels.threaded_ranges import over_ranges
 from selfsent.trees.arrays import IntArray, TreeBatch, node_offsets
 
 _MIX_LEFT, _MIX_RIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
@@ -48,7 +48,7 @@ def induce_by_beam(
     right = np.empty_like(left)
     starts = (node_offsets(num_tokens)[:-1], np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges)
     arguments = (num_tokens, *starts, rows, weight_t, biases, beam_size, left, right)
-    over_sentences(lambda first, end: _beam_batch(first, end, *arguments), len(num_tokens))
+    over_ranges(lambda first, end: _beam_batch(first, end, *arguments), len(num_tokens))
     return TreeBatch(num_tokens, left, right)
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from selfsent.kernels.contrastive_tiles import HALF_PRECISION, log_sums_in_tiles, products_in_tiles
+from selfsent.kernels.contrastive_tiles import HALF_PRECISION, KeptTiles, log_sums_in_tiles, products_in_tiles
 from selfsent.kernels.gathered_rows import gather_rows, log_sum_over_ranks, sum_over_ranks
 from selfsent.kernels.triton_choice import uses_triton
 
@@ -59,7 +59,7 @@ def _is_for_triton(rows: Tensor) -> bool:
     return rows.shape[1] <= _LARGEST_TRITON_DIMENSION and uses_triton(rows)
 
 
-def log_sums(rows: Tensor, columns: Tensor, scale: float, kept: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+def log_sums(rows: Tensor, columns: Tensor, scale: float, kept: KeptTiles | None = None) -> tuple[Tensor, Tensor]:
     """Logarithms of the row sums and the column sums of ``exp(scale * rows @ columns.T)``.
 
     Args:
@@ -76,7 +76,7 @@ def log_sums(rows: Tensor, columns: Tensor, scale: float, kept: list[Tensor] | N
 
 
 def products_with_softmaxes(
-    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float, kept: list[Tensor] | None = None
+    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float, kept: KeptTiles | None = None
 ) -> tuple[Tensor, Tensor]:
     """``P @ columns`` and ``P.T @ rows``, with P half the sum of the row-wise and the column-wise softmax.
 
@@ -99,7 +99,7 @@ class _TiledSymmetricInfoNce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, columns: Tensor, scale: float, across_ranks: bool) -> Tensor:
         gathered = gather_rows(columns, across_ranks=across_ranks)
-        ctx.kept = [] if any(ctx.needs_input_grad) else None
+        ctx.kept = KeptTiles.of_rows(rows) if any(ctx.needs_input_grad) else None
         row_logs, column_logs = log_sums(rows, gathered.values, scale, ctx.kept)
         column_logs = log_sum_over_ranks(column_logs, across_ranks=across_ranks)
         ctx.save_for_backward(rows, gathered.values, row_logs, column_logs)

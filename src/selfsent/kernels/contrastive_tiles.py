@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from selfsent.kernels.tensor_parts import equal_parts, over_parts
 
 # Of a CPU, measured (benchmarks/README.md): a tile of 1 MiB, and products large enough for the library's rate.
 _TILE_ROWS, _TILE_COLUMNS = 512, 512
@@ -46,8 +49,27 @@ def _tile(rows: Tensor, columns: Tensor, scale: float) -> Tensor:
     return logits if scale > _LARGEST_BARE_SCALE else logits.exp_()
 
 
+@dataclass(frozen=True)
+class KeptTiles:
+    """The first tiles of each part of the rows, which the sums leave to the products.
+
+    Args:
+        parts: The parts, each for one thread.
+        tiles: Tiles by part, in order.
+    """
+
+    parts: list[slice]
+    tiles: list[list[Tensor]]
+
+    @classmethod
+    def of_rows(cls, rows: Tensor) -> "KeptTiles":
+        """Divide rows into parts of which nothing is kept yet."""
+        parts = equal_parts(len(rows), rows.device)
+        return cls(parts, [[] for _ in parts])
+
+
 def log_sums_in_tiles(
-    rows: Tensor, columns: Tensor, scale: float, kept: list[Tensor] | None = None
+    rows: Tensor, columns: Tensor, scale: float, kept: KeptTiles | None = None
 ) -> tuple[Tensor, Tensor]:
     """What `log_sums` gives, in plain torch.
 
@@ -55,31 +77,39 @@ def log_sums_in_tiles(
         rows: Unit vectors.
         columns: Unit vectors.
         scale: What their cosines are multiplied by.
-        kept: Takes the first tiles, as many as there is room for, so that `products_in_tiles` need not compute them.
+        kept: Takes as many tiles as there is room for, so that `products_in_tiles` need not compute them.
     """
-    sides = (rows, columns)
-    if scale > _LARGEST_BARE_SCALE:
-        sums = tuple(side.new_full((len(side),), -math.inf, dtype=_sum_dtype(side)) for side in sides)
-    else:
-        sums = tuple(side.new_zeros(len(side), dtype=_sum_dtype(side)) for side in sides)
-    num_bytes = 0
+    found = kept or KeptTiles.of_rows(rows)
+    num_bytes = 0 if kept is None else _KEPT_BYTES // len(found.parts)
+    work = [(rows[part], tiles) for part, tiles in zip(found.parts, found.tiles, strict=True)]
+    sums = over_parts(lambda part: _log_sums_of_part(part[0], columns, scale, part[1], num_bytes), work)
+    of_columns = torch.stack([of_columns for _, of_columns in sums])
+    return torch.cat([of_rows for of_rows, _ in sums]), of_columns.logsumexp(dim=0)
+
+
+def _log_sums_of_part(
+    rows: Tensor, columns: Tensor, scale: float, kept: list[Tensor], num_bytes: int
+) -> tuple[Tensor, Tensor]:
+    """Sum up the tiles of some rows, and keep the first ones up to a number of bytes."""
+    is_bare = scale <= _LARGEST_BARE_SCALE
+    start = 0.0 if is_bare else -math.inf
+    of_rows, of_columns = (side.new_full((len(side),), start, dtype=_sum_dtype(side)) for side in (rows, columns))
     # Down the rows of tiles, along each: a tile is summed up while it is in the cache.
     for down, across in _tiles(rows, columns):
         tile = _tile(rows[down], columns[across], scale)
-        for total, place, axis in zip(sums, (down, across), (1, 0), strict=True):
-            if scale > _LARGEST_BARE_SCALE:
-                total[place] = torch.logaddexp(total[place], tile.logsumexp(dim=axis))
-            else:
+        for total, place, axis in zip((of_rows, of_columns), (down, across), (1, 0), strict=True):
+            if is_bare:
                 total[place] += tile.sum(dim=axis)
-        num_bytes += tile.nbytes
-        if kept is not None and num_bytes <= _KEPT_BYTES:
+            else:
+                total[place] = torch.logaddexp(total[place], tile.logsumexp(dim=axis))
+        num_bytes -= tile.nbytes
+        if num_bytes >= 0:
             kept.append(tile)
-    first, second = sums
-    return (first, second) if scale > _LARGEST_BARE_SCALE else (first.log_(), second.log_())
+    return (of_rows.log_(), of_columns.log_()) if is_bare else (of_rows, of_columns)
 
 
 def products_in_tiles(
-    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float, kept: list[Tensor] | None = None
+    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float, kept: KeptTiles | None = None
 ) -> tuple[Tensor, Tensor]:
     """What `products_with_softmaxes` gives, in plain torch.
 
@@ -89,14 +119,26 @@ def products_in_tiles(
         row_logs: What that gave for the rows, perhaps with the columns of other ranks.
         column_logs: What that gave for the columns, perhaps with the rows of other ranks.
         scale: The same.
-        kept: The first tiles, from there; the list is emptied, as they are overwritten.
+        kept: Tiles from there, which are used up.
     """
+    found = kept or KeptTiles.of_rows(rows)
+    work = list(zip(found.parts, found.tiles, strict=True))
+    sides = over_parts(
+        lambda part: _products_of_part(rows[part[0]], columns, row_logs[part[0]], column_logs, scale, part[1]), work
+    )
+    of_rows, of_columns = zip(*sides, strict=True)
+    return torch.cat(of_rows), of_columns[0] if len(of_columns) == 1 else torch.stack(of_columns).sum(dim=0)
+
+
+def _products_of_part(
+    rows: Tensor, columns: Tensor, row_logs: Tensor, column_logs: Tensor, scale: float, kept: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Add up what the tiles of some rows give; those kept are taken from the list and overwritten."""
     of_rows, of_columns = (torch.zeros_like(side, dtype=row_logs.dtype) for side in (rows, columns))
-    ready = kept or []
-    ready.reverse()
+    kept.reverse()
     # In the order of the sums, so that the kept tiles come first.
     for down, across in _tiles(rows, columns):
-        tile = ready.pop() if ready else _tile(rows[down], columns[across], scale)
+        tile = kept.pop() if kept else _tile(rows[down], columns[across], scale)
         share = _mean_of_softmaxes(tile, row_logs[down], column_logs[across], scale)
         if share.dtype == rows.dtype:
             of_rows[down].addmm_(share, columns[across])

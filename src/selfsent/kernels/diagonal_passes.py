@@ -5,6 +5,7 @@ waiting for another. Children stand before their parents: up is the order of mer
 ``passes.upward`` and ``entangled_passes.entangled_downward`` are the plain forms these are tested against.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from selfsent.compiler import compiled, prange
+from selfsent.compiler import compiled
 from selfsent.kernels.small_products import FloatArray
+from selfsent.kernels.threaded_ranges import over_ranges
 from selfsent.trees.entangled import EntangledTrees
 from selfsent.trees.tree import IntArray
 
@@ -78,6 +80,13 @@ def _shares(graph: EntangledTrees) -> FloatArray:
     return graph.num_parents.clamp(min=1).float().reciprocal().numpy()
 
 
+def _over_values(kernel: Callable[..., None], graph: EntangledTrees, nodes: FloatArray, *arrays: FloatArray) -> None:
+    """Run a kernel over all blocks of values, on all threads."""
+    num_blocks = -(-nodes.shape[1] // _VALUES_A_BLOCK)
+    merges = (graph.left, graph.right)
+    over_ranges(lambda first, end: kernel(first, end, *merges, nodes, *arrays), num_blocks, num_values=nodes.size)
+
+
 class _DiagonalUpward(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -85,7 +94,7 @@ class _DiagonalUpward(torch.autograd.Function):
     ) -> Tensor:
         nodes = leaves.new_empty(graph.num_nodes, leaves.shape[1])
         nodes[: len(leaves)] = leaves
-        _up(graph.left, graph.right, nodes.numpy(), _array(gates), _array(bias), _noise(noise, 2))
+        _over_values(_up, graph, nodes.numpy(), _array(gates), _array(bias), _noise(noise, 2))
         ctx.save_for_backward(nodes, gates, bias, noise)
         ctx.graph, ctx.num_leaves = graph, len(leaves)
         return nodes
@@ -97,7 +106,7 @@ class _DiagonalUpward(torch.autograd.Function):
         gradient = gradients[0].clone(memory_format=torch.contiguous_format)
         of_gates, of_bias = torch.zeros_like(gates), torch.zeros_like(bias)
         arrays = (nodes.numpy(), gradient.numpy(), _array(gates), _noise(noise, 2), of_gates.numpy(), of_bias.numpy())
-        _up_backward(ctx.graph.left, ctx.graph.right, *arrays)
+        _over_values(_up_backward, ctx.graph, *arrays)
         return gradient[: ctx.num_leaves], of_gates, of_bias, None, None
 
 
@@ -109,7 +118,7 @@ class _DiagonalDownward(torch.autograd.Function):
         nodes = tops.new_zeros(graph.num_nodes, tops.shape[1])
         nodes[graph.tops] = tops
         arrays = (nodes.numpy(), _array(gates), _array(biases), _noise(noise, 3), _shares(graph))
-        _down(graph.left, graph.right, *arrays)
+        _over_values(_down, graph, *arrays)
         ctx.save_for_backward(nodes, gates, biases, noise)
         ctx.graph = graph
         return nodes
@@ -122,16 +131,23 @@ class _DiagonalDownward(torch.autograd.Function):
         gradient = gradients[0].clone(memory_format=torch.contiguous_format)
         of_gates, of_biases = torch.zeros_like(gates), torch.zeros_like(biases)
         arrays = (nodes.numpy(), gradient.numpy(), _array(gates), _noise(noise, 3), _shares(graph))
-        _down_backward(graph.left, graph.right, *arrays, of_gates.numpy(), of_biases.numpy())
+        _over_values(_down_backward, graph, *arrays, of_gates.numpy(), of_biases.numpy())
         return gradient[graph.tops], of_gates, of_biases, None, None
 
 
-@compiled(parallel=True)
+@compiled()
 def _up(
-    left: IntArray, right: IntArray, nodes: FloatArray, gates: FloatArray, bias: FloatArray, noise: FloatArray
+    first_block: int,
+    end_block: int,
+    left: IntArray,
+    right: IntArray,
+    nodes: FloatArray,
+    gates: FloatArray,
+    bias: FloatArray,
+    noise: FloatArray,
 ) -> None:
     first, width = len(nodes) - len(left), nodes.shape[1]
-    for block in prange((width + _VALUES_A_BLOCK - 1) // _VALUES_A_BLOCK):
+    for block in range(first_block, end_block):
         start, end = block * _VALUES_A_BLOCK, min((block + 1) * _VALUES_A_BLOCK, width)
         for i in range(len(left)):
             a, b = left[i], right[i]
@@ -142,8 +158,10 @@ def _up(
                     nodes[first + i, d] *= noise[i, d]
 
 
-@compiled(parallel=True)
+@compiled()
 def _up_backward(
+    first_block: int,
+    end_block: int,
     left: IntArray,
     right: IntArray,
     nodes: FloatArray,
@@ -154,7 +172,7 @@ def _up_backward(
     of_bias: FloatArray,
 ) -> None:
     first, width = len(nodes) - len(left), nodes.shape[1]
-    for block in prange((width + _VALUES_A_BLOCK - 1) // _VALUES_A_BLOCK):
+    for block in range(first_block, end_block):
         start, end = block * _VALUES_A_BLOCK, min((block + 1) * _VALUES_A_BLOCK, width)
         for i in range(len(left) - 1, -1, -1):
             a, b = left[i], right[i]
@@ -167,8 +185,10 @@ def _up_backward(
                 gradient[b, d] += outer * gates[1, d]
 
 
-@compiled(parallel=True)
+@compiled()
 def _down(
+    first_block: int,
+    end_block: int,
     left: IntArray,
     right: IntArray,
     nodes: FloatArray,
@@ -178,7 +198,7 @@ def _down(
     shares: FloatArray,
 ) -> None:
     first, width = len(nodes) - len(left), nodes.shape[1]
-    for block in prange((width + _VALUES_A_BLOCK - 1) // _VALUES_A_BLOCK):
+    for block in range(first_block, end_block):
         start, end = block * _VALUES_A_BLOCK, min((block + 1) * _VALUES_A_BLOCK, width)
         for i in range(len(left) - 1, -1, -1):
             for side in range(2):
@@ -189,8 +209,10 @@ def _down(
                     nodes[child, d] += (nodes[first + i, d] * gates[side, d] + biases[side, d]) * factor
 
 
-@compiled(parallel=True)
+@compiled()
 def _down_backward(
+    first_block: int,
+    end_block: int,
     left: IntArray,
     right: IntArray,
     nodes: FloatArray,
@@ -202,7 +224,7 @@ def _down_backward(
     of_biases: FloatArray,
 ) -> None:
     first, width = len(nodes) - len(left), nodes.shape[1]
-    for block in prange((width + _VALUES_A_BLOCK - 1) // _VALUES_A_BLOCK):
+    for block in range(first_block, end_block):
         start, end = block * _VALUES_A_BLOCK, min((block + 1) * _VALUES_A_BLOCK, width)
         for i in range(len(left)):
             for side in range(2):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from selfsent.compiler import compiled
-from selfsent.kernels.sentence_threads import over_sentences
 from selfsent.kernels.small_products import FloatArray, add_products
+from selfsent.kernels.threaded_ranges import over_ranges
 from selfsent.trees.tree import IntArray, node_offsets
 
 _SMALLEST_NORM = 1e-8
@@ -43,7 +43,7 @@ def merge_greedily(
     leaf_offsets, merge_offsets = np.cumsum(num_tokens) - num_tokens, np.cumsum(num_merges) - num_merges
     places = num_tokens, offsets[:-1], leaf_offsets, merge_offsets
     arrays = leaves, weight_t, bias, factors, up, left, right
-    over_sentences(lambda first, end: _induce_batch(first, end, *places, *arrays), len(num_tokens))
+    over_ranges(lambda first, end: _induce_batch(first, end, *places, *arrays), len(num_tokens), num_values=up.size)
     return left, right, up
 
 

@@ -17,8 +17,10 @@ FloatArray = NDArray[np.float32]
 
 def widened(matrix: FloatArray) -> FloatArray:
     """Append zero columns to a matrix or vector until a multiple of eight stands side by side."""
-    missing = -matrix.shape[-1] % LANES
-    return np.pad(matrix, [(0, 0)] * (matrix.ndim - 1) + [(0, missing)])
+    width = matrix.shape[-1]
+    wide = np.zeros((*matrix.shape[:-1], width + -width % LANES), matrix.dtype)
+    wide[..., :width] = matrix
+    return wide
 
 
 def _add_products(

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from selfsent.kernels.contrastive_tiles import HALF_PRECISION
+from selfsent.kernels.tensor_parts import equal_parts, over_parts
 
 # Of a CPU, measured (benchmarks/README.md): a tile of 1 MiB, and products large enough for the library's rate.
 _TILE_ROWS, _TILE_COLUMNS = 512, 512
@@ -59,7 +60,7 @@ class _TokenCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, leaves: Tensor, token_ids: Tensor, table: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(leaves, token_ids, table, bias)
-        ctx.gradients = _Gradients.zeros(leaves, table, bias) if any(ctx.needs_input_grad) else None
+        ctx.gradients = _Gradients.room_for(leaves, table, bias) if any(ctx.needs_input_grad) else None
         return _mean_loss(leaves, token_ids, _Vocabulary(table, bias), ctx.gradients)
 
     @staticmethod
@@ -69,7 +70,7 @@ class _TokenCrossEntropy(torch.autograd.Function):
         # Given away, so that autograd need not copy them; a second backward pass computes them anew.
         found, ctx.gradients = ctx.gradients, None
         if found is None:
-            found = _Gradients.zeros(leaves, table, bias)
+            found = _Gradients.room_for(leaves, table, bias)
             _mean_loss(leaves, token_ids, _Vocabulary(table, bias), found)
         found.scale(gradients[0])
         return found.leaves, None, found.table, found.bias
@@ -85,10 +86,11 @@ class _Vocabulary:
     def __len__(self) -> int:
         return len(self.table)
 
-    def tiles(self) -> list[slice]:
-        """Give the rows of each tile; one tile elsewhere than on a CPU, where launches cost more than memory."""
+    def parts(self) -> list[list[slice]]:
+        """Give the rows of each tile, a list for each thread; a GPU gets one, where launches cost more than memory."""
         size = _TILE_COLUMNS if self.table.device.type == "cpu" else len(self)
-        return [slice(start, min(start + size, len(self))) for start in range(0, len(self), size)]
+        parts = equal_parts(len(self), self.table.device)
+        return [[slice(at, min(at + size, part.stop)) for at in range(part.start, part.stop, size)] for part in parts]
 
     def logits(self, leaves: Tensor, tile: slice, room: Tensor) -> Tensor:
         """Compute the logits of a tile in the room given."""
@@ -107,15 +109,16 @@ class _Gradients:
     bias: Tensor | None
 
     @classmethod
-    def zeros(cls, leaves: Tensor, table: Tensor, bias: Tensor | None) -> "_Gradients":
-        return cls(*(None if side is None else torch.zeros_like(side) for side in (leaves, table, bias)))  # pyright: ignore[reportArgumentType] only a bias can be None
+    def room_for(cls, leaves: Tensor, table: Tensor, bias: Tensor | None) -> "_Gradients":
+        """Make room; that of table and bias is written by the first leaves."""
+        return cls(torch.zeros_like(leaves), torch.empty_like(table), None if bias is None else torch.empty_like(bias))
 
-    def add_tile(self, shares: Tensor, rows: slice, leaves: Tensor, tile: slice, table: Tensor) -> None:
-        """Add what one tile of softmaxes, each over the number of leaves, gives."""
-        self.leaves[rows].addmm_(shares, table[tile])
-        self.table[tile].addmm_(shares.T, leaves[rows])
+    def add_tile(self, shares: Tensor, leaves: Tensor, tile: slice, *, is_first: bool) -> None:
+        """Add to table and bias what one tile of softmaxes gives, each over the number of all leaves."""
+        of_words = self.table[tile]
+        torch.addmm(of_words, shares.T, leaves, beta=0.0 if is_first else 1.0, out=of_words)
         if self.bias is not None:
-            self.bias[tile] += shares.sum(dim=0)
+            self.bias[tile] = shares.sum(dim=0) if is_first else self.bias[tile] + shares.sum(dim=0)
 
     def subtract_own(self, leaves: Tensor, token_ids: Tensor, table: Tensor) -> None:
         """Subtract what comes from each leaf's own token, whose logit the loss is less by."""
@@ -157,12 +160,15 @@ def _num_rows(num_leaves: int, num_words: int) -> int:
 
 def _log_sums(leaves: Tensor, words: _Vocabulary) -> Tensor:
     """Logarithms of the sums over the vocabulary where no gradient is wanted: one tile is kept."""
-    tiles = words.tiles()
-    room = leaves.new_empty(len(leaves) * tiles[0].stop)
-    sums = leaves.new_full((len(leaves),), -torch.inf)
-    for tile in tiles:
-        sums = torch.logaddexp(sums, words.logits(leaves, tile, room).logsumexp(dim=1))
-    return sums
+
+    def of_part(tiles: list[slice]) -> Tensor:
+        room = leaves.new_empty(len(leaves) * (tiles[0].stop - tiles[0].start))
+        sums = leaves.new_full((len(leaves),), -torch.inf)
+        for tile in tiles:
+            sums = torch.logaddexp(sums, words.logits(leaves, tile, room).logsumexp(dim=1))
+        return sums
+
+    return torch.stack(over_parts(of_part, words.parts())).logsumexp(dim=0)
 
 
 def _log_sums_and_gradients(
@@ -170,21 +176,47 @@ def _log_sums_and_gradients(
 ) -> Tensor:
     """The same for some leaves, whose gradients are added; ``room`` is for their logits over the whole vocabulary."""
     part = leaves[rows]
-    maximum = part.new_full((len(part), 1), torch.finfo(part.dtype).min)
+    kept = over_parts(lambda tiles: _exponentials(part, words, tiles, room), words.parts())
+    sums = [(tiles[-1].maximum + of_part.log()).squeeze(1) for tiles, of_part in kept]
+    log_sums = torch.stack(sums).logsumexp(dim=0)
+
+    def give(found: tuple[list[_Exponentials], Tensor]) -> Tensor:
+        of_leaves = torch.zeros_like(part)
+        # Now that the sums are known, the exponentials become softmaxes, over the number of all leaves.
+        for tile in found[0]:
+            shares = tile.weights.mul_((tile.maximum - log_sums[:, None]).exp_().div_(len(leaves)))
+            of_leaves.addmm_(shares, words.table[tile.words])
+            gradients.add_tile(shares, part, tile.words, is_first=rows.start == 0)
+        return of_leaves
+
+    for of_leaves in over_parts(give, kept):
+        gradients.leaves[rows] += of_leaves
+    return log_sums
+
+
+@dataclass(frozen=True)
+class _Exponentials:
+    """One tile: ``exp(logit - maximum)``, with the largest logit of each leaf so far."""
+
+    words: slice
+    weights: Tensor
+    maximum: Tensor
+
+
+def _exponentials(
+    leaves: Tensor, words: _Vocabulary, tiles: list[slice], room: Tensor
+) -> tuple[list[_Exponentials], Tensor]:
+    """Compute some tiles, and the sums over them relative to the last one's maximum."""
+    maximum = leaves.new_full((len(leaves), 1), torch.finfo(leaves.dtype).min)
     sums = torch.zeros_like(maximum)
-    kept: list[tuple[slice, Tensor, Tensor]] = []
-    # Each tile's exponentials are relative to the largest logit so far; the sums are rescaled where that changes.
-    for tile in words.tiles():
-        logits = words.logits(part, tile, room[len(part) * tile.start :])
+    kept: list[_Exponentials] = []
+    # A tile is finished while it is in the cache; the sums are rescaled where a larger maximum is found.
+    for tile in tiles:
+        logits = words.logits(leaves, tile, room[len(leaves) * tile.start :])
         largest = torch.maximum(maximum, logits.amax(dim=1, keepdim=True))
         sums.mul_((maximum - largest).exp_())
         maximum = largest
         weights = logits.sub_(maximum).exp_()
         sums.add_(weights.sum(dim=1, keepdim=True))
-        kept.append((tile, weights, maximum))
-    log_sums = sums.log().add_(maximum)
-    # Now that the sums are known, the exponentials become softmaxes.
-    for tile, weights, largest in kept:
-        weights.mul_((largest - log_sums).exp_().div_(len(leaves)))
-        gradients.add_tile(weights, rows, leaves, tile, words.table)
-    return log_sums.squeeze(1)
+        kept.append(_Exponentials(tile, weights, maximum))
+    return kept, sums

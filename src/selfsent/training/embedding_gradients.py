@@ -1,10 +1,12 @@
 """Gradients of embedding tables: gathered as the rows a batch touched, spread over the whole table once a step."""
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping
 
 import torch
 from torch import nn
+
+from selfsent.kernels.tensor_parts import divided_operations
 
 _FEW_ROWS = 4096
 
@@ -21,27 +23,79 @@ class _KeptGradient:
 
     def __init__(self, table: nn.Embedding) -> None:
         self.dense: torch.Tensor | None = None
+        self.rows: torch.Tensor | None = None
         self.handle = table.weight.register_post_accumulate_grad_hook(self)
 
     def __call__(self, parameter: torch.Tensor) -> None:
         """Put the dense gradient in the place of a sparse one; what is dense already was added up by torch."""
         gradient = parameter.grad
+        self.rows = None
         if gradient is None or not gradient.is_sparse:
             return
         gradient = gradient.coalesce()
-        self.dense = self._zeros(parameter)
-        parameter.grad = self.dense.index_copy_(0, gradient.indices()[0], gradient.values())
+        self.dense, self.rows = self._zeros(parameter), gradient.indices()[0]
+        parameter.grad = self.dense.index_copy_(0, self.rows, gradient.values())
+
+    def touched_rows(self, parameter: torch.Tensor) -> torch.Tensor | None:
+        """Rows outside which the gradient that a parameter has now is zero; ``None`` where that is not known."""
+        return self.rows if parameter.grad is self.dense else None
 
     def _zeros(self, parameter: torch.Tensor) -> torch.Tensor:
         """The table of the last step, if it still fits."""
         dense = self.dense
         if dense is None or dense.device != parameter.device or dense.dtype != parameter.dtype:
             return torch.zeros_like(parameter)
-        return dense.zero_()
+        with divided_operations():  # as the optimizer's step on it will be
+            return dense.zero_()
+
+
+class GatheredGradients:
+    """Gradients of a step, of which those of large tables are known to be zero but for the rows a batch touched.
+
+    Args:
+        kept: Of each table's weight.
+    """
+
+    def __init__(self, kept: Mapping[torch.Tensor, _KeptGradient]) -> None:
+        self._kept = kept
+
+    @torch.no_grad()
+    def clip(self, parameters: Iterable[torch.Tensor], max_norm: float) -> torch.Tensor:
+        """Scale gradients so that their norm is at most ``max_norm``, as ``torch.nn.utils.clip_grad_norm_`` does.
+
+        Rows of a table that are zero are neither read nor written. (That a norm which is not a number makes every
+        gradient one is kept up for the other rows only.)
+
+        Args:
+            parameters: What has the gradients.
+            max_norm: The largest norm.
+
+        Returns:
+            The norm before.
+        """
+        dense: list[torch.Tensor] = []
+        parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        for parameter in parameters:
+            kept = self._kept.get(parameter)
+            rows = None if kept is None else kept.touched_rows(parameter)
+            if parameter.grad is not None and rows is not None:
+                parts.append((parameter.grad, rows, parameter.grad[rows]))
+            elif parameter.grad is not None:
+                dense.append(parameter.grad)
+        values = [*dense, *(part for _, _, part in parts)]
+        if not values:
+            return torch.zeros(())
+        norm = torch.nn.utils.get_total_norm(values)
+        factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+        for value in values:
+            value.mul_(factor)
+        for gradient, rows, part in parts:
+            gradient.index_copy_(0, rows, part)
+        return norm
 
 
 @contextlib.contextmanager
-def gathered_embedding_gradients(model: nn.Module) -> Generator[None]:
+def gathered_embedding_gradients(model: nn.Module) -> Generator[GatheredGradients]:
     """Let the backward pass of large ``nn.Embedding`` tables keep rows, not tables, until they are added up.
 
     Torch fills a table of zeros at every use of an embedding, so a batch that is embedded in four groups pays for four
@@ -51,6 +105,9 @@ def gathered_embedding_gradients(model: nn.Module) -> Generator[None]:
 
     Args:
         model: Any module; not one that several ranks train together, whose gradients are reduced as they come.
+
+    Yields:
+        What clips the gradients, and knows which rows of the tables are not zero.
     """
     tables = [
         module
@@ -65,7 +122,7 @@ def gathered_embedding_gradients(model: nn.Module) -> Generator[None]:
     for module in tables:
         module.sparse = True
     try:
-        yield
+        yield GatheredGradients({module.weight: gradient for module, gradient in zip(tables, kept, strict=True)})
     finally:
         for module, gradient in zip(tables, kept, strict=True):
             module.sparse = False

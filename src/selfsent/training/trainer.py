@@ -19,9 +19,11 @@ from transformers.trainer_utils import rotate_checkpoints
 from typing_extensions import override
 
 from selfsent.errors import UserError
+from selfsent.kernels.tensor_parts import undivided_operations
+from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.dropout import fast_dropout
-from selfsent.training.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.embedding_gradients import GatheredGradients, gathered_embedding_gradients
 from selfsent.training.freed_memory import kept_memory
 from selfsent.training.loss_state import (
     average_gradients,
@@ -71,6 +73,7 @@ class ExactTrainer(SentenceTransformerTrainer):
     * a checkpoint closes a logging window, so logged losses do not depend on where a run was interrupted;
     * dropout on a CPU draws fewer random bits, a large embedding table gets its gradient once a step, and freed memory
       is kept for the next one (``training/dropout.py``, ``embedding_gradients.py``, ``freed_memory.py``);
+    * small operations of a tree model stay on one thread (`selfsent.kernels.tensor_parts`);
     * evaluation does not move the random numbers of training;
     * a loss or gradient that is not finite stops the run before the weights take it up.
 
@@ -94,6 +97,7 @@ class ExactTrainer(SentenceTransformerTrainer):
         self._staging_folder: Path | None = None
         self._loss_parameters = own_parameters(self.loss, self.model)
         self._tokens_since_log = torch.zeros((), dtype=torch.int64, device=self.args.device)
+        self._gathered: GatheredGradients | None = None
         self.remove_callback(PrinterCallback)
         self.add_callback(_EpochOrder())
 
@@ -105,7 +109,7 @@ class ExactTrainer(SentenceTransformerTrainer):
         broadcast_loss_state(self.loss, self.model)
         alone = self.args.world_size == 1
         tables = gathered_embedding_gradients(self.model) if alone else contextlib.nullcontext()
-        with kept_memory(), fast_dropout(self.model), tables:
+        with kept_memory(), fast_dropout(self.model), tables as self._gathered:
             return super().train(*args, **kwargs)
 
     @override
@@ -115,7 +119,9 @@ class ExactTrainer(SentenceTransformerTrainer):
         Raises:
             UserError: The loss is not finite.
         """
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        divides_itself = any(isinstance(module, ComposingEncoder) for module in self.model.modules())
+        with undivided_operations() if divides_itself else contextlib.nullcontext():
+            loss = super().training_step(model, inputs, num_items_in_batch)
         if not math.isfinite(loss.item()):
             raise UserError(self._not_finite("loss", loss.item()))
         if self.accelerator.sync_gradients:
@@ -124,13 +130,19 @@ class ExactTrainer(SentenceTransformerTrainer):
 
     @override
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        return self._clipped(model, self.args.max_grad_norm)
+
+    def _clipped(self, model: nn.Module, max_norm: float) -> Tensor:
+        """Clip the gradients of model and loss together; return their norm before."""
         parameters = [*model.parameters(), *self._loss_parameters]
-        return cast("Tensor", self.accelerator.clip_grad_norm_(parameters, self.args.max_grad_norm))
+        if self._gathered is not None and self.accelerator.scaler is None:
+            return self._gathered.clip(parameters, max_norm)
+        return cast("Tensor", self.accelerator.clip_grad_norm_(parameters, max_norm))
 
     @override
     def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | float | None = None) -> float:
         if grad_norm is None:
-            grad_norm = self.accelerator.clip_grad_norm_([*model.parameters(), *self._loss_parameters], math.inf)
+            grad_norm = self._clipped(model, math.inf)
         norm = float(cast("Tensor | float", super()._get_grad_norm(model, grad_norm)))
         is_rescaled = self.accelerator.scaler is not None  # float16: the scaler skips such steps itself
         if not is_rescaled and not math.isfinite(norm):
