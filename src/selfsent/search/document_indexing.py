@@ -1,8 +1,6 @@
 """Putting documents into a store as passages: what is new or changed is encoded, what is gone is removed."""
 
-import hashlib
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -10,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from selfsent.cut_texts import cut_note, document_prompt, num_tokens, token_limit
+from selfsent.cut_texts import cut_note
 from selfsent.documents.document import Document
-from selfsent.documents.passages import is_short, passages
 from selfsent.documents.skipped import Skipped
-from selfsent.encoding import chunked
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS
-from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_encoded, finish, recalls_of, storable
+from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_encoded, finish, recalls_of
 from selfsent.search.kept_versions import require_versions
+from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
 from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, VectorType, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 
     from selfsent.runtime.runtime_model import RuntimeModel
 
-MAX_TOKENS = 256
 _COUNTS = (
     "num_texts",
     "num_added",
@@ -41,11 +37,8 @@ _COUNTS = (
     "num_removed",
     "num_unchanged",
 )
-_ID_BYTES = 16
-_COUNTED_AT_ONCE = 512  # documents
 _LOG = logging.getLogger(__name__)
 
-Row = dict[str, Any]
 Place = tuple[Any, ...]
 
 
@@ -105,7 +98,7 @@ def index_documents(
     _refuse_numbers(batch_size, rows_per_write, max_tokens, fusion_weight)
     refuse_kept(keep)
     check_place(str(store))
-    cutter = _Cutter(model, max_tokens)
+    cutter = PassageCutter(model, max_tokens)
     if keep_version:
         require_versions(str(store))
     with writing(store, describe(model, model_path, str(store)), vectors) as writer:
@@ -124,60 +117,6 @@ def index_documents(
     if report.num_cut:
         _LOG.warning(cut_note(model, report.num_cut, report.num_added))
     return report
-
-
-class _Cutter:
-    """Cuts documents into passages that fit the model together with the title.
-
-    Args:
-        model: The model, whose tokenizer counts.
-        max_tokens: Tokens of a passage at most; None for the default.
-    """
-
-    def __init__(self, model: "SentenceTransformer | RuntimeModel", max_tokens: int | None) -> None:
-        self._model = model
-        self._limit = token_limit(model)
-        self._prompt = document_prompt(model)
-        self.max_tokens = max_tokens or min(MAX_TOKENS, self._limit or MAX_TOKENS)
-        self._counted: dict[str, int] = {}
-
-    def rows(self, documents: Iterable[Document]) -> Iterator[list[Row]]:
-        """Yield the rows of each document; the tokens of short ones are counted together, on all threads."""
-        for some in chunked(documents, _COUNTED_AT_ONCE):
-            texts = (document.text.strip() for document in some)
-            whole = [text for text in texts if is_short(len(text), self.max_tokens)]
-            self._counted = dict(zip(whole, num_tokens(self._model, whole), strict=True))
-            yield from map(self, some)
-
-    def __call__(self, document: Document) -> list[Row]:
-        """Give the rows of a document."""
-        place = {"file": document.file, "package": document.package, "qualified_name": document.qualified_name}
-        return [
-            {
-                "text": passage.text,
-                "document": document.id,
-                "title": passage.title,
-                "start": passage.start,
-                "end": passage.end,
-                "line": passage.line,
-                "page": passage.page,
-                **{name: storable(value) for name, value in place.items()},
-                **{name: None if value == "" else value for name, value in document.kept},
-            }
-            for passage in passages(document, max_tokens=self._room(document.title), count_tokens=self._count)
-        ]
-
-    def _room(self, title: str) -> int:
-        """Tokens left for the text beside the title; half of what the model reads at least."""
-        if self._limit is None:
-            return self.max_tokens
-        before = f"{self._prompt}{title}".strip()
-        taken = self._count(before) if before else 0
-        return max(1, min(self.max_tokens, self._limit - min(taken, self._limit // 2)))
-
-    def _count(self, text: str) -> int:
-        counted = self._counted.get(text)
-        return num_tokens(self._model, [text])[0] if counted is None else counted
 
 
 class _Indexing:
@@ -220,7 +159,9 @@ class _Indexing:
         moved: list[Row] = []
         stale: list[str] = []
         for rows in chunk:
-            self._identify(rows)
+            identify(rows, self._key)
+            self._seen.update(row["id"] for row in rows)
+            self._seen_documents.add(str(rows[0]["document"]))
             places = self._stored.get(str(rows[0]["document"]))
             own = {row["id"]: row for row in rows}
             added = [row for name, row in own.items() if places is None or name not in places]
@@ -234,7 +175,7 @@ class _Indexing:
             stale += gone
         self._writer.keep_columns(self._keep, new + moved)
         missing = self._writer.missing(new)
-        texts = [f"{row['title']} {row['text']}".strip() for row in missing]
+        texts = [encoded_text(row) for row in missing]
         own = [name for name in stale if self._writer.owners.get(name) == self._key]
         add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
         known = set(self._writer.store.columns)
@@ -260,18 +201,6 @@ class _Indexing:
     def report(self) -> IndexReport:
         """Give the counts so far."""
         return IndexReport(**self._counts, num_rows=len(self._writer.store), **recalls_of(self._writer.record))
-
-    def _identify(self, rows: Sequence[Row]) -> None:
-        """Give each passage of a document an id; equal passages are told apart by their count."""
-        num_seen: Counter[str] = Counter()
-        for row in rows:
-            content = "\0".join((self._key, str(row["document"]), row["title"], row["text"]))
-            num_seen[content] += 1
-            named = f"{content}\0{num_seen[content]}".encode("utf8", "surrogatepass")
-            row["id"] = hashlib.blake2b(named, digest_size=_ID_BYTES).hexdigest()
-            row["sources"] = self._key
-            self._seen.add(row["id"])
-        self._seen_documents.add(str(rows[0]["document"]))
 
     def _count(self, *, is_new: bool, is_changed: bool) -> None:
         self._counts["num_new" if is_new else "num_updated" if is_changed else "num_unchanged"] += 1

@@ -17,7 +17,7 @@ from selfsent.search.approximate_index import MAX_EXACT_ROWS, NUM_QUERIES
 from selfsent.search.int8_recall import int8_recall
 from selfsent.search.kept_versions import require_versions
 from selfsent.search.store_place import check_place
-from selfsent.search.store_schema import VectorType
+from selfsent.search.store_schema import VectorType, storable
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
 from selfsent.search.stored_search import MEASURE_AGAIN, MIN_ROWS, StoredSearch
@@ -245,8 +245,3 @@ def _rows(source: Source, key: str) -> Iterator[dict[str, Any]]:
         for column in columns:
             text = str(row[column])
             yield {"id": identify(text), "text": text, "sources": key, **provenance}
-
-
-def storable(value: Any) -> Any:
-    """A place as the store can hold it: what is not UTF-8 in the name of a file becomes a question mark in a box."""
-    return value.encode("utf8", "replace").decode() if isinstance(value, str) else value

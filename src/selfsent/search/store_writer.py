@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
-from selfsent.int8_rows import quantised
 from selfsent.one_writer import one_writer
 from selfsent.search.approximate_index import (
     NUM_QUERIES,
@@ -31,6 +30,7 @@ from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_f
 from selfsent.search.store_schema import VectorType, add_kept_columns, add_missing_columns, column_of, schema_of
 from selfsent.search.store_snapshot import has_room, write_snapshot
 from selfsent.search.stored_model import StoredModel
+from selfsent.search.stored_rows import StoredRows, words_of
 from selfsent.search.stored_search import MEASURE_AGAIN, StoredSearch
 from selfsent.words import Analyser
 
@@ -138,7 +138,7 @@ class StoreWriter:
             new = [row for row, is_new in zip(rows, new_mask, strict=True) if is_new]
             self._known_version = self.store.version
             if new:
-                self._write(self._as_table(new, vectors[new_mask]), stale)
+                self._write(self.rows.table(new, vectors[new_mask]), stale)
                 self.owners.update((row["id"], row.get("sources")) for row in new)
                 self._known_version += 1  # more, if somebody else has written as well: then read them again
         return len(new)
@@ -256,7 +256,7 @@ class StoreWriter:
         known = self._analyser()
         analyser = known or Analyser.of_corpus(f"{row['title'] or ''} {row['text']}" for row in self._texts())
         rows = (
-            {"id": row["id"], "words": _words(row, analyser)} for row in self._texts(unknown_only=known is not None)
+            {"id": row["id"], "words": words_of(row, analyser)} for row in self._texts(unknown_only=known is not None)
         )
         while piece := list(itertools.islice(rows, _ROWS_PER_PIECE)):
             self.update(piece, ["words"])
@@ -340,17 +340,11 @@ class StoreWriter:
             columns = (batch.column(name).to_pylist() for name in ("id", "sources", "_rowid"))
             yield from zip(*columns, strict=True)
 
-    def _as_table(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32]) -> Any:
-        pa = require("pyarrow")
-        analyser = self._analyser()
-        if analyser is not None:
-            rows = [row | {"words": _words(row, analyser)} for row in rows]
-        held = quantised(vectors)[0] if self.store.vectors == "int8" else vectors.astype(np.float32, copy=False)
-        values = pa.array(held.ravel())
-        columns = {"vector": pa.FixedSizeListArray.from_arrays(values, self.store.model.dimension)}
-        schema = pa.schema([field.remove_metadata() for field in self._table.schema])
-        columns |= {field.name: column_of(field, rows) for field in schema if field.name != "vector"}
-        return pa.table(columns, schema=schema)
+    @property
+    def rows(self) -> StoredRows:
+        """How rows are made into a piece of the table."""
+        schema = require("pyarrow").schema([field.remove_metadata() for field in self._table.schema])
+        return StoredRows(schema, self._analyser())
 
     def _note(self, key: str, text: str) -> None:
         self._table.update_field_metadata({"path": "vector", "metadata": {key: text}})
@@ -360,11 +354,6 @@ class StoreWriter:
 def _id_is_in(ids: Sequence[str]) -> str:
     names = ", ".join(f"'{name}'" for name in ids)
     return f"id IN ({names})"
-
-
-def _words(row: Mapping[str, Any], analyser: Analyser) -> str:
-    """What the index of words holds of a row: the words of its title and its text."""
-    return " ".join(analyser.analyse(f"{row.get('title') or ''} {row['text']}".strip()))
 
 
 def _written(uri: str) -> contextlib.AbstractContextManager[None]:
