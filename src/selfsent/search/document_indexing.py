@@ -13,9 +13,11 @@ from selfsent.documents.document import Document
 from selfsent.documents.skipped import Skipped
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS
-from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_encoded, finish, recalls_of
+from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_counts, add_encoded, finish, recalls_of
 from selfsent.search.kept_versions import require_versions
 from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
+from selfsent.search.ray_engine import RayEngine
+from selfsent.search.ray_indexing import WriteRequest, Written, build_indices, write_documents
 from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, VectorType, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
@@ -60,6 +62,7 @@ def index_documents(
     max_exact_rows: int = MAX_EXACT_ROWS,
     vectors: VectorType | None = None,
     keep_version: bool = False,
+    engine: RayEngine | None = None,
 ) -> IndexReport:
     """Cut documents into passages, and put those that a store does not hold yet into it.
 
@@ -87,6 +90,7 @@ def index_documents(
         max_exact_rows: As in ``index``.
         vectors: As in ``index``.
         keep_version: As in ``index``.
+        engine: As in ``index``.
 
     Returns:
         Counts of passages and documents.
@@ -108,10 +112,22 @@ def index_documents(
             writer.update_record(replace(writer.record, analysis=analyser.to_json()))
         indexing = _Indexing(writer, source, model, forget=forget, keep=keep, batch_size=batch_size)
         with tqdm(desc="indexing", unit=" passages", disable=None) as progress:
-            for chunk in _chunks(cutter.rows(documents), rows_per_write):
-                progress.update(indexing.write(chunk))
+            if engine is None:
+                done = map(indexing.write, _chunks(cutter.rows(documents), rows_per_write))
+            else:
+                spread = write_documents(
+                    WriteRequest(engine, writer, indexing.key, model_path, batch_size),
+                    documents,
+                    keep=keep,
+                    max_tokens=max_tokens,
+                )
+                done = indexing.take_in(spread)
+            for num_passages in done:
+                progress.update(num_passages)
         if forget:
             indexing.forget_vanished(getattr(documents, "skipped", ()) if skipped is None else skipped)
+        if engine is not None:
+            build_indices(engine, writer, max_exact_rows=max_exact_rows)
         finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)
         report = indexing.report()
     if report.num_cut:
@@ -146,7 +162,7 @@ class _Indexing:
         self._forget = forget
         self._keep = keep
         self._batch_size = batch_size
-        self._key = writer.key_of(source)
+        self.key = writer.key_of(source)
         self._columns = (*PLACE_COLUMNS, *keep)
         self._stored = self._stored_places()
         self._seen_documents: set[str] = set()
@@ -155,11 +171,35 @@ class _Indexing:
 
     def write(self, chunk: Sequence[Sequence[Row]]) -> int:
         """Write the passages of some documents; return how many they are."""
+        for rows in chunk:
+            identify(rows, self.key)
+        new, moved, stale = self._compare(chunk)
+        self._writer.keep_columns(self._keep, new + moved)
+        missing = self._writer.missing(new)
+        texts = [encoded_text(row) for row in missing]
+        own = [name for name in stale if self._writer.owners.get(name) == self.key]
+        add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
+        self._settle(moved, stale)
+        return sum(map(len, chunk))
+
+    def take_in(self, done: Iterable[Written]) -> Iterator[int]:
+        """Count the passages that workers wrote, and after the commit move and remove those that have changed."""
+        moved: list[Row] = []
+        stale: list[str] = []
+        for written in done:
+            _, elsewhere, gone = self._compare(written.rows)
+            moved += elsewhere
+            stale += gone
+            add_counts(self._counts, written.counts)
+            yield sum(map(len, written.rows))
+        self._settle(moved, stale)
+
+    def _compare(self, chunk: Sequence[Sequence[Row]]) -> tuple[list[Row], list[Row], list[str]]:
+        """Tell which passages of some documents are new, which stand elsewhere, and the ids of those that are gone."""
         new: list[Row] = []
         moved: list[Row] = []
         stale: list[str] = []
         for rows in chunk:
-            identify(rows, self._key)
             self._seen.update(row["id"] for row in rows)
             self._seen_documents.add(str(rows[0]["document"]))
             places = self._stored.get(str(rows[0]["document"]))
@@ -173,17 +213,14 @@ class _Indexing:
             new += added
             moved += elsewhere
             stale += gone
-        self._writer.keep_columns(self._keep, new + moved)
-        missing = self._writer.missing(new)
-        texts = [encoded_text(row) for row in missing]
-        own = [name for name in stale if self._writer.owners.get(name) == self._key]
-        add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
+        self._counts["num_texts"] += sum(map(len, chunk))
+        return new, moved, stale
+
+    def _settle(self, moved: Sequence[Row], stale: Sequence[str]) -> None:
+        """Bring the places of passages up to date, and remove those that are gone."""
         known = set(self._writer.store.columns)
         self._writer.update(moved, [name for name in self._columns if name in known])
-        self._writer.forget((name for name in stale if name in self._writer.owners), self._key)
-        num_rows = sum(map(len, chunk))
-        self._counts["num_texts"] += num_rows
-        return num_rows
+        self._writer.forget((name for name in stale if name in self._writer.owners), self.key)
 
     def forget_vanished(self, skipped: Sequence[Skipped]) -> None:
         """Remove what this source no longer holds; a file that cannot be read now is not gone."""
@@ -196,7 +233,7 @@ class _Indexing:
                 self._seen.update(places)
             else:
                 self._counts["num_removed"] += 1
-        self._writer.forget((name for name in list(self._writer.owners) if name not in self._seen), self._key)
+        self._writer.forget((name for name in list(self._writer.owners) if name not in self._seen), self.key)
 
     def report(self) -> IndexReport:
         """Give the counts so far."""
@@ -210,7 +247,7 @@ class _Indexing:
         known = set(self._writer.store.columns)
         columns = ["id", "document", *(name for name in self._columns if name in known)]
         stored: dict[str, dict[str, Place]] = {}
-        for row in self._writer.rows_of(self._key, columns):
+        for row in self._writer.rows_of(self.key, columns):
             if row["document"] is not None:
                 stored.setdefault(row["document"], {})[row["id"]] = self._place(row)
         return stored

@@ -36,8 +36,18 @@ from selfsent.words import Analyser
 
 _LOG = logging.getLogger(__name__)
 
-_WORDS_INDEX = "words"
+WORDS_INDEX = "words"
 """Name of the index of words. Stores of earlier versions have one over the texts."""
+
+WHOLE_WORDS: dict[str, Any] = {
+    "base_tokenizer": "whitespace",
+    "lower_case": False,
+    "stem": False,
+    "remove_stop_words": False,
+    "ascii_folding": False,
+    "max_token_length": None,
+}
+"""How that index reads the words: they are analysed already."""
 
 _ROWS_PER_DELETION = 4096
 _ROWS_PER_PIECE = 50_000
@@ -142,6 +152,24 @@ class StoreWriter:
                 self.owners.update((row["id"], row.get("sources")) for row in new)
                 self._known_version += 1  # more, if somebody else has written as well: then read them again
         return len(new)
+
+    def commit(self, fragments: Sequence[Any], owners: Mapping[str, str | None]) -> None:
+        """Make files that other processes wrote beside the table part of it: all their rows at once.
+
+        Args:
+            fragments: Lance's records of the files.
+            owners: Ids of their rows, none of which the store holds, and the keys of their sources.
+
+        Raises:
+            UserError: The store cannot be written to.
+        """
+        lance = require("lance")
+        with _written(self.store.uri):
+            place = f"{place_of(self.store.uri)}/{TABLE}.lance"
+            lance.LanceDataset.commit(place, lance.LanceOperation.Append(fragments), read_version=self.store.version)
+            self._table.checkout_latest()
+            self._known_version = self.store.version
+        self.owners.update(owners)
 
     def _write(self, rows: Any, stale: Sequence[str]) -> None:
         """Add rows, and in the same version remove others."""
@@ -262,15 +290,8 @@ class StoreWriter:
             self.update(piece, ["words"])
         indices = {index.name: index.columns for index in self._table.list_indices()}
         if not any("words" in columns for columns in indices.values()):
-            config = require("lancedb.index").FTS(
-                base_tokenizer="whitespace",
-                lower_case=False,
-                stem=False,
-                remove_stop_words=False,
-                ascii_folding=False,
-                max_token_length=None,
-            )
-            self._table.create_index("words", config=config, name=_WORDS_INDEX)
+            config = require("lancedb.index").FTS(**WHOLE_WORDS)
+            self._table.create_index("words", config=config, name=WORDS_INDEX)
         self.update_record(replace(self.record, analysis=analyser.to_json()))
         for name, columns in indices.items():
             if "text" in columns:
@@ -293,8 +314,7 @@ class StoreWriter:
         A search reads the snapshot where there is one, and LanceDB indexes no vectors of int8.
         """
         num_rows, record = len(self.store), self.record
-        pays = num_rows > max_exact_rows and not has_room(self.store) and self.store.vectors == "float32"
-        if not pays:
+        if not self.wants_index(max_exact_rows):
             if has_index(self.store):
                 drop_index(self.store)
             self.update_record(replace(record, probes=None, index_recall=None, indexed_rows=0))
@@ -305,6 +325,10 @@ class StoreWriter:
         if is_new or record.probes is None or abs(num_rows - record.indexed_rows) > MEASURE_AGAIN * num_rows:
             self._table.optimize()  # takes rows that are new into the index
             self.update_record(measured(self.store, queries()))
+
+    def wants_index(self, max_exact_rows: int) -> bool:
+        """Whether an approximate index pays: the store is large, has no snapshot, and its vectors can be indexed."""
+        return len(self.store) > max_exact_rows and not has_room(self.store) and self.store.vectors == "float32"
 
     def _some_vectors(self) -> NDArray[np.float32]:
         rows = self.some_rows(NUM_QUERIES, ["vector"])
