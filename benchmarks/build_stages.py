@@ -20,7 +20,7 @@ _STAGES = {
     "read": "document_build.building:read",
     "cut stretches": "methods.document_contrast:_Stretches.__init__",
     "read stretches": "methods.document_contrast:_Stretches.__iter__",
-    "train tokenizer": "methods.document_contrast:train_tokenizer",
+    "train tokenizer": "methods.document_contrast:open_or_train",
     "tokenize": "methods.document_contrast:write_token_corpus",
     "topics (SVD)": "methods.document_contrast:_Fit._start",
     "learn": "training.table_learner:TableLearner.learn_epoch",
