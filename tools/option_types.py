@@ -30,6 +30,7 @@ class TrainOptions(TypedDict, total=False):
     """Options of ``train``: those of a run, then those of the methods, which `selfsent methods NAME` describes."""
 
     settings: Mapping[str, Any]
+    preset: Literal["paper", "released"]
 '''
 
 

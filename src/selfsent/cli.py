@@ -111,10 +111,14 @@ def demo(
 @app.command(cls=Command)
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD_OR_RECIPE", help="A method, or a recipe (see `recipes`).")],
-    data: Annotated[str, typer.Option(help="File, folder, hf:NAME[:config][:split], or docs:.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; becomes the model folder.")],
-    base: Annotated[str | None, typer.Option(help="Model to start from.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Model to learn from.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="File, folder, hf:NAME[:config][:split], or docs: (default: the recipe's).")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Model to start from (default: the recipe's or method's).")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Model to learn from (default: the recipe's or method's).")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in OUTPUT.")] = False,
     overwrite: Overwrite = False,
     epochs: Annotated[float | None, typer.Option(min=0, help="Passes over the data.")] = None,

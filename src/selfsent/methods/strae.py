@@ -38,6 +38,8 @@ Where we differ:
   spans that occur again (``repeats``), negatives weighed by their distance in the tree (``distance_decay``), and
   neighbours as context of a leaf (``context``).
 * The output weights of reconstruction are the embedding table (paper); the release has a layer of its own (``tied``).
+
+``preset=released`` of ``self-strae`` sets size, output weights and last batch to what the release runs.
 """
 
 from dataclasses import asdict, dataclass
@@ -49,7 +51,7 @@ from torch import nn
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.node_contrastive import NodeContrastiveOptions, NodeContrastOptions
 from selfsent.losses.reconstruction import ContrastiveReconstructionOptions, ReconstructionOptions
-from selfsent.methods.method import Method
+from selfsent.methods.method import Method, Released
 from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.tree_finder import Structure
 from selfsent.training.run import Ingredients, Run, RunData
@@ -93,6 +95,9 @@ SELF_STRAE = Method(
     config=StraeConfig,
     build=build,
     training=training,
+    released=Released(
+        options={"channels": 16, "channel_size": 16, "tied": False}, training={"dataloader_drop_last": False}
+    ),
 )
 """Self-StrAE: structure induced while it learns."""
 

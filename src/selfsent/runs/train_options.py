@@ -9,6 +9,7 @@ class TrainOptions(TypedDict, total=False):
     """Options of ``train``: those of a run, then those of the methods, which `selfsent methods NAME` describes."""
 
     settings: Mapping[str, Any]
+    preset: Literal["paper", "released"]
     training: Mapping[str, Any]
     base: str | None
     teacher: str | None
@@ -93,8 +94,10 @@ class TrainOptions(TypedDict, total=False):
     symmetric: bool
     hard_negative_weight: float
     masked_weight: float
+    masked_columns: Literal["first", "all"]
     skip_false_negatives: bool
     head: Literal["training-only", "kept", "none", "mlp"]
+    head_init: Literal["uniform", "normal"]
     concatenation: Literal["u,v", "|u-v|", "u*v", "|u-v|,u*v", "u,v,u*v", "u,v,|u-v|", "u,v,|u-v|,u*v"]
     labels: str
     score_range: str
@@ -114,11 +117,13 @@ class TrainOptions(TypedDict, total=False):
     queue_size: int
     queues: Literal["two", "one", "frozen", "none"]
     enqueue: Literal["before", "after"]
-    comparison: Literal["distribution", "contrastive"]
+    comparison: Literal["distribution", "contrastive", "vectors"]
     cross_view: bool
     divergence: Literal["kl", "ce"]
+    stop_gradient: bool
     reference: Literal["same", "online", "ema"]
     ema_decay: float
+    distillation: Literal["cross-view", "mse", "ckd", "congen"]
     share_queues: bool
     bridge: Literal["auto", "none", "pca"]
     hidden_size: int
@@ -174,11 +179,11 @@ tokenizer vocab_size lowercase teacher teacher_cache passage_words
 """,
     "simcse": """
 view lexicon masked_lm pooling max_seq_length num_layers dropout temperature symmetric hard_negative_weight
-masked_weight skip_false_negatives head
+masked_weight masked_columns skip_false_negatives head head_init
 """,
     "simcse-sup": """
 view lexicon masked_lm pooling max_seq_length num_layers dropout temperature symmetric hard_negative_weight
-masked_weight skip_false_negatives head
+masked_weight masked_columns skip_false_negatives head head_init
 """,
     "sbert-classification": """
 pooling max_seq_length num_layers concatenation labels
@@ -195,12 +200,12 @@ kernel_sizes cnn_pooling cnn_init token_frequencies
 """,
     "sct": """
 view lexicon masked_lm pooling max_seq_length num_layers dropout temperature reference_temperature queue_size queues
-enqueue comparison cross_view divergence reduction reference ema_decay head base
+enqueue comparison cross_view divergence reduction stop_gradient reference ema_decay head base
 """,
     "sct-distill": """
 teacher teacher_cache view lexicon masked_lm pooling max_seq_length num_layers dropout temperature reference_temperature
-queue_size queues enqueue comparison cross_view divergence reduction reference ema_decay head objective share_queues
-base bridge
+queue_size queues enqueue comparison cross_view divergence reduction stop_gradient reference ema_decay head objective
+distillation share_queues base bridge
 """,
     "mlm": """
 tokenizer vocab_size lowercase hidden_size num_heads masked_share architecture num_layers max_seq_length packed
