@@ -129,7 +129,7 @@ def _check_names(name: str, values: dict[str, Any]) -> None:
         if unknown:
             raise UserError(f"{asked} has no setting {', '.join(sorted(unknown))}")
     if name in {"evaluate", "compare"}:
-        suite_names(str(values["suite"]))
+        suite_names(str(values["suite"] or "sts"))
     if name == "methods" and values.get("name") and values["name"] not in {*METHODS, "NAME"}:
         raise UserError(f"there is no method {values['name']}")
 

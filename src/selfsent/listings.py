@@ -146,7 +146,8 @@ def _options_table(options: Sequence[Described]) -> TextTable:
 def values_of(option: Described) -> str:
     """The values that an option may have: its choices, or its kind of number with the bounds."""
     if option.choices:
-        return ", ".join(map(str, option.choices))
+        several = ", or several with + between them" if option.joined else ""
+        return ", ".join(map(str, option.choices)) + several
     kind = option.kind
     if option.is_optional:
         kind = next(part for part in kind.__args__ if part is not NoneType)

@@ -47,9 +47,9 @@ class DistillationOptions(Options):
     Args:
         objective: ``joint`` with the self-supervised objective (paper), or distillation ``alone`` (released code).
         distillation: What is asked of the student: ``cross-view``, SCT's L_CD; ``mse``, the teacher's unit vector of
-            the same view; ``ckd``, to find that vector in the queue (contrastive, as in DisCo); or ``congen``, that both
-            views lie among one queue of the teacher's as its first view does. The last three are what
-            the paper compares with, as we read their names.
+            the same view; ``ckd``, to find that vector in the queue (contrastive, as in DisCo); or ``congen``, that
+            both views lie among one queue as the teacher's first view does. The last three are what the paper compares
+            with, as we read their names.
         share_queues: Whether the self-supervised objective is compared within the teacher's queues as well.
     """
 

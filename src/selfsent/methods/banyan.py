@@ -65,7 +65,7 @@ def build(run: Run[BanyanConfig], data: RunData) -> Ingredients:
     return assemble_from_channels(
         run,
         data,
-        lambda model: EntangledReconstructionLoss(model, **asdict(run.config.part(EntangledReconstructionOptions))),
+        lambda model, _: EntangledReconstructionLoss(model, **asdict(run.config.part(EntangledReconstructionOptions))),
     )
 
 

@@ -47,7 +47,7 @@ from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
+from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
 from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
@@ -63,7 +63,7 @@ from selfsent.methods.starting_model import (
 from selfsent.modules.projection_head import TanhHead
 from selfsent.options import option
 from selfsent.training.run import Ingredients, Run, RunData
-from selfsent.views import View, make_view, pair_transform
+from selfsent.views import PairedViews, make_view, pair_transform
 
 PAPER_BASE = "bert-base-uncased"
 Head = Literal["training-only", "kept", "none"]
@@ -130,7 +130,8 @@ def build(run: Run[SimcseConfig], data: RunData) -> Ingredients:
     dataset, heldout = split_for(data, dataset)
     dataset, lone = _without_lone_row(run, dataset)
     if config.view != "repeat":
-        dataset.set_transform(pair_transform(make_view("repeat"), _view(run, data)))
+        _, view = made_views(config, run, data, base=_pretrained(run))
+        dataset.set_transform(pair_transform(make_view("repeat"), view))
     loss = _loss(run, model)
     notes = [*rows.notes(), *lone]
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
@@ -164,6 +165,8 @@ def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredi
     dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=columns)
     dataset, heldout = split_for(data, dataset)
     dataset, lone = _without_lone_row(run, dataset)
+    if config.view != "repeat":
+        dataset.set_transform(PairedViews(*made_views(config, run, data, base=_pretrained(run)), columns[:2]))
     notes = [*rows.notes(), *lone, *([triplets.note()] if triplets is not None else [])]
     loss = _loss(run, model)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
@@ -212,18 +215,6 @@ def _without_lone_row(run: Run[SimcseConfig], dataset: Dataset) -> tuple[Dataset
         return dataset, []
     note = f"1 row is left out: it would be a last batch of one text beside batches of {batch_size}, without negatives"
     return dataset.select(range(len(dataset) - 1)), [note]
-
-
-def _view(run: Run[SimcseConfig], data: RunData) -> View:
-    config = run.config
-    return make_view(
-        config.view,
-        lexicon=config.lexicon,
-        texts=data.source.texts(),
-        masked_lm=config.masked_lm or _pretrained(run),
-        cache_dir=run.corpus_folder,
-        device=run.device,
-    )
 
 
 def _pretrained(run: Run[SimcseConfig]) -> str | None:

@@ -23,10 +23,13 @@ class TrainOptions(TypedDict, total=False):
     data_dir: str | Path | None
     device: str | None
     max_minutes: float | None
+    roots: Literal["shared", "separate"]
+    weighting: Literal["linear", "log", "inverse", "uniform"]
+    theta: float
     temperature: float
     repeats: Literal["negative", "masked", "positive"]
     distance_decay: float
-    structure: Literal["induced", "balanced", "right", "left", "random", "given"]
+    structure: Literal["induced", "balanced", "right", "left", "random", "given", "attention"]
     parses: str | None
     unparsed: Literal["stop", "skip", "balanced", "right", "left", "random"]
     binarisation: Literal["right", "left"]
@@ -72,23 +75,11 @@ class TrainOptions(TypedDict, total=False):
     topics: bool
     teacher_cache: str | None
     passage_words: int
-    view: Literal[
-        "repeat",
-        "crop-10",
-        "crop-20",
-        "crop-30",
-        "delete-10",
-        "delete-20",
-        "delete-30",
-        "delete-one",
-        "synonym",
-        "masked-lm",
-        "document",
-        "crops",
-        "title",
-    ]
+    view: str
     lexicon: str | None
     masked_lm: str | None
+    translators: str | None
+    translations: str | None
     max_seq_length: int
     dropout: float | None
     symmetric: bool
@@ -102,8 +93,6 @@ class TrainOptions(TypedDict, total=False):
     labels: str
     score_range: str
     margin: float
-    weighting: Literal["linear", "log", "inverse", "uniform"]
-    theta: float
     beta: float
     gamma: float
     detach_target: bool
@@ -142,14 +131,16 @@ class TrainOptions(TypedDict, total=False):
 
 OPTIONS_OF: Mapping[str, str] = {
     "self-strae": """
-temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout composition_dropout init_range
-inducer beam_size channels channel_size cell context frequency_weight composition_init decomposition_dropout tied
-tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage spelling objective
+roots weighting theta temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout
+composition_dropout init_range inducer beam_size channels channel_size cell context frequency_weight composition_init
+decomposition_dropout tied tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage
+spelling objective
 """,
     "strae": """
-temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout composition_dropout init_range
-inducer beam_size channels channel_size cell context frequency_weight composition_init decomposition_dropout tied
-tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage spelling objective
+roots weighting theta temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout
+composition_dropout init_range inducer beam_size channels channel_size cell context frequency_weight composition_init
+decomposition_dropout tied tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage
+spelling objective
 """,
     "banyan": """
 structure parses unparsed binarisation leaf_dropout composition_dropout init_range inducer beam_size channels
@@ -178,12 +169,12 @@ topics
 tokenizer vocab_size lowercase teacher teacher_cache passage_words
 """,
     "simcse": """
-view lexicon masked_lm pooling max_seq_length num_layers dropout temperature symmetric hard_negative_weight
-masked_weight masked_columns skip_false_negatives head head_init
+view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature symmetric
+hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
 """,
     "simcse-sup": """
-view lexicon masked_lm pooling max_seq_length num_layers dropout temperature symmetric hard_negative_weight
-masked_weight masked_columns skip_false_negatives head head_init
+view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature symmetric
+hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
 """,
     "sbert-classification": """
 pooling max_seq_length num_layers concatenation labels
@@ -199,13 +190,14 @@ max_seq_length num_layers dropout channels temperature weighting theta beta gamm
 kernel_sizes cnn_pooling cnn_init token_frequencies
 """,
     "sct": """
-view lexicon masked_lm pooling max_seq_length num_layers dropout temperature reference_temperature queue_size queues
-enqueue comparison cross_view divergence reduction stop_gradient reference ema_decay head base
+view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature
+reference_temperature queue_size queues enqueue comparison cross_view divergence reduction stop_gradient reference
+ema_decay head base
 """,
     "sct-distill": """
-teacher teacher_cache view lexicon masked_lm pooling max_seq_length num_layers dropout temperature reference_temperature
-queue_size queues enqueue comparison cross_view divergence reduction stop_gradient reference ema_decay head objective
-distillation share_queues base bridge
+teacher teacher_cache view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout
+temperature reference_temperature queue_size queues enqueue comparison cross_view divergence reduction stop_gradient
+reference ema_decay head objective distillation share_queues base bridge
 """,
     "mlm": """
 tokenizer vocab_size lowercase hidden_size num_heads masked_share architecture num_layers max_seq_length packed
