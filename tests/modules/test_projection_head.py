@@ -37,9 +37,9 @@ def test_expansion_and_number_of_blocks_are_settings():
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (lambda: TanhHead(0), "width=0"),
-        (lambda: StackedHead(4, expansion=0), "expansion=0"),
-        (lambda: StackedHead(4, num_blocks=-1), "num_blocks=-1"),
+        (lambda: TanhHead(0), "width of a projection head must be 1 or more, got 0"),
+        (lambda: StackedHead(4, expansion=0), "expansion of .* must be 1 or more, got 0"),
+        (lambda: StackedHead(4, num_blocks=-1), "num_blocks of .* got -1"),
     ],
 )
 def test_a_number_below_one_is_refused(build, named):
