@@ -182,7 +182,7 @@ def test_options_that_cannot_be_are_refused_in_one_line(build: Build, options: d
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("base", ["tree", "static"])
+@pytest.mark.parametrize("base", ["static"])
 def test_a_base_without_token_states_is_refused(build: Build, base: str):
     with pytest.raises(UserError, match=f"cannot start from --base {base}; name a transformer"):
         build(SarcseConfig(), base)

@@ -86,6 +86,17 @@ def test_a_recipe_names_columns_base_and_teacher_which_a_request_overrides(
     assert (run.data, run.columns, run.base, run.teacher) == ("mine.tsv", None, "other", "mine")
 
 
+def test_translations_of_a_recipe_stand_below_the_variable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "mine.toml").write_text(
+        'method = "multilingual"\ndata = "parallel:en=$SELFSENT_DATA/a.txt,de=$SELFSENT_DATA/b.txt"\n', encoding="utf8"
+    )
+    request = Request(method=str(tmp_path / "mine.toml"), output=tmp_path / "out")
+    with pytest.raises(UserError, match="which is not set"):
+        settle(named_recipe(request), request)
+    monkeypatch.setenv("SELFSENT_DATA", "/data")
+    assert settle(named_recipe(request), request).data == "parallel:en=/data/a.txt,de=/data/b.txt"
+
+
 def test_a_method_without_data_asks_for_a_source(tmp_path: Path):
     with pytest.raises(UserError, match="simcse names no data of its own; name the source with --data"):
         train("simcse", None, tmp_path / "model")

@@ -61,5 +61,7 @@ class TreeDecoder(nn.Module):
         roots = up[trees.roots[trees.roots >= 0]]
         if self.root_map is not None:
             with torch.autocast(roots.device.type, enabled=False):
-                roots = self.root_map(roots.float().unflatten(1, (-1, self.channel_size))).flatten(1)
+                roots = self.root_map(
+                    roots.to(self.root_map.weight.dtype).unflatten(1, (-1, self.channel_size))
+                ).flatten(1)
         return self.decomposition.downward(roots, trees, noise)

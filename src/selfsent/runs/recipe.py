@@ -28,6 +28,7 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "run": (list, "[[run]] entries"),
     "evaluate": (str, "a text"),
 }
+_DATA_VARIABLE = "$SELFSENT_DATA"
 EVALUATE_DEV = "dev"
 """What a recipe asks for to be judged by the best metric of training, so that no test set is read."""
 
@@ -91,19 +92,23 @@ def place_of_data(data: str, recipe: str) -> str:
     """Where the source is that a recipe names.
 
     Args:
-        data: A path below ``$SELFSENT_DATA``, or a source that is no path (``hf:...``, ``docs:``).
+        data: A path below ``$SELFSENT_DATA``, or a source that is no path (``hf:...``, ``docs:``, ``parallel:...``), in
+            which the variable may stand.
         recipe: Name of the recipe.
 
     Raises:
-        UserError: It is a path, and there is no such variable or nothing at that path.
+        UserError: It is a path or holds the variable, and there is no such variable or nothing at that path.
     """
-    if ":" in data or Path(data).expanduser().is_absolute():
-        return data
     folder = os.environ.get("SELFSENT_DATA")
+    is_path = ":" not in data
+    if (is_path and Path(data).expanduser().is_absolute()) or not (is_path or _DATA_VARIABLE in data):
+        return data
     if not folder:
         raise UserError(
             f"the recipe {recipe} reads {data} below $SELFSENT_DATA, which is not set; set it, or give --data"
         )
+    if not is_path:
+        return data.replace(_DATA_VARIABLE, folder)
     place = Path(folder).expanduser() / data
     if not place.exists():
         raise UserError(f"the recipe {recipe} reads {data} below $SELFSENT_DATA, and {place} is not there; give --data")

@@ -34,6 +34,8 @@ _OUT_OF_MEMORY = (
     *("can't allocate memory", "out of memory", "storage size calculation overflowed", "bad_alloc"),
     "array is too big",
 )
+_MODELS = ("masked_lm",)
+"""Options of a recipe that name a model, as its ``base`` does."""
 _NAMES = ("method", "data", "output", "base", "teacher", "data_dir", "device")
 
 logger = logging.getLogger(__name__)
@@ -136,7 +138,8 @@ def settle(recipe: Recipe, request: Request) -> Run[Any]:
         raise UserError(f"the seed must be a whole number {SEED_RANGE}, got {shortened(seed)}")
     method = _method(recipe, METHODS, request)
     options, arguments = split_settings(request.settings)
-    config, own_training = method.configure({**recipe.options, **options})
+    own = {name: place_of_model(value) if name in _MODELS else value for name, value in recipe.options.items()}
+    config, own_training = method.configure({**own, **options})
     training = {**own_training, **recipe.training, **arguments, **request.training}
     check_arguments(training)
     require_trackers(training.get("report_to"))

@@ -120,6 +120,7 @@ class TrainOptions(TypedDict, total=False):
     masked_share: float
     architecture: Literal["bert", "roberta"]
     packed: bool
+    next_sentence: bool
     language_alpha: float
     max_length_ratio: float
     max_teacher_texts: int | None
@@ -201,6 +202,7 @@ reference ema_decay head objective distillation share_queues base bridge
 """,
     "mlm": """
 tokenizer vocab_size lowercase hidden_size num_heads masked_share architecture num_layers max_seq_length packed
+next_sentence
 """,
     "multilingual": """
 teacher teacher_cache pooling max_seq_length num_layers hidden_size num_heads language_alpha max_length_ratio vocab_size
