@@ -103,6 +103,7 @@ TESTED_THROUGH = {
     "modules/test_cell_contract": (
         "kernels/affine_passes kernels/entangled_passes modules/composition modules/inside_outside modules/tree_lstm"
     ),
+    "modules/test_attention_trees": "modules/text_trees",
     "modules/test_text_cnn": "modules/text_cnn_decoder",
     "modules/test_tree_encoder": (
         "modules/tokenized_input modules/tree_finder modules/tree_options modules/tree_states trees/branching"
