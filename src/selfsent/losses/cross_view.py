@@ -15,7 +15,6 @@ from selfsent.errors import UserError
 from selfsent.kernels.queue_softmax import queue_softmax
 from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
 from selfsent.modules.instance_queue import InstanceQueue, gathered
-from selfsent.modules.projection_head import StackedHead
 from selfsent.options import Options, option, takes
 
 Reference = Literal["same", "online", "ema"]
@@ -302,6 +301,26 @@ class AveragedEncoder(nn.Module):
 
 def _buffer_name(parameter_name: str) -> str:
     return parameter_name.replace(".", "/")
+
+
+class StackedHead(nn.Module):
+    """Three blocks ``Linear(d, 10 d) -> ReLU -> Linear(10 d, d)`` one after another, nothing in between.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3 and released code: on the online vectors of both views,
+    discarded at test.
+
+    Args:
+        width: d of the sentence embedding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        blocks = [[nn.Linear(width, 10 * width), nn.ReLU(), nn.Linear(10 * width, width)] for _ in range(3)]
+        self.blocks = nn.Sequential(*(nn.Sequential(*block) for block in blocks))
+
+    def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the projected embeddings."""
+        return self.blocks(embeddings)
 
 
 def two_views(sentence_features: Iterable[Features]) -> list[Features]:

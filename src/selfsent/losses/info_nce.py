@@ -82,6 +82,25 @@ class _Arguments(InfoNCEOptions):
     masked_language_model: MaskedLanguageModel | None = None
 
 
+class TanhHead(nn.Module):
+    """One affine layer and a hyperbolic tangent, as BERT's own pooler has it, with fresh weights.
+
+    Source: SimCSE (Gao et al., EMNLP 2021), Section 3.1 and released code: kept on [CLS] while training, removed at
+    test in the unsupervised setting.
+
+    Args:
+        width: D of the sentence embedding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the projected embeddings; each value lies in (-1, 1)."""
+        return self.linear(embeddings).tanh()
+
+
 class InfoNCELoss(nn.Module):
     """Find each sentence's other view among those of the whole batch; other sentences are the negatives.
 
