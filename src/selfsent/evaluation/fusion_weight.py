@@ -35,7 +35,7 @@ class TwoScores:
     cosines: Scores
 
     def hybrid(self, weight: float) -> Scores:
-        """Fuse the scores of the candidates of either ranking; all other documents are ranked behind them."""
+        """Fuse the scores of both rankings' candidates; all other documents are ranked behind them."""
         is_candidate, by_words, by_meaning = self._candidates
         return np.where(is_candidate, fused(by_words, by_meaning, weight), _FAR)
 

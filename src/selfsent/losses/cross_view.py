@@ -1,4 +1,4 @@
-"""The self-supervised cross-view objective of SCT: two views compared by how each lies among the rows of a queue."""
+"""The self-supervised cross-view objective of SCT: two views, compared by their similarities to the rows of a queue."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -161,7 +161,7 @@ class CrossViewLoss(nn.Module):
 
 
 class QueueComparison(nn.Module):
-    """Ask online vectors to lie among the rows of a queue as reference vectors do; holds the queues.
+    """Compare online with reference vectors by their similarities to the rows of queues, which it holds.
 
     ``functional.cross_view`` is the formula of the defaults. It is computed tile by tile (`kernels.queue_softmax`): no
     probability of the batch over the queue is stored, forward or backward. Gradients reach the online vectors alone.
@@ -188,7 +188,7 @@ class QueueComparison(nn.Module):
         self.queues = nn.ModuleList(InstanceQueue(options.queue_size, width) for _ in range(num_queues))
 
     def forward(self, online: Views, references: Views) -> Float[Tensor, ""]:
-        """Return the objective of a batch (mean over its sentences, nats), and let the queues advance.
+        """Return the objective of a batch (mean over its sentences, nats), and put its references into the queues.
 
         Args:
             online: Unit vectors of both views, with gradient.
@@ -388,7 +388,7 @@ def _unit(views: list[Tensor]) -> Views:
 
 
 def _exact(rows: Tensor) -> Tensor:
-    """Rows in float32 at least: logarithms of sums are large beside the divergence that is their difference."""
+    """Return the rows in float32 or finer: the divergence is a small difference of large logarithms of sums."""
     return rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
 
 

@@ -22,7 +22,7 @@ from selfsent.options import Options, option, takes
 
 @dataclass(frozen=True, kw_only=True)
 class TemperatureOptions(Options):
-    """What cosines are divided by.
+    """The temperature of a contrast.
 
     Args:
         temperature: Divides cosines (SimCSE: 0.05).
@@ -50,7 +50,7 @@ class ContrastOptions(TemperatureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class MarginOptions(TemperatureOptions):
-    """By how much the positive is to be nearer than the negatives.
+    """The margin of a contrast, by which the positive must be nearer than the negatives.
 
     Args:
         margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
@@ -247,7 +247,7 @@ class InfoNCELoss(nn.Module):
         return false_negatives(known[0], known[1], gathered[0], gathered[1:], first)
 
     def counts(self) -> dict[str, int]:
-        """What the trainer logs beside the loss: candidates left out so far, on this rank."""
+        """Return what the trainer logs beside the loss: the number of candidates left out so far, on this rank."""
         return {"num_false_negatives": int(self.num_false_negatives)}
 
     def get_config_dict(self) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def _rank() -> int | None:
 
 
 def _gathered(rows: Tensor) -> Tensor:
-    """The rows of all ranks, with gradients for those that carry any."""
+    """Gather the rows of all ranks, with gradients where they have any."""
     if _rank() is None:
         return rows
     return all_gather_with_grad(rows) if rows.is_floating_point() else all_gather(rows)
