@@ -14,7 +14,7 @@ from selfsent.atomic import require_file_place
 from selfsent.errors import UserError, did_you_mean
 
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-TEXTS = {"query", "sentence", "columns", "set"}
+TEXTS = {"query", "sentence", "columns", "set", "documents"}
 
 
 def values() -> Iterator[tuple[str, str, str, list[str]]]:

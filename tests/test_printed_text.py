@@ -24,6 +24,7 @@ from selfsent.evaluation.comparison import compare, compare_page
 from selfsent.evaluation.comparison.runs import Run
 from selfsent.printed_text import TextTable, in_markdown, plain, show, visible
 from selfsent.runs.run_table import Line, Outcome, RunTable
+from selfsent.runs.tuning import Trial, Tuned
 from selfsent.search.semantic_search import Hit, render_hits
 from selfsent.trees.builders import left_branching
 
@@ -84,6 +85,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     ),
     "evaluation.comparison.compare.render": lambda name: compare.render(comparison(name)),
     "runs.run_table.render": lambda name: table_of(name).render(),
+    "runs.tuning.render": lambda name: Tuned(trials=[Trial(folder=name, settings={name: name}, failure=name)]).render(),
     "search.hit_table.render_hits": lambda name: render_hits(hits_of(name)),
     "document_report.terminal._table": lambda name: Group(*render_report(demo_of(name).report)),
     "demo.render": lambda name: Group(*render_demo(demo_of(name))),

@@ -364,11 +364,11 @@ def test_a_mistake_is_one_line_and_leaves_no_model(
     [
         ("simcse-sup", [{"text": "Only one text."}], ["learns from anchor, positive", "holds text"]),
         ("simcse-sup", [{"anchor": "a b", "positive": "c d", "negative": "e"}, {"anchor": "f g"}], ["line 2"]),
-        ("simcse-sup", [*NLI[:3], {**NLI[0], "label": "maybe"}], ["line 4", "the label is 'maybe'", "entailment"]),
-        ("simcse-sup", [*NLI[:3], {**NLI[0], "label": 3}], ["line 4", "the label is 3"]),
+        ("simcse-sup", [*NLI[:3], {**NLI[0], "label": "maybe"}], ["line 4", "got 'maybe'", "entailment"]),
+        ("simcse-sup", [*NLI[:3], {**NLI[0], "label": 3}], ["line 4", "got 3"]),
         ("simcse-sup", [{**NLI[0], "label": "neutral"}], ["no row to train on"]),
         ("sbert-triplet", [{"anchor": "a b", "positive": "c d"}], ["anchor, positive, negative", "--columns"]),
-        ("sbert-classification", [*NLI[:3], {**NLI[0], "label": "maybe"}], ["line 4", "the label is 'maybe'"]),
+        ("sbert-classification", [*NLI[:3], {**NLI[0], "label": "maybe"}], ["line 4", "got 'maybe'"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

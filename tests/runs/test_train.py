@@ -157,7 +157,7 @@ def test_a_setting_wins_over_a_recipe_and_a_recipe_over_the_default(corpus: Path
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        ({"temprature": 0.5}, "did you mean temperature"),
+        ({"temprature": 0.5}, "did you mean 'temperature'"),
         ({"temperature": 0.0}, "temperature=0"),
         ({"channels": 0, "leaf_dropout": 2}, r"leaf_dropout=2.*channels=0"),
         ({"decomposition_dropout": 1.5}, "decomposition_dropout=1.5"),

@@ -11,6 +11,7 @@ from tests.runtime.host_models import KINDS, all_saved, saved
 from transformers import PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
+from selfsent.kernels import greedy_merges
 from selfsent.runtime import RuntimeModel, open_model
 
 WORDS = ["the", "cat", "sleeps", "on", "a", "warm", "roof", ",", "ha", "café", "数", "\n", "  "]
@@ -170,3 +171,16 @@ def test_tokens_are_counted_uncut(
     expected = [len(ids) for ids in tiny_tokenizer(texts, add_special_tokens=False)["input_ids"]]
     for kind in ("tree", "cut", "static"):
         assert pairs[kind][1].num_tokens(texts) == expected
+
+
+def test_one_sentence_waits_for_no_compilation(
+    pairs: dict[str, tuple[SentenceTransformer, RuntimeModel]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, ours = pairs["tree"]
+    sentence = "the cat sleeps on a warm roof"
+    monkeypatch.setattr(greedy_merges, "has_run", lambda: False)
+    monkeypatch.setattr(greedy_merges, "merge_greedily", None)
+    assert same(ours.encode([sentence]), np.asarray(host.encode([sentence])))
+    monkeypatch.setattr(greedy_merges, "has_run", lambda: True)
+    with pytest.raises(TypeError):
+        ours.encode([sentence])

@@ -47,6 +47,11 @@ def merge_greedily(
     return left, right, up
 
 
+def has_run() -> bool:
+    """Tell whether the loops were compiled, or read from disk, in this process: a first call may take ten seconds."""
+    return bool(getattr(_induce_batch, "signatures", True))
+
+
 @compiled()
 def _cosine(a: FloatArray, b: FloatArray, norm_a: Any, norm_b: Any) -> Any:
     dot = np.float32(0.0)

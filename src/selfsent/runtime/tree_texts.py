@@ -28,7 +28,7 @@ from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.tree import IntArray, Tree, node_offsets
 
 _MOST_PLAIN_TOKENS = 256
-"""Tokens of a single text up to which numba is not imported for it (`selfsent.runtime.plain_merges`)."""
+"""Tokens of a single text up to which the compiled loops are not loaded for it (`selfsent.runtime.plain_merges`)."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class TreeTexts:
         if num_tokens.max(initial=0) <= 1:  # nothing to merge
             left, right = np.empty((2, 0), dtype=np.int64)
             return left, right, leaves
-        if len(num_tokens) == 1 and num_tokens[0] <= _MOST_PLAIN_TOKENS and "numba" not in sys.modules:
+        if len(num_tokens) == 1 and num_tokens[0] <= _MOST_PLAIN_TOKENS and not _is_compiled():
             merged = merge_one(leaves, self._weight, self._bias)
             if merged is not None:
                 return merged
@@ -266,6 +266,12 @@ def _diagonal_cell(folder: Path) -> tuple[Floats, Floats]:
     found = read_weights(folder, "composition.gates", "composition.bias")
     gates = 1 / (1 + np.exp(-found["composition.gates"]))
     return np.concatenate([np.diag(side) for side in gates], axis=1).astype(np.float32), found["composition.bias"]
+
+
+def _is_compiled() -> bool:
+    """Whether the compiled loops have run in this process; their first run may compile for ten seconds."""
+    loops = sys.modules.get("selfsent.kernels.greedy_merges")
+    return loops is not None and bool(loops.has_run())
 
 
 _CELLS: dict[bool, Callable[[Path], tuple[Floats, Floats]]] = {False: _affine_cell, True: _diagonal_cell}

@@ -49,5 +49,5 @@ def test_an_empty_cell_names_file_and_line(tmp_path):
 
 
 def test_no_bitext_names_the_layout(tmp_path):
-    with pytest.raises(UserError, match=r"parallel/NAME/test\.tsv"):
+    with pytest.raises(UserError, match=r"parallel; it must hold NAME/test\.tsv"):
         evaluate(Table(), "bitext", tmp_path)

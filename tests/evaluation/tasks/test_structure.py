@@ -101,7 +101,7 @@ def test_a_model_without_trees_is_told_so(tiny_static_model: SentenceTransformer
 def test_a_missing_treebank_is_named(tmp_path: Path):
     with pytest.raises(UserError, match=r"trees/ptb-sample\.mrg or trees/gum\.ptb"):
         structure.evaluate(Branching(), tmp_path, OPTIONS)
-    with pytest.raises(UserError, match="the hub has none"):
+    with pytest.raises(UserError, match="no treebank in the hub"):
         structure.evaluate(Branching(), None, OPTIONS)
 
 

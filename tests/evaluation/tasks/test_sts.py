@@ -86,7 +86,7 @@ def test_a_gold_score_that_is_no_number_names_file_and_line(tmp_path, wrong):
 
 def test_a_missing_file_is_named_with_its_layout(tmp_path):
     (sts_folder(tmp_path) / "sts/STS15/test.jsonl").unlink()
-    with pytest.raises(UserError, match=r"no sts/STS15/test\.jsonl in .*sentence1, sentence2, score"):
+    with pytest.raises(UserError, match=r"must hold sts/STS15/test\.jsonl .*sentence1, sentence2, score"):
         evaluate(Table(), "sts", tmp_path)
 
 
