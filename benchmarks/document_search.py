@@ -4,10 +4,10 @@
     SELFSENT_DATA=DATA python -m benchmarks.document_search --model MODELS/all-MiniLM-L6-v2
 
 For each collection and seed the recipe is run twice, as `selfsent build` does: once with parts of some documents cut
-out and some held out, which choose the epochs and the weight of hybrid search without labels, and once on all. With `--model` a
-ready model takes its place, and only the weight is chosen. In the first table documents are scored whole; in the second
-they are passages of a store, and the store is searched as people search it. Every finished run is kept in
-`results/document-search.json`, and a second call goes on.
+out and some documents held out, which choose the epochs and the weight of hybrid search without labels, and once on all
+documents. With `--model` a ready model takes its place, and only the weight is chosen. In the first table documents are
+scored whole; in the second they are passages of a store, and the store is searched as people search it. Every finished
+run is kept in `results/document-search.json`, and a second call goes on.
 """
 
 import argparse

@@ -117,7 +117,10 @@ TESTED_THROUGH = {
     "search/test_hits": "search/hit_table search/shown_answers",
     "search/test_indexing": "search/int8_recall",
     "search/test_kept_versions": "store_commands",
-    "search/test_store_writer": "search/lance_errors search/store search/store_schema search/stored_model",
+    "search/test_document_indexing": "search/passage_rows",
+    "search/test_store_writer": (
+        "search/lance_errors search/store search/store_schema search/stored_model search/stored_rows"
+    ),
     "test_cli": "__main__",
     "test_commands": "errors",
     "training/test_run": "training/engine training/run_folder",

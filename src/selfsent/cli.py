@@ -9,6 +9,7 @@ import typer
 from selfsent import __version__
 from selfsent.command_options import (
     SEED,
+    Address,
     Aggregation,
     Assignments,
     BadRows,
@@ -16,6 +17,7 @@ from selfsent.command_options import (
     Columns,
     DataDir,
     Device,
+    Engine,
     FirstRow,
     MaxRows,
     OnBadTree,
@@ -74,6 +76,8 @@ def build(
     retrain: Annotated[bool, typer.Option("--retrain", help="Learn anew although a model is there.")] = False,
     seed: Annotated[int, SEED] = 42,
     device: Device = None,
+    engine: Engine = "local",
+    address: Address = None,
 ) -> None:
     """Make documents searchable: read, learn, measure without labels, index, report; run again when they change."""
     from selfsent.document_build import BuildRequest
@@ -93,6 +97,8 @@ def build(
         retrain=retrain,
         seed=seed,
         device=device,
+        engine=engine,
+        address=address,
     )
     show(*render(run(request)))
 
@@ -303,14 +309,24 @@ def encode(
     batch_size: BatchSize = 64,
     overwrite: Overwrite = False,
     device: Device = None,
+    engine: Engine = "local",
+    address: Address = None,
 ) -> None:
     """Write the embeddings of a source to a file; an interrupted run continues."""
     from selfsent.loading import open_to_encode
     from selfsent.search.encoding import encode as run
+    from selfsent.search.ray_engine import engine_of
 
     source = opened(input, columns, header, on_bad_row, max_rows, output=output)
-    opened_model = open_to_encode(model, device=device)
-    report = run(opened_model, source, output, model_path=model, batch_size=batch_size, overwrite=overwrite)
+    report = run(
+        open_to_encode(model, device=device),
+        source,
+        output,
+        model_path=model,
+        batch_size=batch_size,
+        overwrite=overwrite,
+        engine=engine_of(engine, address, device),
+    )
     note(*source.closing_notes())
     show(f"{report.num_texts:,} embeddings of {report.dimension} values written to {report.output}")
 
