@@ -29,7 +29,7 @@ _STAGES = {
     "BM25": "evaluation.bm25:BM25.passage_scores",
     "cosines": "evaluation.document_scores:CosineScores.passage_scores",
     "choose weight": "document_build.measuring:cut_curves",
-    "cut passages": "search.document_indexing:_Cutter.__call__",
+    "cut passages": "search.passage_rows:PassageCutter.__call__",
     "encode passages": "search.indexing:encode_texts",
     "write rows": "search.store_writer:StoreWriter.add",
     "index words": "search.store_writer:StoreWriter._index_words",

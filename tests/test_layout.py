@@ -103,6 +103,7 @@ TESTED_THROUGH = {
     "modules/test_cell_contract": (
         "kernels/affine_passes kernels/entangled_passes modules/composition modules/inside_outside modules/tree_lstm"
     ),
+    "modules/test_attention_trees": "modules/text_trees",
     "modules/test_text_cnn": "modules/text_cnn_decoder",
     "modules/test_tree_encoder": (
         "modules/tokenized_input modules/tree_finder modules/tree_options modules/tree_states trees/branching"
@@ -116,7 +117,10 @@ TESTED_THROUGH = {
     "search/test_hits": "search/hit_table search/shown_answers",
     "search/test_indexing": "search/int8_recall",
     "search/test_kept_versions": "store_commands",
-    "search/test_store_writer": "search/lance_errors search/store search/store_schema search/stored_model",
+    "search/test_document_indexing": "search/passage_rows",
+    "search/test_store_writer": (
+        "search/lance_errors search/store search/store_schema search/stored_model search/stored_rows"
+    ),
     "test_cli": "__main__",
     "test_commands": "errors",
     "training/test_run": "training/engine training/run_folder",

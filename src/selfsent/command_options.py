@@ -32,6 +32,9 @@ Split = Literal["test", "dev"]
 Aggregation = Literal["all", "mean", "wmean"]
 """How the subsets of an STS task become one figure."""
 
+EngineName = Literal["local", "ray"]
+"""Where documents are read, cut and encoded."""
+
 OnBadTree = Literal["stop", "skip", "balanced", "right", "left", "random"]
 """What to do with a ready parse that cannot be used."""
 
@@ -54,7 +57,9 @@ def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
     except UserError:
         method = ""
     names = OPTIONS_OF[method].split() if method in OPTIONS_OF else sorted(TrainOptions.__annotations__)
-    return [typed for typed in (*(f"{name}=" for name in names), "training.") if typed.startswith(incomplete)]
+    return [
+        typed for typed in (*(f"{name}=" for name in names), "preset=", "training.") if typed.startswith(incomplete)
+    ]
 
 
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
@@ -80,6 +85,10 @@ Keep = Annotated[str | None, typer.Option(help="Columns of tables to filter by: 
 Forget = Annotated[bool, typer.Option("--forget", help="Remove what INPUT no longer holds.")]
 Where = Annotated[str | None, typer.Option(help="SQL that answers meet, such as \"file LIKE 'guide/%'\".")]
 StoreMode = Annotated[SearchMode, typer.Option("--mode", help="How a store is searched (as MODEL, with --qrels).")]
+Engine = Annotated[EngineName, typer.Option(help="This process, or the workers of Ray (`selfsent[ray]`).")]
+Address = Annotated[
+    str | None, typer.Option(help="HOST:PORT of a Ray cluster, or auto; default: a Ray on this machine.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the evaluation data (default: $SELFSENT_DATA).")]
 

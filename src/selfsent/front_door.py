@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from selfsent.search.encoding import EncodingReport
     from selfsent.search.hits import Answers
     from selfsent.search.indexing import IndexReport
+    from selfsent.search.ray_engine import EngineName
     from selfsent.search.store_schema import VectorType
 
 # What a job needs is imported when the job is done: `encode` needs no store, and `query` no trainer.
@@ -32,6 +33,8 @@ class BuildOptions(TypedDict, total=False):
     seed: int
     retrain: bool
     device: str | None
+    engine: "EngineName"
+    address: str | None
 
 
 class IndexOptions(TypedDict, total=False):
@@ -95,6 +98,8 @@ def index(
     store: str | Path,
     *,
     device: str | None = None,
+    engine: "EngineName" = "local",
+    address: str | None = None,
     **options: Unpack[IndexOptions],
 ) -> "IndexReport":
     """Put the texts or documents of a source and their vectors into a store; what is there is not done again.
@@ -104,6 +109,8 @@ def index(
         source: A file, a folder, ``hf:NAME`` or ``docs:``.
         store: Folder, or URI such as ``s3://...``, of the store.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
+        engine: ``local``, or ``ray``: the workers of Ray read, cut, encode and write.
+        address: ``HOST:PORT`` of a Ray cluster, or ``auto``; default: a Ray on this machine.
         **options: See ``IndexOptions``.
 
     Returns:
@@ -114,9 +121,10 @@ def index(
     """
     from selfsent.loading import open_to_encode  # noqa: PLC0415
     from selfsent.search.index_source import IndexRequest, index_source  # noqa: PLC0415
+    from selfsent.search.ray_engine import engine_of  # noqa: PLC0415
 
     _require_known("index", options, IndexOptions)
-    request = IndexRequest(source=str(source), **options)
+    request = IndexRequest(source=str(source), engine=engine_of(engine, address, device), **options)
     report, _ = index_source(open_to_encode(str(model), device=device), request, str(store), model_path=str(model))
     return report
 
@@ -164,6 +172,8 @@ def encode(
     batch_size: int = 64,
     overwrite: bool = False,
     device: str | None = None,
+    engine: "EngineName" = "local",
+    address: str | None = None,
 ) -> "EncodingReport":
     """Write the embeddings of a source to a file; an interrupted run continues.
 
@@ -174,6 +184,8 @@ def encode(
         batch_size: Texts encoded at once.
         overwrite: Whether a file that exists is replaced.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
+        engine: ``local``, or ``ray``: the workers of Ray encode.
+        address: As in ``index``.
 
     Returns:
         Counts, the dimension, and where the file is.
@@ -184,6 +196,7 @@ def encode(
     from selfsent.data.sources import open_source  # noqa: PLC0415
     from selfsent.loading import open_to_encode  # noqa: PLC0415
     from selfsent.search.encoding import encode as run  # noqa: PLC0415
+    from selfsent.search.ray_engine import engine_of  # noqa: PLC0415
 
     opened = open_source(source, exclude=[output])
     return run(
@@ -193,6 +206,7 @@ def encode(
         model_path=model,
         batch_size=batch_size,
         overwrite=overwrite,
+        engine=engine_of(engine, address, device),
     )
 
 

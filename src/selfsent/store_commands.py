@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 import typer
 
 from selfsent.command_options import (
+    Address,
     BadRows,
     BatchSize,
     Columns,
     Device,
+    Engine,
     FirstRow,
     Forget,
     Keep,
@@ -43,10 +45,13 @@ def index(
     ] = False,
     batch_size: BatchSize = 64,
     device: Device = None,
+    engine: Engine = "local",
+    address: Address = None,
 ) -> None:
     """Put the texts of a source and their embeddings into a store; what is there already is not done again."""
     from selfsent.loading import open_to_encode
     from selfsent.search.index_source import IndexRequest, index_source
+    from selfsent.search.ray_engine import engine_of
 
     request = IndexRequest(
         source=input,
@@ -60,6 +65,7 @@ def index(
         batch_size=batch_size,
         vectors=vectors,
         keep_version=keep_version,
+        engine=engine_of(engine, address, device),
     )
     report, notes = index_source(open_to_encode(model, device=device), request, store, model_path=model)
     note(*notes)

@@ -220,6 +220,10 @@ def test_masked_language_modelling_is_a_term_of_its_own_weighted(bert: Path, mod
         assert isinstance(terms, dict)
         torch.testing.assert_close(terms["info_nce"], InfoNCELoss(model)(copies(column)))
         torch.testing.assert_close(terms["masked_language_model"], 0.25 * masked(model, column[0]))
+        every = InfoNCELoss(model, masked_language_model=masked, masked_weight=0.25, masked_columns="all")
+        twice = {name: torch.cat([value, value]) for name, value in column[0].items() if isinstance(value, Tensor)}
+        terms = every(column)
+        torch.testing.assert_close(terms["masked_language_model"], 0.25 * masked(model, twice))
     without = InfoNCELoss(model, masked_language_model=masked, masked_weight=0.0)
     assert isinstance(without(copies(column)), Tensor)
 

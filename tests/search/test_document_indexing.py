@@ -10,9 +10,9 @@ from tests.search.test_indexing import kill_when
 from selfsent.documents import Document, Skipped, open_documents
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.search import document_indexing
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport
+from selfsent.search.passage_rows import PassageCutter
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Store
 from selfsent.words import Analyser
@@ -303,7 +303,7 @@ def test_words_written_with_the_rows_are_those_that_are_found_at_the_end(tmp_pat
 def test_passages_are_the_same_whether_tokens_are_counted_together_or_alone(model, monkeypatch):
     texts = ["one two three. " * n for n in (1, 2, 9, 40)] + ["", "  spaced out \n"]
     documents = [Document(id=str(number), text=text, title="t") for number, text in enumerate(texts)]
-    cutter = document_indexing._Cutter(model, 20)
+    cutter = PassageCutter(model, 20)
     together = list(cutter.rows(documents))
     monkeypatch.setattr(cutter, "_counted", {})
     assert together == [cutter(document) for document in documents]

@@ -45,6 +45,15 @@ class BadRows:
         """Remember the longest record of many lines: it may be a cell of many, or a quote that was closed too late."""
         self.longest = max(self.longest, (num_lines, place))
 
+    def add(self, other: "BadRows") -> None:
+        """Count what another pass left out of a later part."""
+        self.num_bad_rows += other.num_bad_rows
+        self.num_bad_lines += other.num_bad_lines
+        self.num_blank_rows += other.num_blank_rows
+        self.first = self.first or other.first
+        self.first_blank = self.first_blank or other.first_blank
+        self.longest = max(self.longest, other.longest)
+
     def notes(self) -> list[str]:
         """Say how many rows were left out, and which was the first."""
         notes: list[str] = []

@@ -83,6 +83,16 @@ class Source:
         """Place and reason of the first row the latest pass left out."""
         return self._bad_rows.first
 
+    @property
+    def left_out(self) -> BadRows:
+        """What the latest pass has left out so far."""
+        return self._bad_rows
+
+    def take_in(self, left_out: BadRows) -> None:
+        """Count what a pass left out that another process made."""
+        self._fullest = self._fuller()
+        self._bad_rows = left_out
+
     def closing_notes(self) -> list[str]:
         """Say everything a person should be told of the source: print it once, after the work that read it.
 

@@ -9,6 +9,7 @@ from selfsent.data.bad_rows import OnBadRow
 from selfsent.documents import Unit
 from selfsent.errors import UserError
 from selfsent.methods.starting_model import FROM_SCRATCH
+from selfsent.search.ray_engine import EngineName
 
 _NOTHING_MEASURED: Mapping[str, Any] = {"training.best": "none"}
 
@@ -72,6 +73,8 @@ class BuildRequest:
         seed: Random seed.
         retrain: Learn anew although a model is there.
         device: Where to put the model.
+        engine: ``local``, or ``ray``: the workers of Ray cut, encode and write; reading and learning stay here.
+        address: ``HOST:PORT`` of a Ray cluster, or ``auto``; None for a Ray on this machine.
 
     Raises:
         UserError: Options contradict each other, or the minutes are not above 0.
@@ -89,6 +92,8 @@ class BuildRequest:
     seed: int = 42
     retrain: bool = False
     device: str | None = None
+    engine: EngineName = "local"
+    address: str | None = None
 
     def __post_init__(self) -> None:
         if not self.minutes > 0:

@@ -28,6 +28,7 @@ from selfsent.evaluation.report import installed_versions
 from selfsent.loading import load
 from selfsent.one_writer import one_writer
 from selfsent.search.document_indexing import index_documents
+from selfsent.search.ray_engine import engine_of
 from selfsent.words import Analyser
 
 _MAP_POINTS = 2000
@@ -72,6 +73,7 @@ class _Build:
         self.folder = folder
         self._began = time.monotonic()
         self._opened: dict[str, SentenceTransformer] = {}
+        self._engine = engine_of(request.engine, request.address, request.device)
 
     def _open(self, path: str) -> SentenceTransformer:
         """Open a model once a build; it is opened only when its files no longer change."""
@@ -103,6 +105,7 @@ class _Build:
                 skipped=found.unread,
                 fusion_weight=state["learned"]["weight"],
                 analyser=Analyser.of_corpus(f"{one.title} {one.text}" for one in found.corpus),
+                engine=self._engine,
             )
         self._say("reporting", str(self.folder.report_html))
         report = self._report(found, state, indexed.num_rows)

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from selfsent.data.bad_rows import OnBadRow
@@ -11,12 +12,13 @@ from selfsent.documents.document import Document
 from selfsent.documents.file_formats import KNOWN_NAMES, WHOLE_FILES, suffix_of
 from selfsent.documents.file_reader import FileOptions, read_files
 from selfsent.documents.folder import Folder, SourceFile, shown
+from selfsent.documents.parts import Part, Read, parted
 from selfsent.documents.plain_text import UNITS, Unit
 from selfsent.documents.reading import Reading
 from selfsent.documents.skipped import Skipped
 from selfsent.errors import UserError, not_one_of
 
-Read = Callable[[Reading], Iterator[Document]]
+FindFiles = Callable[[Reading], Sequence[SourceFile]]
 
 
 class Documents:
@@ -29,12 +31,22 @@ class Documents:
         read: Begins a pass.
         on_bad_row: ``stop`` raises at the first row of a table that cannot be used, ``skip`` counts them.
         max_rows: Read no more documents than this; ``None`` reads all.
+        part: Begins a pass that is made in parts, where a source has any.
     """
 
-    def __init__(self, *, spec: str, read: Read, on_bad_row: OnBadRow = "stop", max_rows: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        spec: str,
+        read: Read,
+        on_bad_row: OnBadRow = "stop",
+        max_rows: int | None = None,
+        part: Callable[[Reading], list[Read]] | None = None,
+    ) -> None:
         self.spec = spec
         self.max_rows = max_rows
         self._read = read
+        self._part = part
         self._on_bad_row: OnBadRow = on_bad_row
         self._reading = Reading(on_bad_row=on_bad_row)
 
@@ -43,8 +55,30 @@ class Documents:
         for document in itertools.islice(self._read(reading), self.max_rows):
             reading.num_documents += 1
             yield document
-        if not reading.num_documents:
-            raise UserError(f"{self.spec} holds no document that can be read{_listed(reading.skipped)}")
+        self.require_some()
+
+    def parts(self) -> list[Part]:
+        """Begin a pass that other processes make: in parts that together hold the same documents.
+
+        Each part says at its end what it found; ``take_in`` adds that to the counts of this pass.
+        """
+        self._reading = Reading(on_bad_row=self._on_bad_row)
+        is_parted = self._part is not None and self.max_rows is None
+        reads = self._part(self._reading) if self._part is not None and is_parted else [self._read]
+        return [Part(read, self._on_bad_row, self.max_rows) for read in reads]
+
+    def take_in(self, found: Reading) -> None:
+        """Count what a part of this pass found."""
+        self._reading.add(found)
+
+    def require_some(self) -> None:
+        """Refuse a source of which the latest pass could read nothing.
+
+        Raises:
+            UserError: It gave no document.
+        """
+        if not self.num_documents:
+            raise UserError(f"{self.spec} holds no document that can be read{_listed(self._reading.skipped)}")
 
     def __repr__(self) -> str:
         return f"Documents({self.spec!r})"
@@ -128,8 +162,13 @@ def open_documents(
         raise UserError(f"max_rows must be at least 1, got {max_rows}")
     if columns is not None and not columns:
         raise UserError("columns must name at least one column, got none; leave the option out to read `text`")
-    read = _reader(str(spec), FileOptions(unit=unit, columns=columns, keep=tuple(keep)), exclude)
-    return Documents(spec=str(spec), read=read, on_bad_row=on_bad_row, max_rows=max_rows)
+    options = FileOptions(unit=unit, columns=columns, keep=tuple(keep))
+    name = str(spec)
+    if not name.startswith(("docs:", "hf:")):
+        find = _finder(name, exclude)
+        read, part = partial(_read_found, find, options), partial(parted, find, options)
+        return Documents(spec=name, read=read, on_bad_row=on_bad_row, max_rows=max_rows, part=part)
+    return Documents(spec=name, read=_reader(name, options), on_bad_row=on_bad_row, max_rows=max_rows)
 
 
 def holds_whole_documents(spec: str | Path) -> bool:
@@ -144,15 +183,22 @@ def holds_whole_documents(spec: str | Path) -> bool:
     return any(suffix_of(file) in WHOLE_FILES for file in files)
 
 
-def _reader(spec: str, options: FileOptions, exclude: Sequence[str | Path]) -> Read:
+def _reader(spec: str, options: FileOptions) -> Read:
     if spec.startswith("docs:"):
         from selfsent.documents.docstrings import docstring_documents  # noqa: PLC0415 only this source needs it
 
         return docstring_documents(spec)
-    if spec.startswith("hf:"):
-        from selfsent.documents.hub_rows import hub_documents  # noqa: PLC0415 only this source needs it
+    from selfsent.documents.hub_rows import hub_documents  # noqa: PLC0415 only this source needs it
 
-        return hub_documents(spec, options)
+    return hub_documents(spec, options)
+
+
+def _read_found(find: FindFiles, options: FileOptions, reading: Reading) -> Iterator[Document]:
+    return read_files(reading, find(reading), options)
+
+
+def _finder(spec: str, exclude: Sequence[str | Path]) -> FindFiles:
+    """Check the files of a source now, and list them at every pass."""
     path = expanded(spec)
     if not path.exists():
         raise UserError(
@@ -160,14 +206,14 @@ def _reader(spec: str, options: FileOptions, exclude: Sequence[str | Path]) -> R
         )
     if path.is_dir():
         _require_known(path, Folder(path, exclude).files())
-        return lambda reading: read_files(reading, _files_of_folder(reading, path, exclude), options)
+        return partial(_files_of_folder, path=path, exclude=exclude)
     if not path.is_file():
         raise UserError(
             f"{shown(path)} is not a regular file, and documents are read more than once; save it to a file first"
         )
     if not suffix_of(path):
         raise UserError(f"cannot tell the format of {shown(path)} by its name; known are {KNOWN_NAMES}")
-    return lambda reading: read_files(reading, [SourceFile(shown(path.name), path)], options)
+    return lambda _: [SourceFile(shown(path.name), path)]
 
 
 def _files_of_folder(reading: Reading, path: Path, exclude: Sequence[str | Path]) -> list[SourceFile]:

@@ -27,13 +27,13 @@ class FileOptions:
         unit: What a plain text file holds.
         columns: Columns of tables that hold the text.
         keep: Columns of tables whose values go with their documents.
-        is_alone: Whether there is only one file.
+        is_alone: Whether there is only one file; None counts those that are given.
     """
 
     unit: Unit
     columns: Picks
     keep: tuple[str, ...] = ()
-    is_alone: bool = False
+    is_alone: bool | None = None
 
 
 def read_files(reading: Reading, files: Sequence[SourceFile], options: FileOptions) -> Iterator[Document]:
@@ -42,7 +42,7 @@ def read_files(reading: Reading, files: Sequence[SourceFile], options: FileOptio
     Args:
         reading: The pass, told of what is found.
         files: The files.
-        options: How they are read; whether there is only one is seen here.
+        options: How they are read.
 
     Yields:
         Documents.
@@ -55,7 +55,8 @@ def read_files(reading: Reading, files: Sequence[SourceFile], options: FileOptio
         if not suffix_of(file.path):
             reading.skip(file.name, "unknown format")
     reading.num_files += len(files) - len(known)
-    options = replace(options, is_alone=len(known) == 1)
+    if options.is_alone is None:
+        options = replace(options, is_alone=len(known) == 1)
     with reading.progress(len(known)) as progress:
         for file in known:
             reading.num_files += 1
@@ -118,7 +119,7 @@ def _plain_text(file: SourceFile, options: FileOptions, reading: Reading) -> Ite
         reading.note_file(_NOT_UTF8, file.name)
     unit = options.unit
     if unit == "auto":
-        unit, why = unit_of(sample, is_alone=options.is_alone)
+        unit, why = unit_of(sample, is_alone=options.is_alone is True)
         what = "the file as a whole" if unit == "document" else f"each {unit}"
         reading.note_file(f"{what} is a document ({why}; `--unit` says otherwise)", file.name)
     yield from read_plain_text(file.path, file.name, sample, unit)

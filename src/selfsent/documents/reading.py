@@ -40,6 +40,16 @@ class Reading:
         number = self._num_with_id[key]
         return id_ if number == 1 else self.unique(f"{id_}#{number}")
 
+    def add(self, other: "Reading") -> None:
+        """Take in what another reader found in its part of the source."""
+        self.bad_rows.add(other.bad_rows)
+        self.num_files += other.num_files
+        self.num_documents += other.num_documents
+        self.skipped.extend(other.skipped)
+        self.add_notes(other._notes)  # noqa: SLF001 of the same class
+        for what, files in other._noted.items():  # noqa: SLF001
+            self._noted.setdefault(what, []).extend(files)
+
     def skip(self, file: str, reason: Reason, detail: str = "") -> None:
         """Count a file that is not read."""
         self.skipped.append(Skipped(file=file, reason=reason, detail=detail))

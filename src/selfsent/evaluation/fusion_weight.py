@@ -18,6 +18,7 @@ from selfsent.search.fusion import NUM_CANDIDATES, fused
 
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(21))
 _FAR = np.float32(-np.inf)
+_TOLERANCE = 0.005  # half a point of nDCG less is chance
 
 Curve = Float[np.ndarray, " W"]
 """nDCG@10 by weight, for each of `WEIGHTS`."""
@@ -131,7 +132,8 @@ def gains_by_weight(found: Sequence[HybridCandidates], questions: DocumentQuesti
 def choose_weight(groups: Sequence[Sequence[Curve]]) -> float:
     """Choose the weight of the cosines: the best nDCG@10, each group counting alike, and each curve within its group.
 
-    Of weights that are as good, the middle one is taken.
+    Curves are flat near their top, so the highest point is chance: of all weights within half a point of it, the middle
+    one is taken.
 
     Args:
         groups: Curves of each kind of evidence; groups without a curve do not count.
@@ -143,5 +145,5 @@ def choose_weight(groups: Sequence[Sequence[Curve]]) -> float:
     if not means:
         raise ValueError("a weight must be chosen by one curve at least, got none")
     values = np.mean(means, axis=0)
-    best = np.flatnonzero(values >= values.max() - 1e-9)
+    best = np.flatnonzero(values >= values.max() - _TOLERANCE)
     return WEIGHTS[int(best[len(best) // 2])]

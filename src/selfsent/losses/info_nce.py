@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from jaxtyping import Bool, Float, Int
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor, nn
 
@@ -18,6 +19,10 @@ from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.losses.same_texts import false_negatives, same_label, text_keys
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 from selfsent.options import Options, option, takes
+
+MaskedColumns = Literal["first", "all"]
+"""Whose tokens the masked language model beside a contrast finds: those of the first column's texts, or of every
+embedded text, so that a text that is embedded twice is masked twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +44,15 @@ class ContrastOptions(TemperatureOptions):
         symmetric: Whether the second view looks for the first too, and both losses are averaged (SimCSE: no).
         hard_negative_weight: alpha, the weight of an anchor's own hard negatives, where the data has any (SimCSE: 1).
         masked_weight: lambda, the weight of masked language modelling beside the contrast (SimCSE: 0.1).
+        masked_columns: What is masked for it: the texts of the ``first`` column, or of ``all`` that are embedded, both
+            passes of a text among them (SimCSE's released code).
         skip_false_negatives: Whether equal texts of a batch are left out of the negatives.
     """
 
     symmetric: bool = False
     hard_negative_weight: float = option(1.0, above=0)
     masked_weight: float = option(0.1, at_least=0)
+    masked_columns: MaskedColumns = "first"
     skip_false_negatives: bool = True
 
 
@@ -168,8 +176,13 @@ class InfoNCELoss(nn.Module):
         contrast = self.contrast(embeddings, views, labels if self.options.documents_as_labels else None)
         if self.masked_language_model is None or not self.options.masked_weight:
             return contrast
-        masked = self.masked_language_model(self.model, columns[0])
+        masked = self._masked(self.masked_language_model, views)
         return {"info_nce": contrast, "masked_language_model": self.options.masked_weight * masked}
+
+    def _masked(self, masked_lm: MaskedLanguageModel, views: Sequence[Mapping[str, Any]]) -> Float[Tensor, ""]:
+        """Mean cross-entropy of the tokens masked out."""
+        whole = merge_feature_batches([dict(view) for view in views]) if self.options.masked_columns == "all" else None
+        return masked_lm(self.model, views[0] if whole is None else whole)
 
     def contrast(
         self,

@@ -22,6 +22,9 @@ WANTED_RECALL = 0.97
 MAX_EXACT_ROWS = 100_000
 """Rows up to which a search compares the query with every one: about a tenth of a second of LanceDB."""
 
+ROWS_A_CELL = 8192
+"""Rows of a cell that a distributed build aims at, as LanceDB's own does."""
+
 NUM_QUERIES = 100
 TOP = 10
 _FIRST_PROBES = 2

@@ -1,8 +1,6 @@
 """Putting documents into a store as passages: what is new or changed is encoded, what is gone is removed."""
 
-import hashlib
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -10,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from selfsent.cut_texts import cut_note, document_prompt, num_tokens, token_limit
+from selfsent.cut_texts import cut_note
 from selfsent.documents.document import Document
-from selfsent.documents.passages import is_short, passages
 from selfsent.documents.skipped import Skipped
-from selfsent.encoding import chunked
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS
-from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_encoded, finish, recalls_of, storable
+from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_counts, add_encoded, finish, recalls_of
 from selfsent.search.kept_versions import require_versions
+from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
+from selfsent.search.ray_engine import RayEngine
+from selfsent.search.ray_indexing import WriteRequest, Written, build_indices, write_documents
 from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, VectorType, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from selfsent.runtime.runtime_model import RuntimeModel
 
-MAX_TOKENS = 256
 _COUNTS = (
     "num_texts",
     "num_added",
@@ -41,11 +39,8 @@ _COUNTS = (
     "num_removed",
     "num_unchanged",
 )
-_ID_BYTES = 16
-_COUNTED_AT_ONCE = 512  # documents
 _LOG = logging.getLogger(__name__)
 
-Row = dict[str, Any]
 Place = tuple[Any, ...]
 
 
@@ -67,6 +62,7 @@ def index_documents(
     max_exact_rows: int = MAX_EXACT_ROWS,
     vectors: VectorType | None = None,
     keep_version: bool = False,
+    engine: RayEngine | None = None,
 ) -> IndexReport:
     """Cut documents into passages, and put those that a store does not hold yet into it.
 
@@ -94,6 +90,7 @@ def index_documents(
         max_exact_rows: As in ``index``.
         vectors: As in ``index``.
         keep_version: As in ``index``.
+        engine: As in ``index``.
 
     Returns:
         Counts of passages and documents.
@@ -105,7 +102,7 @@ def index_documents(
     _refuse_numbers(batch_size, rows_per_write, max_tokens, fusion_weight)
     refuse_kept(keep)
     check_place(str(store))
-    cutter = _Cutter(model, max_tokens)
+    cutter = PassageCutter(model, max_tokens)
     if keep_version:
         require_versions(str(store))
     with writing(store, describe(model, model_path, str(store)), vectors) as writer:
@@ -115,69 +112,27 @@ def index_documents(
             writer.update_record(replace(writer.record, analysis=analyser.to_json()))
         indexing = _Indexing(writer, source, model, forget=forget, keep=keep, batch_size=batch_size)
         with tqdm(desc="indexing", unit=" passages", disable=None) as progress:
-            for chunk in _chunks(cutter.rows(documents), rows_per_write):
-                progress.update(indexing.write(chunk))
+            if engine is None:
+                done = map(indexing.write, _chunks(cutter.rows(documents), rows_per_write))
+            else:
+                spread = write_documents(
+                    WriteRequest(engine, writer, indexing.key, model_path, batch_size),
+                    documents,
+                    keep=keep,
+                    max_tokens=max_tokens,
+                )
+                done = indexing.take_in(spread)
+            for num_passages in done:
+                progress.update(num_passages)
         if forget:
             indexing.forget_vanished(getattr(documents, "skipped", ()) if skipped is None else skipped)
+        if engine is not None:
+            build_indices(engine, writer, max_exact_rows=max_exact_rows)
         finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)
         report = indexing.report()
     if report.num_cut:
         _LOG.warning(cut_note(model, report.num_cut, report.num_added))
     return report
-
-
-class _Cutter:
-    """Cuts documents into passages that fit the model together with the title.
-
-    Args:
-        model: The model, whose tokenizer counts.
-        max_tokens: Tokens of a passage at most; None for the default.
-    """
-
-    def __init__(self, model: "SentenceTransformer | RuntimeModel", max_tokens: int | None) -> None:
-        self._model = model
-        self._limit = token_limit(model)
-        self._prompt = document_prompt(model)
-        self.max_tokens = max_tokens or min(MAX_TOKENS, self._limit or MAX_TOKENS)
-        self._counted: dict[str, int] = {}
-
-    def rows(self, documents: Iterable[Document]) -> Iterator[list[Row]]:
-        """Yield the rows of each document; the tokens of short ones are counted together, on all threads."""
-        for some in chunked(documents, _COUNTED_AT_ONCE):
-            texts = (document.text.strip() for document in some)
-            whole = [text for text in texts if is_short(len(text), self.max_tokens)]
-            self._counted = dict(zip(whole, num_tokens(self._model, whole), strict=True))
-            yield from map(self, some)
-
-    def __call__(self, document: Document) -> list[Row]:
-        """Give the rows of a document."""
-        place = {"file": document.file, "package": document.package, "qualified_name": document.qualified_name}
-        return [
-            {
-                "text": passage.text,
-                "document": document.id,
-                "title": passage.title,
-                "start": passage.start,
-                "end": passage.end,
-                "line": passage.line,
-                "page": passage.page,
-                **{name: storable(value) for name, value in place.items()},
-                **{name: None if value == "" else value for name, value in document.kept},
-            }
-            for passage in passages(document, max_tokens=self._room(document.title), count_tokens=self._count)
-        ]
-
-    def _room(self, title: str) -> int:
-        """Tokens left for the text beside the title; half of what the model reads at least."""
-        if self._limit is None:
-            return self.max_tokens
-        before = f"{self._prompt}{title}".strip()
-        taken = self._count(before) if before else 0
-        return max(1, min(self.max_tokens, self._limit - min(taken, self._limit // 2)))
-
-    def _count(self, text: str) -> int:
-        counted = self._counted.get(text)
-        return num_tokens(self._model, [text])[0] if counted is None else counted
 
 
 class _Indexing:
@@ -207,7 +162,7 @@ class _Indexing:
         self._forget = forget
         self._keep = keep
         self._batch_size = batch_size
-        self._key = writer.key_of(source)
+        self.key = writer.key_of(source)
         self._columns = (*PLACE_COLUMNS, *keep)
         self._stored = self._stored_places()
         self._seen_documents: set[str] = set()
@@ -216,11 +171,37 @@ class _Indexing:
 
     def write(self, chunk: Sequence[Sequence[Row]]) -> int:
         """Write the passages of some documents; return how many they are."""
+        for rows in chunk:
+            identify(rows, self.key)
+        new, moved, stale = self._compare(chunk)
+        self._writer.keep_columns(self._keep, new + moved)
+        missing = self._writer.missing(new)
+        texts = [encoded_text(row) for row in missing]
+        own = [name for name in stale if self._writer.owners.get(name) == self.key]
+        add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
+        self._settle(moved, stale)
+        return sum(map(len, chunk))
+
+    def take_in(self, done: Iterable[Written]) -> Iterator[int]:
+        """Count the passages that workers wrote, and after the commit move and remove those that have changed."""
+        moved: list[Row] = []
+        stale: list[str] = []
+        for written in done:
+            _, elsewhere, gone = self._compare(written.rows)
+            moved += elsewhere
+            stale += gone
+            add_counts(self._counts, written.counts)
+            yield sum(map(len, written.rows))
+        self._settle(moved, stale)
+
+    def _compare(self, chunk: Sequence[Sequence[Row]]) -> tuple[list[Row], list[Row], list[str]]:
+        """Tell which passages of some documents are new, which stand elsewhere, and the ids of those that are gone."""
         new: list[Row] = []
         moved: list[Row] = []
         stale: list[str] = []
         for rows in chunk:
-            self._identify(rows)
+            self._seen.update(row["id"] for row in rows)
+            self._seen_documents.add(str(rows[0]["document"]))
             places = self._stored.get(str(rows[0]["document"]))
             own = {row["id"]: row for row in rows}
             added = [row for name, row in own.items() if places is None or name not in places]
@@ -232,17 +213,14 @@ class _Indexing:
             new += added
             moved += elsewhere
             stale += gone
-        self._writer.keep_columns(self._keep, new + moved)
-        missing = self._writer.missing(new)
-        texts = [f"{row['title']} {row['text']}".strip() for row in missing]
-        own = [name for name in stale if self._writer.owners.get(name) == self._key]
-        add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
+        self._counts["num_texts"] += sum(map(len, chunk))
+        return new, moved, stale
+
+    def _settle(self, moved: Sequence[Row], stale: Sequence[str]) -> None:
+        """Bring the places of passages up to date, and remove those that are gone."""
         known = set(self._writer.store.columns)
         self._writer.update(moved, [name for name in self._columns if name in known])
-        self._writer.forget((name for name in stale if name in self._writer.owners), self._key)
-        num_rows = sum(map(len, chunk))
-        self._counts["num_texts"] += num_rows
-        return num_rows
+        self._writer.forget((name for name in stale if name in self._writer.owners), self.key)
 
     def forget_vanished(self, skipped: Sequence[Skipped]) -> None:
         """Remove what this source no longer holds; a file that cannot be read now is not gone."""
@@ -255,23 +233,11 @@ class _Indexing:
                 self._seen.update(places)
             else:
                 self._counts["num_removed"] += 1
-        self._writer.forget((name for name in list(self._writer.owners) if name not in self._seen), self._key)
+        self._writer.forget((name for name in list(self._writer.owners) if name not in self._seen), self.key)
 
     def report(self) -> IndexReport:
         """Give the counts so far."""
         return IndexReport(**self._counts, num_rows=len(self._writer.store), **recalls_of(self._writer.record))
-
-    def _identify(self, rows: Sequence[Row]) -> None:
-        """Give each passage of a document an id; equal passages are told apart by their count."""
-        num_seen: Counter[str] = Counter()
-        for row in rows:
-            content = "\0".join((self._key, str(row["document"]), row["title"], row["text"]))
-            num_seen[content] += 1
-            named = f"{content}\0{num_seen[content]}".encode("utf8", "surrogatepass")
-            row["id"] = hashlib.blake2b(named, digest_size=_ID_BYTES).hexdigest()
-            row["sources"] = self._key
-            self._seen.add(row["id"])
-        self._seen_documents.add(str(rows[0]["document"]))
 
     def _count(self, *, is_new: bool, is_changed: bool) -> None:
         self._counts["num_new" if is_new else "num_updated" if is_changed else "num_unchanged"] += 1
@@ -281,7 +247,7 @@ class _Indexing:
         known = set(self._writer.store.columns)
         columns = ["id", "document", *(name for name in self._columns if name in known)]
         stored: dict[str, dict[str, Place]] = {}
-        for row in self._writer.rows_of(self._key, columns):
+        for row in self._writer.rows_of(self.key, columns):
             if row["document"] is not None:
                 stored.setdefault(row["document"], {})[row["id"]] = self._place(row)
         return stored

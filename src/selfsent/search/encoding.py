@@ -3,8 +3,9 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from selfsent.encoding import Vectors, chunked, encode_texts
 from selfsent.errors import UserError
 from selfsent.model_content import content_hash
 from selfsent.one_writer import LOCK_FILE, one_writer
+from selfsent.search.ray_engine import RayEngine
 from selfsent.search.text_id import TextIds
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def encode(
     batch_size: int = 32,
     rows_per_part: int = ROWS_PER_PART,
     overwrite: bool = False,
+    engine: RayEngine | None = None,
 ) -> EncodingReport:
     """Write the embeddings of a source to a file.
 
@@ -72,6 +75,7 @@ def encode(
         batch_size: Texts encoded at once.
         rows_per_part: Texts of a part: what a kill loses at most, and what memory holds.
         overwrite: Whether an output that exists is replaced.
+        engine: Ray, whose workers open the model by its path and must see the output's folder; None for this process.
 
     Returns:
         Counts.
@@ -87,8 +91,11 @@ def encode(
     owner = f"{content_hash(model_path)} {source.sha256()} {rows_per_part}"
     folder = output.with_name(f".{output.name}.parts")
     with one_writer(folder, "file", shown=output):
-        parts = _Parts(folder, hashlib.sha256(owner.encode()).hexdigest())
-        counts = _write_parts(model, source, parts, batch_size=batch_size, rows_per_part=rows_per_part)
+        parts = _Parts(folder.absolute(), hashlib.sha256(owner.encode()).hexdigest())
+        make = partial(_PartEncoder, parts=parts, batch_size=batch_size)
+        blocks = partial(_blocks, source, rows_per_part)
+        done = map(make(model), blocks()) if engine is None else engine.map(make, model_path, [blocks])
+        counts = _counted(done, source)
         files = [parts.path(number) for number in range(-(-counts["num_texts"] // rows_per_part))]
         with atomic_path(output) as aside:
             dimension = (_join_parquet if output.suffix == ".parquet" else _join_npy)(files, aside, counts["num_texts"])
@@ -99,21 +106,41 @@ def encode(
     return report
 
 
-def _write_parts(
-    model: "SentenceTransformer | RuntimeModel", source: Source, parts: "_Parts", *, batch_size: int, rows_per_part: int
-) -> dict[str, int]:
-    """Encode the parts that are not there yet; return the counts of the report."""
+Block = tuple[int, list[tuple[str, str]]]
+"""Number of a part, and ids and texts of its rows."""
+
+
+def _blocks(source: Source, rows_per_part: int) -> Iterable[Block]:
+    return enumerate(chunked(_identified(source), rows_per_part))
+
+
+class _PartEncoder:
+    """Encodes a part and writes it, unless it is there."""
+
+    def __init__(self, model: "SentenceTransformer | RuntimeModel", parts: "_Parts", batch_size: int) -> None:
+        self._model = model
+        self._parts = parts
+        self._batch_size = batch_size
+
+    def __call__(self, block: Block) -> dict[str, int]:
+        """Give the counts of the report."""
+        number, rows = block
+        if self._parts.path(number).is_file():
+            return {"num_texts": len(rows)}
+        texts = [text for _, text in rows]
+        self._parts.write(number, rows, encode_texts(self._model.encode, texts, batch_size=self._batch_size))
+        num_cut = count_cut(self._model, texts, prompt=default_prompt(self._model))
+        return {"num_texts": len(rows), "num_encoded": len(rows), "num_cut": num_cut}
+
+
+def _counted(done: Iterable[dict[str, int]], source: Source) -> dict[str, int]:
+    """Add the counts of all parts."""
     counts: dict[str, int] = dict.fromkeys(("num_texts", "num_encoded", "num_cut"), 0)
-    prompt = default_prompt(model)
     with tqdm(desc="encoding", unit=" texts", disable=None) as progress:
-        for number, rows in enumerate(chunked(_identified(source), rows_per_part)):
-            if not parts.path(number).is_file():
-                texts = [text for _, text in rows]
-                parts.write(number, rows, encode_texts(model.encode, texts, batch_size=batch_size))
-                counts["num_encoded"] += len(rows)
-                counts["num_cut"] += count_cut(model, texts, prompt=prompt)
-            counts["num_texts"] += len(rows)
-            progress.update(len(rows))
+        for found in done:
+            for name, number in found.items():
+                counts[name] += number
+            progress.update(found["num_texts"])
     if not counts["num_texts"]:
         raise UserError(f"{source.spec} holds no text to encode; name a source with at least one")
     return counts

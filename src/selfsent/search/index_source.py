@@ -19,6 +19,7 @@ from selfsent.documents.table_rows import fields_of
 from selfsent.errors import UserError
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport, index
+from selfsent.search.ray_engine import RayEngine
 from selfsent.search.store import Store
 from selfsent.search.store_schema import VectorType
 
@@ -47,6 +48,7 @@ class IndexRequest:
         batch_size: Texts encoded at once.
         vectors: How a new store holds vectors: float32, or int8, a quarter of the size; None for what the store has.
         keep_version: Whether this version of the store stays searchable.
+        engine: Ray, whose workers read, cut, encode and write; None for this process.
     """
 
     source: str
@@ -60,6 +62,7 @@ class IndexRequest:
     batch_size: int = 64
     vectors: VectorType | None = None
     keep_version: bool = False
+    engine: RayEngine | None = None
 
 
 def index_source(
@@ -103,6 +106,7 @@ def index_source(
             forget=request.forget,
             vectors=request.vectors,
             keep_version=request.keep_version,
+            engine=request.engine,
         )
         return report, [*source.closing_notes(), *_direction_notes(report)]
     documents = open_documents(
@@ -125,6 +129,7 @@ def index_source(
         batch_size=request.batch_size,
         vectors=request.vectors,
         keep_version=request.keep_version,
+        engine=request.engine,
     )
     skipped = (
         f"not read: {one.file} ({one.reason}{': ' if one.detail else ''}{one.detail})" for one in documents.skipped

@@ -1,7 +1,7 @@
 """Putting the texts of a source into a store, so that it can be killed at any moment and run again."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,10 @@ from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS, NUM_QUERIES
 from selfsent.search.int8_recall import int8_recall
 from selfsent.search.kept_versions import require_versions
+from selfsent.search.ray_engine import RayEngine
+from selfsent.search.ray_indexing import WriteRequest, Written, build_indices, write_texts
 from selfsent.search.store_place import check_place
-from selfsent.search.store_schema import VectorType
+from selfsent.search.store_schema import VectorType, storable
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
 from selfsent.search.stored_search import MEASURE_AGAIN, MIN_ROWS, StoredSearch
@@ -104,6 +106,7 @@ def index(
     forget: bool = False,
     vectors: VectorType | None = None,
     keep_version: bool = False,
+    engine: RayEngine | None = None,
 ) -> IndexReport:
     """Encode the texts of a source that a store does not hold yet, and add them to it.
 
@@ -126,6 +129,7 @@ def index(
         vectors: How a new store holds vectors: ``float32`` (as the model gives them), or ``int8``, a quarter of that;
             None for what the store has, or float32.
         keep_version: Keep this version of the store, so that it can be searched later (`SemanticSearch`).
+        engine: Ray, whose workers open the model by its path and write to the store's place; None for this process.
 
     Returns:
         Counts.
@@ -144,21 +148,59 @@ def index(
         key = writer.key_of(source.spec)
         seen: set[str] = set()
         with tqdm(desc="indexing", unit=" texts", disable=None) as progress:
-            for rows in chunked(_rows(source, key), rows_per_write):
-                new = writer.missing(rows)
-                is_new = {row["id"] for row in new}
-                writer.share((row["id"] for row in rows if row["id"] not in is_new), key)
-                add_encoded(writer, new, [row["text"] for row in new], model, counts, batch_size=batch_size)
-                counts["num_texts"] += len(rows)
-                seen.update(row["id"] for row in rows if forget)
-                progress.update(len(rows))
+            if engine is None:
+                done = _written(writer, source, key, model, counts, batch_size=batch_size, size=rows_per_write)
+            else:
+                request = WriteRequest(engine, writer, key, model_path, batch_size)
+                spread = write_texts(request, source, partial(_rows, source, key), rows_per_write=rows_per_write)
+                done = _taken_in(spread, writer, key, counts)
+            for ids in done:
+                counts["num_texts"] += len(ids)
+                seen.update(ids if forget else ())
+                progress.update(len(ids))
         gone = [name for name in writer.owners if name not in seen] if forget else []
         num_removed = writer.forget(gone, key)
+        if engine is not None:
+            build_indices(engine, writer, max_exact_rows=max_exact_rows)
         finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)
         report = IndexReport(**counts, num_rows=len(writer.store), num_removed=num_removed, **recalls_of(writer.record))
     if report.num_cut:
         _LOG.warning(cut_note(model, report.num_cut, report.num_added))
     return report
+
+
+def _written(
+    writer: StoreWriter,
+    source: Source,
+    key: str,
+    model: "SentenceTransformer | RuntimeModel",
+    counts: dict[str, int],
+    *,
+    batch_size: int,
+    size: int,
+) -> Iterator[list[str]]:
+    """Write the texts of a source, and yield the ids of each chunk of them."""
+    for rows in chunked(_rows(source, key), size):
+        new = writer.missing(rows)
+        is_new = {row["id"] for row in new}
+        writer.share((row["id"] for row in rows if row["id"] not in is_new), key)
+        add_encoded(writer, new, [row["text"] for row in new], model, counts, batch_size=batch_size)
+        yield [row["id"] for row in rows]
+
+
+def _taken_in(done: Iterable[Written], writer: StoreWriter, key: str, counts: dict[str, int]) -> Iterator[list[str]]:
+    """Count what workers did, and yield the ids of each block."""
+    for written in done:
+        is_new = set(written.new)
+        writer.share((name for name in written.rows if name not in is_new), key)
+        add_counts(counts, written.counts)
+        yield written.rows
+
+
+def add_counts(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add counts of a part to those of the whole."""
+    for name, number in more.items():
+        counts[name] += number
 
 
 def add_encoded(
@@ -245,8 +287,3 @@ def _rows(source: Source, key: str) -> Iterator[dict[str, Any]]:
         for column in columns:
             text = str(row[column])
             yield {"id": identify(text), "text": text, "sources": key, **provenance}
-
-
-def storable(value: Any) -> Any:
-    """A place as the store can hold it: what is not UTF-8 in the name of a file becomes a question mark in a box."""
-    return value.encode("utf8", "replace").decode() if isinstance(value, str) else value

@@ -98,6 +98,11 @@ def column_of(field: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
         ) from error
 
 
+def storable(value: Any) -> Any:
+    """A place as the store can hold it: what is not UTF-8 in the name of a file becomes a question mark in a box."""
+    return value.encode("utf8", "replace").decode() if isinstance(value, str) else value
+
+
 def _fits(value: Any, kind: Any) -> bool:
     pa = require("pyarrow")
     try:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
-from selfsent.int8_rows import quantised
 from selfsent.one_writer import one_writer
 from selfsent.search.approximate_index import (
     NUM_QUERIES,
@@ -31,13 +30,24 @@ from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_f
 from selfsent.search.store_schema import VectorType, add_kept_columns, add_missing_columns, column_of, schema_of
 from selfsent.search.store_snapshot import has_room, write_snapshot
 from selfsent.search.stored_model import StoredModel
+from selfsent.search.stored_rows import StoredRows, words_of
 from selfsent.search.stored_search import MEASURE_AGAIN, StoredSearch
 from selfsent.words import Analyser
 
 _LOG = logging.getLogger(__name__)
 
-_WORDS_INDEX = "words"
+WORDS_INDEX = "words"
 """Name of the index of words. Stores of earlier versions have one over the texts."""
+
+WHOLE_WORDS: dict[str, Any] = {
+    "base_tokenizer": "whitespace",
+    "lower_case": False,
+    "stem": False,
+    "remove_stop_words": False,
+    "ascii_folding": False,
+    "max_token_length": None,
+}
+"""How that index reads the words: they are analysed already."""
 
 _ROWS_PER_DELETION = 4096
 _ROWS_PER_PIECE = 50_000
@@ -138,10 +148,28 @@ class StoreWriter:
             new = [row for row, is_new in zip(rows, new_mask, strict=True) if is_new]
             self._known_version = self.store.version
             if new:
-                self._write(self._as_table(new, vectors[new_mask]), stale)
+                self._write(self.rows.table(new, vectors[new_mask]), stale)
                 self.owners.update((row["id"], row.get("sources")) for row in new)
                 self._known_version += 1  # more, if somebody else has written as well: then read them again
         return len(new)
+
+    def commit(self, fragments: Sequence[Any], owners: Mapping[str, str | None]) -> None:
+        """Make files that other processes wrote beside the table part of it: all their rows at once.
+
+        Args:
+            fragments: Lance's records of the files.
+            owners: Ids of their rows, none of which the store holds, and the keys of their sources.
+
+        Raises:
+            UserError: The store cannot be written to.
+        """
+        lance = require("lance")
+        with _written(self.store.uri):
+            place = f"{place_of(self.store.uri)}/{TABLE}.lance"
+            lance.LanceDataset.commit(place, lance.LanceOperation.Append(fragments), read_version=self.store.version)
+            self._table.checkout_latest()
+            self._known_version = self.store.version
+        self.owners.update(owners)
 
     def _write(self, rows: Any, stale: Sequence[str]) -> None:
         """Add rows, and in the same version remove others."""
@@ -256,21 +284,14 @@ class StoreWriter:
         known = self._analyser()
         analyser = known or Analyser.of_corpus(f"{row['title'] or ''} {row['text']}" for row in self._texts())
         rows = (
-            {"id": row["id"], "words": _words(row, analyser)} for row in self._texts(unknown_only=known is not None)
+            {"id": row["id"], "words": words_of(row, analyser)} for row in self._texts(unknown_only=known is not None)
         )
         while piece := list(itertools.islice(rows, _ROWS_PER_PIECE)):
             self.update(piece, ["words"])
         indices = {index.name: index.columns for index in self._table.list_indices()}
         if not any("words" in columns for columns in indices.values()):
-            config = require("lancedb.index").FTS(
-                base_tokenizer="whitespace",
-                lower_case=False,
-                stem=False,
-                remove_stop_words=False,
-                ascii_folding=False,
-                max_token_length=None,
-            )
-            self._table.create_index("words", config=config, name=_WORDS_INDEX)
+            config = require("lancedb.index").FTS(**WHOLE_WORDS)
+            self._table.create_index("words", config=config, name=WORDS_INDEX)
         self.update_record(replace(self.record, analysis=analyser.to_json()))
         for name, columns in indices.items():
             if "text" in columns:
@@ -293,8 +314,7 @@ class StoreWriter:
         A search reads the snapshot where there is one, and LanceDB indexes no vectors of int8.
         """
         num_rows, record = len(self.store), self.record
-        pays = num_rows > max_exact_rows and not has_room(self.store) and self.store.vectors == "float32"
-        if not pays:
+        if not self.wants_index(max_exact_rows):
             if has_index(self.store):
                 drop_index(self.store)
             self.update_record(replace(record, probes=None, index_recall=None, indexed_rows=0))
@@ -305,6 +325,10 @@ class StoreWriter:
         if is_new or record.probes is None or abs(num_rows - record.indexed_rows) > MEASURE_AGAIN * num_rows:
             self._table.optimize()  # takes rows that are new into the index
             self.update_record(measured(self.store, queries()))
+
+    def wants_index(self, max_exact_rows: int) -> bool:
+        """Whether an approximate index pays: the store is large, has no snapshot, and its vectors can be indexed."""
+        return len(self.store) > max_exact_rows and not has_room(self.store) and self.store.vectors == "float32"
 
     def _some_vectors(self) -> NDArray[np.float32]:
         rows = self.some_rows(NUM_QUERIES, ["vector"])
@@ -340,17 +364,11 @@ class StoreWriter:
             columns = (batch.column(name).to_pylist() for name in ("id", "sources", "_rowid"))
             yield from zip(*columns, strict=True)
 
-    def _as_table(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32]) -> Any:
-        pa = require("pyarrow")
-        analyser = self._analyser()
-        if analyser is not None:
-            rows = [row | {"words": _words(row, analyser)} for row in rows]
-        held = quantised(vectors)[0] if self.store.vectors == "int8" else vectors.astype(np.float32, copy=False)
-        values = pa.array(held.ravel())
-        columns = {"vector": pa.FixedSizeListArray.from_arrays(values, self.store.model.dimension)}
-        schema = pa.schema([field.remove_metadata() for field in self._table.schema])
-        columns |= {field.name: column_of(field, rows) for field in schema if field.name != "vector"}
-        return pa.table(columns, schema=schema)
+    @property
+    def rows(self) -> StoredRows:
+        """How rows are made into a piece of the table."""
+        schema = require("pyarrow").schema([field.remove_metadata() for field in self._table.schema])
+        return StoredRows(schema, self._analyser())
 
     def _note(self, key: str, text: str) -> None:
         self._table.update_field_metadata({"path": "vector", "metadata": {key: text}})
@@ -360,11 +378,6 @@ class StoreWriter:
 def _id_is_in(ids: Sequence[str]) -> str:
     names = ", ".join(f"'{name}'" for name in ids)
     return f"id IN ({names})"
-
-
-def _words(row: Mapping[str, Any], analyser: Analyser) -> str:
-    """What the index of words holds of a row: the words of its title and its text."""
-    return " ".join(analyser.analyse(f"{row.get('title') or ''} {row['text']}".strip()))
 
 
 def _written(uri: str) -> contextlib.AbstractContextManager[None]:

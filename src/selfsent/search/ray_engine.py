@@ -1,0 +1,261 @@
+"""Ray Data as an engine: tasks read blocks, and actors that hold an open model work on them, on one machine or many.
+
+Blocks and what becomes of them are Python objects, pickled into the one column of a data set, so the functions that
+read, cut and encode are those of the local engine. Ray sees to back-pressure, and repeats the block of a worker that
+died.
+"""
+
+import importlib
+import importlib.metadata
+import logging
+import os
+import pickle
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from selfsent.errors import UserError, not_one_of
+from selfsent.loading import open_to_encode
+
+EngineName = Literal["local", "ray"]
+ENGINES: tuple[EngineName, ...] = ("local", "ray")
+
+Reader = Callable[[], Iterable[Any]]
+"""Yields the blocks of a part of a source."""
+
+Worker = Callable[[Any], Any]
+"""Makes a block into what the caller wants to know of it."""
+
+_OLDEST = {"ray": (2, 51), "lance-ray": (0, 5)}
+_TIMEOUT_S = 5.0
+_BLOCK_BYTES = 1 << 18  # a block of ours goes to a worker of its own, not with many others as Ray would have it
+_ROWS_A_READER = 1
+
+
+class RayEngine:
+    """Where work is done: a Ray that is started here, or a cluster.
+
+    Args:
+        address: ``HOST:PORT`` of a cluster that this machine belongs to, or ``auto``; None starts Ray on this machine.
+        device: Where actors put the model: ``cpu``, or ``cuda`` for one GPU each; None for the CPU.
+
+    Raises:
+        UserError: Ray is not installed or too old, the address is none, or nobody answers there.
+    """
+
+    def __init__(self, address: str | None = None, device: str | None = None) -> None:
+        self.device = device or "cpu"
+        self._ray = _started(address)
+
+    @property
+    def num_cpus(self) -> int:
+        """Cores of all machines."""
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def map(
+        self, make_worker: Callable[[Any], Worker], model_path: str | Path, readers: Sequence[Reader]
+    ) -> Iterator[Any]:
+        """Read blocks, let workers work on them, and yield the results in the order of the blocks.
+
+        Args:
+            make_worker: Makes a worker of the open model, once in each actor's process; pickled.
+            model_path: Where actors open the model from: a folder that all machines see, or a name on the hub.
+            readers: One task each; pickled.
+
+        Raises:
+            UserError: A reader or a worker raised it, or Ray lost more workers than it can replace.
+        """
+        ray = self._ray
+        data = importlib.import_module("ray.data")
+        context = data.DataContext.get_current().copy()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.target_max_block_size = _BLOCK_BYTES
+        job = _Job(Path.cwd(), make_worker, model_path, self.device, list(readers))
+        held = ray.put(job)  # for as long as actors may be started anew
+        gpus = 1 if self.device.startswith("cuda") else 0
+        actors = data.ActorPoolStrategy(min_size=1, max_size=self.num_cpus)
+        with data.DataContext.current(context):
+            numbers = [{"part": number} for number in range(len(readers))]
+            blocks = data.from_items(numbers, override_num_blocks=len(readers)).map_batches(
+                _Reading([held]),
+                batch_size=_ROWS_A_READER,
+                num_cpus=0,
+                compute=data.TaskPoolStrategy(self._num_readers),
+            )
+            results = blocks.map_batches(
+                _Working, batch_size=1, num_cpus=1, num_gpus=gpus, compute=actors, fn_constructor_args=([held],)
+            )
+            try:
+                for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
+                    yield from map(_unpacked, batch["result"])
+            except ray.exceptions.RayError as error:
+                raise UserError(f"Ray gave up: {_first_line(error)}; nothing was committed, run it again") from error
+
+    @property
+    def _num_readers(self) -> int:
+        return max(1, self.num_cpus // 4)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the processes of a job have to know."""
+
+    folder: Path
+    make_worker: Callable[[Any], Worker]
+    model_path: str | Path
+    device: str
+    readers: list[Reader]
+
+    def blocks(self, part: int) -> Iterator[Any]:
+        _enter(self.folder)
+        yield from self.readers[part]()
+
+    def worker(self) -> Worker:
+        _enter(self.folder)
+        return self.make_worker(open_to_encode(self.model_path, device=self.device))
+
+
+class _Reading:
+    """Reads the parts that a batch names; runs in a task."""
+
+    def __init__(self, held: list[Any]) -> None:
+        self._held = held
+
+    def __call__(self, batch: Mapping[str, Any]) -> Iterator[dict[str, list[bytes]]]:
+        job = _taken(self._held)
+        for part in batch["part"]:
+            try:
+                for block in job.blocks(int(part)):
+                    yield {"block": [pickle.dumps(block)]}
+            except UserError as error:
+                yield {"block": [pickle.dumps(_Failed(str(error)))]}
+
+
+class _Working:
+    """Works on blocks in an actor."""
+
+    def __init__(self, held: list[Any]) -> None:
+        try:
+            self._worker: Worker = _taken(held).worker()
+        except UserError as error:
+            failed = _Failed(str(error))
+            self._worker = lambda _: failed
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
+        return {"result": [pickle.dumps(self._result(pickle.loads(block))) for block in batch["block"]]}  # noqa: S301 our own
+
+    def _result(self, block: Any) -> Any:
+        if isinstance(block, _Failed):
+            return block
+        try:
+            return self._worker(block)
+        except UserError as error:
+            return _Failed(str(error))
+
+
+class _Failed:
+    """A user's mistake that a process met, to be told by the one that the user started."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def _unpacked(result: bytes) -> Any:
+    unpacked = pickle.loads(result)  # noqa: S301 our own
+    if isinstance(unpacked, _Failed):
+        raise UserError(unpacked.reason)
+    return unpacked
+
+
+def _taken(held: list[Any]) -> _Job:
+    return importlib.import_module("ray").get(held[0])
+
+
+def _enter(folder: Path) -> None:
+    """Go where the user is, so that relative names mean the same; on another machine the folder must be shared."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise UserError(
+            f"the folder {folder} must be there on every machine of the cluster: {error.strerror}"
+        ) from error
+
+
+def engine_of(name: EngineName, address: str | None = None, device: str | None = None) -> RayEngine | None:
+    """Choose an engine by name; None is the local one.
+
+    Raises:
+        UserError: There is none of this name, an address is given for the local one, or what ``RayEngine`` raises.
+    """
+    if name not in ENGINES:
+        raise UserError(not_one_of("engine", name, ENGINES))
+    if name == "ray":
+        return RayEngine(address, device)
+    if address is not None:
+        raise UserError(f"--address {address} is for --engine ray; add it, or leave the address out")
+    return None
+
+
+def _started(address: str | None) -> Any:
+    """Ray, started or connected."""
+    ray = _required()
+    if address is not None:
+        _require_answer(address)
+    if ray.is_initialized():
+        return ray
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"connect to Ray at {address}" if address else "start Ray on this machine"
+        raise UserError(f"cannot {where}: {_first_line(error)}; `--engine local` needs no Ray") from error
+    for name in ("ray.data", "ray._private"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return ray
+
+
+def _required() -> Any:
+    install = "`pip install 'selfsent[ray]'`"
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # says nothing of its users to anybody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is raised as an exception too
+    try:
+        for name, oldest in _OLDEST.items():
+            version = importlib.metadata.version(name)
+            if tuple(map(int, re.findall(r"\d+", version)[:2])) < oldest:
+                raise UserError(
+                    f"--engine ray needs {name} {'.'.join(map(str, oldest))} or later, got {version}: {install}"
+                )
+        importlib.import_module("lance_ray")
+        return importlib.import_module("ray")
+    except ImportError as error:  # PackageNotFoundError is one
+        raise UserError(f"--engine ray needs ray and lance-ray: {install}") from error
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself waits for minutes where nobody answers."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        raise UserError(f"--address must be auto or HOST:PORT of a Ray cluster, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"nobody answers at {address} ({error}); start Ray there (`ray start --head`), or leave --address out to"
+            " use this machine alone"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
