@@ -40,8 +40,8 @@ FLOORS = (
     "trees",
     "encoding model_content one_writer",
     (
-        "atomic device compiler shapes time_limit words printed_text standard_streams settings thread_budget options "
-        "int8_rows errors"
+        "atomic device compiler ranks shapes time_limit words printed_text standard_streams settings thread_budget "
+        "options int8_rows errors"
     ),
 )
 """Roof to ground, as docs/decisions.md says: a file imports only from its own floor and from those below."""

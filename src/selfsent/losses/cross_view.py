@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.kernels.queue_softmax import queue_softmax
 from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
 from selfsent.modules.instance_queue import InstanceQueue, gathered
@@ -250,7 +251,7 @@ class QueueComparison(nn.Module):
         """The references that belong to each queue: one view's, or both views' where there is one queue for both."""
         views = [rows.detach() for rows in references]
         by_queue = [torch.cat(views)] if self.options.queues == "one" else views
-        num_rows = len(by_queue[0]) * (dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1)
+        num_rows = len(by_queue[0]) * (dist.get_world_size() if trains_across_ranks() else 1)
         queue_size = self.options.queue_size
         if len(self.queues) and num_rows > queue_size:
             raise UserError(
