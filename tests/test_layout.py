@@ -74,7 +74,6 @@ TESTED_THROUGH = {
         "documents/blocks documents/file_formats documents/file_reader documents/hub_rows documents/reading "
         "documents/skipped"
     ),
-    "documents/test_docx": "documents/xml_tree",
     "export/test_exporting": "export_commands export/cost export/model_folder_files",
     "export/test_onnx_model": "modules/onnx_encoder runtime/onnx_texts",
     "export/test_static_model": "export/token_rows",

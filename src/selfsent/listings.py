@@ -109,7 +109,8 @@ def list_recipes() -> TextTable:
 
 def list_suites() -> "list[RenderableType]":
     """Show the suites of ``selfsent evaluate`` and the settings of their protocol."""
-    from selfsent.evaluation.suites import SUITES, SuiteOptions
+    from selfsent.evaluation.suite_options import SuiteOptions
+    from selfsent.evaluation.suites import SUITES
 
     rows = [
         (name, _first_line(_docstring_of(suite)).removeprefix(f"The suite ``{name}``: "))

@@ -1,4 +1,4 @@
-"""SCT's distillation: a student lies among a teacher's vectors as the teacher does."""
+"""SCT's distillation: a student learns the teacher's similarities to the teacher's vectors of earlier sentences."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
