@@ -20,7 +20,7 @@ ELSEWHERE = {
 
 _INCLUDE = re.compile(r"^<!-- include: (.+?) -->$", re.MULTILINE)
 _FILE = re.compile(r"^\[([\w./-]+)\]\(((?:\.\./)+\1)\)$", re.MULTILINE)
-"""A link to a file of the repository that stands alone: the site shows the file, a reader of the repository follows it."""
+"""A link that stands alone to a file of the repository: the site shows the file in its place."""
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 
