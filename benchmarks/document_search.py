@@ -35,7 +35,7 @@ from selfsent.evaluation.document_scores import CosineScores, PassageScorer, Sco
 from selfsent.evaluation.fusion_weight import TwoScores
 from selfsent.evaluation.ranking import TOP_K, best, score_orders
 from selfsent.evaluation.statistics import Mean, paired_bootstrap
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.docs_retrieval import docs_collection
 from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.evaluation.tasks.retrieval import Collection, read_collection

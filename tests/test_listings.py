@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 from tests.command_line import refused, typed
 
-from selfsent.evaluation.suites import SUITES, SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import SUITES
 from selfsent.listings import list_method, list_methods, list_recipes, list_suites, list_views
 from selfsent.methods import METHODS
 from selfsent.options import describe

@@ -115,7 +115,8 @@ def _recipe_rows() -> list[tuple[str, ...]]:
 
 def list_suites() -> "list[RenderableType]":
     """Show the suites of ``selfsent evaluate`` and the settings of their protocol."""
-    from selfsent.evaluation.suites import SUITES, SuiteOptions
+    from selfsent.evaluation.suite_options import SuiteOptions
+    from selfsent.evaluation.suites import SUITES
 
     rows = [
         (name, _first_line(_docstring_of(suite)).removeprefix(f"The suite ``{name}``: "))

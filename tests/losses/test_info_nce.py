@@ -19,13 +19,18 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import InfoNCELoss
+from selfsent.losses.info_nce import InfoNCELoss, TanhHead
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.modules.projection_head import TanhHead
 from selfsent.training.loss_state import own_parameters, own_tensors
 
 Columns = list[dict[str, Any]]
 BOTH_WAYS: dict[str, Any] = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
+
+
+def test_the_tanh_head_is_an_affine_map_and_a_tanh():
+    head = TanhHead(3)
+    rows = torch.randn(5, 3)
+    torch.testing.assert_close(head(rows), torch.tanh(rows @ head.linear.weight.T + head.linear.bias))
 
 
 class GivenVectors(nn.Module):

@@ -81,7 +81,7 @@ class TwoScores:
         return HybridCandidates(words=words, cosines=cosines, documents=documents, num_documents=self.words.shape[1])
 
     def hybrid(self, weight: float) -> Scores:
-        """Fuse the scores of the candidates of either ranking; all other documents are ranked behind them."""
+        """Fuse the scores of both rankings' candidates; all other documents are ranked behind them."""
         found = self.candidates()
         scores = np.full(self.words.shape, _FAR)
         rows, places = np.nonzero(found.documents >= 0)

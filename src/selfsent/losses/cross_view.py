@@ -1,4 +1,4 @@
-"""The self-supervised cross-view objective of SCT: two views compared by how each lies among the rows of a queue."""
+"""The self-supervised cross-view objective of SCT: two views, compared by their similarities to the rows of a queue."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,6 @@ from selfsent.kernels.queue_softmax import queue_softmax
 from selfsent.losses.functional import similarity_distribution
 from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
 from selfsent.modules.instance_queue import InstanceQueue, gathered
-from selfsent.modules.projection_head import StackedHead
 from selfsent.options import Options, option, takes
 
 Reference = Literal["same", "online", "ema"]
@@ -182,7 +181,7 @@ class CrossViewLoss(nn.Module):
 
 
 class QueueComparison(nn.Module):
-    """Ask online vectors to lie among the rows of a queue as reference vectors do; holds the queues.
+    """Compare online with reference vectors by their similarities to the rows of queues, which it holds.
 
     ``functional.cross_view`` is the formula of the defaults. It is computed tile by tile (`kernels.queue_softmax`): no
     probability of the batch over the queue is stored, forward or backward. Gradients reach the online vectors alone.
@@ -211,7 +210,7 @@ class QueueComparison(nn.Module):
         self.queues = nn.ModuleList(InstanceQueue(options.queue_size, width) for _ in range(num_queues))
 
     def forward(self, online: Views, references: Views) -> Float[Tensor, ""]:
-        """Return the objective of a batch (mean over its sentences, nats), and let the queues advance.
+        """Return the objective of a batch (mean over its sentences, nats), and put its references into the queues.
 
         Args:
             online: Unit vectors of both views, with gradient.
@@ -347,6 +346,26 @@ def _buffer_name(parameter_name: str) -> str:
     return parameter_name.replace(".", "/")
 
 
+class StackedHead(nn.Module):
+    """Three blocks ``Linear(d, 10 d) -> ReLU -> Linear(10 d, d)`` one after another, nothing in between.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3 and released code: on the online vectors of both views,
+    discarded at test.
+
+    Args:
+        width: d of the sentence embedding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        blocks = [[nn.Linear(width, 10 * width), nn.ReLU(), nn.Linear(10 * width, width)] for _ in range(3)]
+        self.blocks = nn.Sequential(*(nn.Sequential(*block) for block in blocks))
+
+    def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the projected embeddings."""
+        return self.blocks(embeddings)
+
+
 def two_views(sentence_features: Iterable[Features]) -> list[Features]:
     """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
     columns = list(sentence_features)
@@ -425,7 +444,7 @@ def _unit(views: list[Tensor]) -> Views:
 
 
 def _exact(rows: Tensor) -> Tensor:
-    """Rows in float32 at least: logarithms of sums are large beside the divergence that is their difference."""
+    """Return the rows in float32 or finer: the divergence is a small difference of large logarithms of sums."""
     return rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
 
 

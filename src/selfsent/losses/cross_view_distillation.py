@@ -1,4 +1,4 @@
-"""SCT's distillation: a student lies among a teacher's vectors as the teacher does."""
+"""SCT's distillation: a student learns the teacher's similarities to the teacher's vectors of earlier sentences."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -144,7 +144,7 @@ class CrossViewDistillationLoss(nn.Module):
         is_joint = options.objective == "joint"
         comparison = asdict(options.part(QueueOptions))
         self.form: Distillation = options.distillation
-        self.distillation = QueueComparison(width, **(comparison | FORMS[self.form])).to(model.device)
+        self.distillation = QueueComparison(width, **{**comparison, **FORMS[self.form]}).to(model.device)
         has_own_queues = is_joint and not options.share_queues
         self.cross_view = QueueComparison(width, **comparison).to(model.device) if has_own_queues else None
         self.head = make_head(options.head, width).to(model.device)

@@ -27,7 +27,7 @@ embedded text, so that a text that is embedded twice is masked twice."""
 
 @dataclass(frozen=True, kw_only=True)
 class TemperatureOptions(Options):
-    """What cosines are divided by.
+    """The temperature of a contrast.
 
     Args:
         temperature: Divides cosines (SimCSE: 0.05).
@@ -58,7 +58,7 @@ class ContrastOptions(TemperatureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class MarginOptions(TemperatureOptions):
-    """By how much the positive is to be nearer than the negatives.
+    """The margin of a contrast, by which the positive must be nearer than the negatives.
 
     Args:
         margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
@@ -90,6 +90,25 @@ class _Arguments(InfoNCEOptions):
     masked_language_model: MaskedLanguageModel | None = None
 
 
+class TanhHead(nn.Module):
+    """One affine layer and a hyperbolic tangent, as BERT's own pooler has it, with fresh weights.
+
+    Source: SimCSE (Gao et al., EMNLP 2021), Section 3.1 and released code: kept on [CLS] while training, removed at
+    test in the unsupervised setting.
+
+    Args:
+        width: D of the sentence embedding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the projected embeddings; each value lies in (-1, 1)."""
+        return self.linear(embeddings).tanh()
+
+
 class InfoNCELoss(nn.Module):
     """Find each sentence's other view among those of the whole batch; other sentences are the negatives.
 
@@ -110,7 +129,7 @@ class InfoNCELoss(nn.Module):
 
     Args:
         model: The SentenceTransformer to train.
-        head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D').
+        head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D'), such as `TanhHead`.
         masked_language_model: Adds masked language modelling of the first column.
         options: Options by keyword; see `InfoNCEOptions`.
 
@@ -241,7 +260,7 @@ class InfoNCELoss(nn.Module):
         return false_negatives(known[0], known[1], gathered[0], gathered[1:], first)
 
     def counts(self) -> dict[str, int]:
-        """What the trainer logs beside the loss: candidates left out so far, on this rank."""
+        """Return what the trainer logs beside the loss: the number of candidates left out so far, on this rank."""
         return {"num_false_negatives": int(self.num_false_negatives)}
 
     def get_config_dict(self) -> dict[str, Any]:
@@ -264,7 +283,7 @@ def _rank() -> int | None:
 
 
 def _gathered(rows: Tensor) -> Tensor:
-    """The rows of all ranks, with gradients for those that carry any."""
+    """Gather the rows of all ranks, with gradients where they have any."""
     if _rank() is None:
         return rows
     return all_gather_with_grad(rows) if rows.is_floating_point() else all_gather(rows)

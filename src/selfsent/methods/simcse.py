@@ -10,7 +10,7 @@ supervised objective (Equation 5)           ``InfoNCELoss`` on three columns  ``
 hard-negative weight alpha (Section 4)      ``hard_negative_weight``          ``losses/info_nce.py``
 dropout as the only noise (Section 3)       ``repeat_rows``                   ``losses/sentence_pass.py``
 other augmentations (Table 1)               ``make_view``                     ``views/``
-MLP head, in training only (Section 6.3)    ``TanhHead``                      ``modules/projection_head.py``
+MLP head, in training only (Section 6.3)    ``TanhHead``                      ``losses/info_nce.py``
 pooling modes (Section 6.3)                 ``pooling_modules``               ``methods/starting_model.py``
 masked-LM auxiliary (Section 5)             ``MaskedLanguageModel``           ``losses/masked_language_modelling.py``
 NLI triplets (Section 4)                    ``EntailmentTriplets``            ``data/entailment_triplets.py``
@@ -45,7 +45,7 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.entailment_triplets import EntailmentTriplets
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss
+from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss, TanhHead
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
 from selfsent.methods.method import Method, Released, split_for
@@ -60,7 +60,6 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
-from selfsent.modules.projection_head import TanhHead
 from selfsent.options import option
 from selfsent.training.run import Ingredients, Run, RunData
 from selfsent.views import PairedViews, make_view, pair_transform
@@ -166,7 +165,9 @@ def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredi
     dataset, heldout = split_for(data, dataset)
     dataset, lone = _without_lone_row(run, dataset)
     if config.view != "repeat":
-        dataset.set_transform(PairedViews(*made_views(config, run, data, base=_pretrained(run)), columns[:2]))
+        dataset.set_transform(
+            PairedViews(*made_views(config, run, data, base=_pretrained(run)), (columns[0], columns[1]))
+        )
     notes = [*rows.notes(), *lone, *([triplets.note()] if triplets is not None else [])]
     loss = _loss(run, model)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)

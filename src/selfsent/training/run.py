@@ -23,7 +23,7 @@ from selfsent.training.collapse_alarm import AlarmSettings
 from selfsent.training.heldout_loss import HeldoutLoss
 
 CORPUS_FOLDER = ".corpus"
-"""In the folder of a run, while it runs: what it reads many times."""
+"""Folder inside that of a run for data that is read many times; it is removed at the end."""
 
 _NOT_IDENTITY = {
     "disable_tqdm",
@@ -94,7 +94,7 @@ class Run(RunOptions, Generic[Config_co]):
 
     recipe: str
     method: str
-    data: str | Path
+    data: str | Path = ""
     config: Config_co
     reads_documents: bool = False
     seed: int = 42

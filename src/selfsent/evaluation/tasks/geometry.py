@@ -17,7 +17,7 @@ from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, SentenceVectors, Vectors, cosines, encode_distinct
 from selfsent.evaluation.statistics import Mean, PartialRankCorrelation, Statistic, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.similarity_bias import frequency_bias_columns, length_bias_columns
 from selfsent.evaluation.tasks.sts import ScoredPairs, check_varied, pairs_from_hub, read_pairs
 from selfsent.evaluation.vector_space import (

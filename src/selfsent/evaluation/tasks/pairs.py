@@ -14,7 +14,8 @@ from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.suites import SuiteOptions, report_of
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import report_of
 from selfsent.evaluation.tasks.geometry import evaluate_pairs
 from selfsent.evaluation.tasks.rerank import bm25_lists, score_shortlists
 from selfsent.evaluation.tasks.retrieval import Collection, read_collection, score_collection
@@ -121,8 +122,8 @@ def _folder(qrels: str | Path) -> Path:
     if folder.is_dir():
         return folder
     raise UserError(
-        f"{qrels} is not a folder; --qrels needs one that holds corpus.jsonl (_id, title, text), "
-        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
+        f"--qrels {qrels} must be a folder with corpus.jsonl (_id, title, text), "
+        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score); check the path"
     )
 
 
