@@ -143,7 +143,7 @@ class CrossViewDistillationLoss(nn.Module):
         is_joint = options.objective == "joint"
         comparison = asdict(options.part(QueueOptions))
         self.form: Distillation = options.distillation
-        self.distillation = QueueComparison(width, **(comparison | FORMS[self.form])).to(model.device)
+        self.distillation = QueueComparison(width, **{**comparison, **FORMS[self.form]}).to(model.device)
         has_own_queues = is_joint and not options.share_queues
         self.cross_view = QueueComparison(width, **comparison).to(model.device) if has_own_queues else None
         self.head = make_head(options.head, width).to(model.device)

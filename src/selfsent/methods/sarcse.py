@@ -258,8 +258,7 @@ def _model(
     if config.encoder == "weighted-mean":
         weights = token_weights(frequencies.counts, weighting=config.weighting, floor=config.theta)
         pooling = [word_weights(base.tokenizer, weights), Pooling(width_of(base), pooling_mode="mean")]
-        if isinstance(transformer, Transformer):
-            transformer.unpad_inputs = False
+        transformer.unpad_inputs = False
         return SentenceTransformer(modules=[transformer, *pooling], device=device)
     cnn = TextCNN(
         embedding_dimension=width_of(base),

@@ -165,7 +165,9 @@ def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredi
     dataset, heldout = split_for(data, dataset)
     dataset, lone = _without_lone_row(run, dataset)
     if config.view != "repeat":
-        dataset.set_transform(PairedViews(*made_views(config, run, data, base=_pretrained(run)), columns[:2]))
+        dataset.set_transform(
+            PairedViews(*made_views(config, run, data, base=_pretrained(run)), (columns[0], columns[1]))
+        )
     notes = [*rows.notes(), *lone, *([triplets.note()] if triplets is not None else [])]
     loss = _loss(run, model)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)

@@ -96,7 +96,7 @@ class AttentionTrees:
 
     def _attention(self, tokens: Any) -> Float[np.ndarray, "T T"]:
         """The mean attention over layers and heads of one text."""
-        model: Any = self.model.to(cast("Any", tokens["input_ids"].device))
+        model: Any = self.model.to(tokens["input_ids"].device)
         attentions = model(**tokens, output_attentions=True).attentions
         if not attentions:
             raise UserError(f"{self.place} gives no attention; name a transformer such as BERT")

@@ -161,7 +161,11 @@ class ComposingEncoder(TokenizedInput):
         """Read what ``save`` wrote, from a folder or the hub."""
         module: Any = super().load(model_name_or_path, subfolder, **kwargs)
         if module.structure == "attention":
-            hub = {name: kwargs.get(name) for name in ("token", "cache_folder", "revision", "local_files_only")}
+            hub: dict[str, Any] = {
+                name: kwargs[name]
+                for name in ("token", "cache_folder", "revision", "local_files_only")
+                if name in kwargs
+            }
             folder = cls.load_dir_path(model_name_or_path, str(PurePosixPath(subfolder, ATTENTION_FOLDER)), **hub)
             module.trees_of.attention = None if folder is None else AttentionTrees(folder)
         return module
@@ -408,8 +412,9 @@ class TreeEncoder(ComposingEncoder):
     def new_decoder(self, *, dropout: float, roots: Roots = "shared") -> TreeDecoder:
         """Make a decoder of the same cell; see `ComposingEncoder.new_decoder`."""
         options = self.options
-        start = {"cell": options.cell, "init": options.composition_init}
-        return TreeDecoder(options.channel_size, dropout=dropout, roots=roots, **start)
+        return TreeDecoder(
+            options.channel_size, cell=options.cell, dropout=dropout, init=options.composition_init, roots=roots
+        )
 
     def _leaf_states(self, leaves: Float[Tensor, "L D"], num_tokens: IntArray) -> Float[Tensor, "L D"]:
         return with_neighbours(leaves, num_tokens) if self.options.context == "neighbours" else leaves

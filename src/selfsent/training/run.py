@@ -94,7 +94,7 @@ class Run(RunOptions, Generic[Config_co]):
 
     recipe: str
     method: str
-    data: str | Path
+    data: str | Path = ""
     config: Config_co
     reads_documents: bool = False
     seed: int = 42
