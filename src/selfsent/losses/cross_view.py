@@ -16,7 +16,7 @@ from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.kernels.queue_softmax import queue_softmax
 from selfsent.losses.averaged_encoder import AveragedEncoder
 from selfsent.losses.functional import similarity_distribution
-from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
+from selfsent.losses.sentence_pass import Features, embed_columns, two_views, width_of
 from selfsent.modules.instance_queue import InstanceQueue, gathered
 from selfsent.options import Options, option, takes
 
@@ -328,16 +328,6 @@ class StackedHead(nn.Module):
         return self.blocks(embeddings)
 
 
-def two_views(sentence_features: Iterable[Features]) -> list[Features]:
-    """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
-    columns = list(sentence_features)
-    if len(columns) > 2:  # noqa: PLR2004 views
-        raise UserError(
-            f"got {len(columns)} columns of texts, and the cross-view objective compares two; pick two with --columns"
-        )
-    return repeat_rows(columns[0]) if len(columns) == 1 else columns
-
-
 def encode(
     model: nn.Module,
     views: Sequence[Features],
@@ -393,11 +383,6 @@ def make_average(reference: Reference, model: nn.Module, decay: float) -> Averag
 def make_head(head: Head, width: int) -> nn.Module:
     """The paper's head of three blocks, or none."""
     return StackedHead(width) if head == "mlp" else nn.Identity()
-
-
-def width_of(model: SentenceTransformer) -> int:
-    """Values of an embedding of the model."""
-    return int(model.get_embedding_dimension() or 0)
 
 
 def _unit(views: list[Tensor]) -> Views:
