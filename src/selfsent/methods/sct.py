@@ -13,7 +13,7 @@ the same without its B x K matrices          ``queue_softmax``                  
 ... with queues, ablations, all ranks        ``QueueComparison``                ``losses/cross_view.py``
 online and reference vectors                 ``CrossViewLoss``                  ``losses/cross_view.py``
 head h, three MLPs, in training only         ``StackedHead``                    ``losses/cross_view.py``
-EMA encoder (ablation)                       ``AveragedEncoder``                ``losses/cross_view.py``
+EMA encoder (ablation)                       ``AveragedEncoder``                ``losses/averaged_encoder.py``
 distillation L_SCT + L_CD                    ``CrossViewDistillationLoss``      ``losses/cross_view_distillation.py``
 vectors of the teacher                       ``teacher_vectors``                ``data/teacher_vectors.py``
 views: back-translation                      ``BackTranslation``                ``views/back_translation.py``
