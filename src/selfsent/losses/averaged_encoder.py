@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The moving average of a model, as SCT's ablation compares with: one file, since only ``reference=ema`` needs it."""
-=======
 """An encoder with the moving average of a model's weights, which follows it step by step."""
->>>>>>> s11-results
 
 from collections.abc import Mapping
 from typing import Any
