@@ -28,7 +28,7 @@ _STAGES = {
     "questions": "evaluation.tasks.asking_documents:AskingDocuments.tasks",
     "BM25": "evaluation.bm25:BM25.passage_scores",
     "cosines": "evaluation.document_scores:CosineScores.passage_scores",
-    "choose weight": "document_build.measuring:choose_weight",
+    "choose weight": "document_build.measuring:cut_curves",
     "cut passages": "search.passage_rows:PassageCutter.__call__",
     "encode passages": "search.indexing:encode_texts",
     "write rows": "search.store_writer:StoreWriter.add",

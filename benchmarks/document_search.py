@@ -4,10 +4,10 @@
     SELFSENT_DATA=DATA python -m benchmarks.document_search --model MODELS/all-MiniLM-L6-v2
 
 For each collection and seed the recipe is run twice, as `selfsent build` does: once with parts of some documents cut
-out, which choose the epochs and the weight of hybrid search without labels, and once on all documents. With `--model` a
-ready model takes its place, and only the weight is chosen. In the first table documents are scored whole; in the second
-they are passages of a store, and the store is searched as people search it. Every finished run is kept in
-`results/document-search.json`, and a second call goes on.
+out and some documents held out, which choose the epochs and the weight of hybrid search without labels, and once on all
+documents. With `--model` a ready model takes its place, and only the weight is chosen. In the first table documents are
+scored whole; in the second they are passages of a store, and the store is searched as people search it. Every finished
+run is kept in `results/document-search.json`, and a second call goes on.
 """
 
 import argparse
@@ -25,17 +25,19 @@ from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 
 from selfsent.data.docs import open_docstrings
-from selfsent.document_build.measuring import chosen_weight, with_table
+from selfsent.document_build.measuring import cut_curves, measure, weight_of, with_table
 from selfsent.documents import open_documents
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.documents.document import Document
+from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
 from selfsent.evaluation.document_scores import CosineScores, PassageScorer, Scores
 from selfsent.evaluation.fusion_weight import TwoScores
 from selfsent.evaluation.ranking import TOP_K, best, score_orders
 from selfsent.evaluation.statistics import Mean, paired_bootstrap
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.docs_retrieval import docs_collection
+from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.evaluation.tasks.retrieval import Collection, read_collection
 from selfsent.evaluation.tasks.store_search import store_report
 from selfsent.loading import load
@@ -94,9 +96,11 @@ def run_recipe(name: str, seed: int, base: str, data: Path) -> Row:
         began, cpu = time.monotonic(), time.process_time()
         chooser, final = Path(folder) / "chooser", Path(folder) / "final"
         options: dict[str, Any] = {"seed": seed, "base": base, "device": "cpu"}
-        weight = chosen_weight(
-            train("search", task.learned.path, chooser, training={"best": "own-documents"}, **options), task.learned
-        )
+        share = heldout_share(len(task.learned))
+        asking = (one for one in task.learned if not is_held_out(one, share))
+        learned = write_corpus(asking, Path(folder) / "learned.parquet")
+        model = train("search", learned.path, chooser, training={"best": "own-documents"}, **options)
+        weight = chosen_weight(name, model, task.learned, learned)
         epochs = max(1, int(json.loads((chooser / "run.json").read_text("utf8"))["best"]["step"]))
         training = {"best": "none", "num_train_epochs": epochs}
         model = train("search", task.learned.path, final, training=training, **options)
@@ -111,13 +115,23 @@ def run_recipe(name: str, seed: int, base: str, data: Path) -> Row:
     return {**known, **seconds, "items": items, "search": searched}
 
 
+def chosen_weight(name: str, model: SentenceTransformer, documents: CorpusFile, learned: CorpusFile) -> float:
+    """The weight of hybrid search as a build chooses it: by parts cut out, and by held-out documents where they ask."""
+    cut = cut_curves(model, learned)
+    candidates = "held-out" if name == "docs" else "all"
+    try:
+        return measure(model, documents, cut=cut, candidates=candidates, topics=None, untrained=None).weight
+    except UserError:  # single sentences have no parts to ask with
+        return weight_of(cut)
+
+
 def run_ready(name: str, path: Path, data: Path) -> Row:
     """Score a ready model over whole documents; in a store it would read everything once more, which takes long."""
     with tempfile.TemporaryDirectory() as folder:
         task = open_task(name, data, Path(folder))
         began, cpu = time.monotonic(), time.process_time()
         model = load(path, device="cpu")
-        weight = chosen_weight(model, task.learned)
+        weight = chosen_weight(name, model, task.learned, task.learned)
         items = whole_documents(task.collection, model, weight)
         seconds = {"wall": time.monotonic() - began, "cpu": time.process_time() - cpu}
     known = {"collection": name, "seed": 0, "base": path.name, "weight": weight, "epochs": 0}

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.data.sources import open_source
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.structure import Treebank, find_treebanks, score_trees, tree_spans
 from selfsent.kernels.affine_passes import affine_upward
 from selfsent.loading import load

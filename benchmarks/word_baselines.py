@@ -13,7 +13,7 @@ from pathlib import Path
 from selfsent.counts.word_vectors import tfidf_svd
 from selfsent.data.docs import is_heldout, open_docstrings
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.docs_retrieval import docs_collection
 from selfsent.evaluation.tasks.retrieval import Collection, collection_folders, read_collection, score_collection
 from selfsent.words import Analyser

@@ -26,3 +26,9 @@ print(f"softmax of the positive {share:.4f}, loss -log of it = {-math.log(share)
 by_the_loss = float(info_nce(anchor, positive, negative, temperature=temperature))
 print(f"selfsent.losses.functional.info_nce gives {by_the_loss:.4f}")
 assert math.isclose(by_the_loss, 2.881116, abs_tol=1e-6)
+
+# Captions of one picture: every caption is found among those of the other picture, its own siblings left out.
+captions = torch.stack([torch.cat([positive, anchor]), torch.cat([negative, negative])])
+pictures = torch.cat([anchor, negative])
+several = float(info_nce(pictures, captions, temperature=temperature))
+print(f"two pictures of two captions each: {several:.4f}")

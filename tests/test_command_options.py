@@ -55,6 +55,7 @@ def test_a_home_folder_of_data_is_found(monkeypatch: pytest.MonkeyPatch, tmp_pat
         ("sct-mini", "queue", ["queue_size=", "queues="]),
         ("mlm", "queue", []),
         ("mlm", "tr", ["training."]),
+        ("sct", "pre", ["preset="]),
         ("no such method", "masked_l", ["masked_lm="]),
     ],
 )

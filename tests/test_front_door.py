@@ -44,7 +44,7 @@ def test_no_module_takes_the_name_of_a_function() -> None:
     [
         (BuildOptions, BuildRequest, {"source", "output"}),
         (ExportOptions, ExportRequest, {"model", "output"}),
-        (IndexOptions, IndexRequest, {"source"}),
+        (IndexOptions, IndexRequest, {"source", "engine"}),
     ],
 )
 def test_the_options_of_a_function_are_those_of_its_request(

@@ -74,7 +74,6 @@ TESTED_THROUGH = {
         "documents/blocks documents/file_formats documents/file_reader documents/hub_rows documents/reading "
         "documents/skipped"
     ),
-    "documents/test_docx": "documents/xml_tree",
     "export/test_exporting": "export_commands export/cost export/model_folder_files",
     "export/test_onnx_model": "modules/onnx_encoder runtime/onnx_texts",
     "export/test_static_model": "export/token_rows",
@@ -103,6 +102,7 @@ TESTED_THROUGH = {
     "modules/test_cell_contract": (
         "kernels/affine_passes kernels/entangled_passes modules/composition modules/inside_outside modules/tree_lstm"
     ),
+    "modules/test_attention_trees": "modules/text_trees",
     "modules/test_text_cnn": "modules/text_cnn_decoder",
     "modules/test_tree_encoder": (
         "modules/tokenized_input modules/tree_finder modules/tree_options modules/tree_states trees/branching"

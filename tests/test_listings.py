@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 from tests.command_line import refused, typed
 
-from selfsent.evaluation.suites import SUITES, SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import SUITES
 from selfsent.listings import list_method, list_methods, list_recipes, list_suites, list_views
 from selfsent.methods import METHODS
 from selfsent.options import describe
@@ -61,6 +62,20 @@ def test_one_option_stands_with_its_values_and_its_default():
     (line,) = [line for line in printed(*list_method("sct")).splitlines() if line.startswith("ema_decay")]
     assert "number, 0 or more and below 1" in line
     assert "0.999" in line
+
+
+def test_a_preset_is_listed_with_what_it_sets_where_there_is_one():
+    (line,) = [line for line in printed(*list_method("sct-distill")).splitlines() if line.startswith("preset ")]
+    assert "paper, released" in line
+    assert "objective=alone" in printed(*list_method("sct-distill"))
+    assert "training.num_train_epochs=20" in printed(*list_method("sct"))
+    assert "preset" not in first_cells(printed(*list_method("sarcse")))
+
+
+def test_recipes_are_listed_with_the_whole_command():
+    text = " ".join(printed(list_recipes()).split())
+    assert "selfsent train sct-vs-simcse --output runs/sct-vs-simcse" in text
+    assert "selfsent train sct-tiny --data DATA --output runs/sct-tiny" in text
 
 
 def test_an_unknown_method_is_refused_with_the_nearest():

@@ -147,6 +147,24 @@ def test_an_option_without_a_default_must_be_given_and_is_checked() -> None:
         Rows(num_rows=0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Options):
+    """What may be mixed.
+
+    Args:
+        colour: Some colours.
+    """
+
+    colour: str = choice("red", "red", "blue", "none at all", joined=("red", "blue"))
+
+
+def test_some_choices_may_stand_together_with_a_plus_between_them() -> None:
+    assert [Mixed(colour=colour).colour for colour in ("red+blue", "none at all")] == ["red+blue", "none at all"]
+    for colour in ("red+green", "red+none at all", "red+", "+"):
+        with pytest.raises(UserError, match=r"must be one of red, blue, none at all, or several with \+ between them"):
+            Mixed(colour=colour)
+
+
 # The public surface ---------------------------------------------------------------------------------------------------
 
 PACKAGE = Path(options_module.__file__).parent

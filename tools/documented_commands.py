@@ -20,6 +20,7 @@ from selfsent.cli import app
 from selfsent.errors import UserError
 from selfsent.evaluation.suites import suite_names
 from selfsent.methods import METHODS
+from selfsent.methods.method import PRESET
 from selfsent.options import describe
 from selfsent.runs.recipe import find_recipe
 from selfsent.settings import parse_assignments, split_settings
@@ -123,12 +124,12 @@ def _check_names(name: str, values: dict[str, Any]) -> None:
         recipe = find_recipe(str(ROOT / path) if path.suffix == ".toml" else asked, METHODS)
         options, training = split_settings(parse_assignments(values.get("set") or []))
         methods = {entry.get("method", recipe.method) for entry in recipe.run} or {recipe.method}
-        known = {one.name for method in methods for one in describe(METHODS[method].config)}
+        known = {PRESET, *(one.name for method in methods for one in describe(METHODS[method].config))}
         unknown = [*(options.keys() - known), *(training.keys() - set(argument_names()))]
         if unknown:
             raise UserError(f"{asked} has no setting {', '.join(sorted(unknown))}")
     if name in {"evaluate", "compare"}:
-        suite_names(str(values["suite"]))
+        suite_names(str(values["suite"] or "sts"))
     if name == "methods" and values.get("name") and values["name"] not in {*METHODS, "NAME"}:
         raise UserError(f"there is no method {values['name']}")
 

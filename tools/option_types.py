@@ -30,6 +30,7 @@ class TrainOptions(TypedDict, total=False):
     """Options of ``train``: those of a run, then those of the methods, which `selfsent methods NAME` describes."""
 
     settings: Mapping[str, Any]
+    preset: Literal["paper", "released"]
 '''
 
 
@@ -39,7 +40,9 @@ def text() -> str:
     for config in (RunOptions, *(method.config for method in METHODS.values())):
         for one in describe(config):
             if one.name not in GIVEN:
-                kinds.setdefault(one.name, []).append(Literal[one.choices] if one.choices else one.kind)
+                kinds.setdefault(one.name, []).append(
+                    Literal[one.choices] if one.choices and not one.joined else one.kind
+                )
     keys = "".join(_line(name, _written(types)) for name, types in kinds.items())
     return f'{HEAD}{keys}\n\n{_of_methods()}"""Names of the options of each method, with spaces between them."""\n'
 

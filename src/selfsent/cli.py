@@ -117,10 +117,14 @@ def demo(
 @app.command(cls=Command)
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD_OR_RECIPE", help="A method, or a recipe (see `recipes`).")],
-    data: Annotated[str, typer.Option(help="File, folder, hf:NAME[:config][:split], or docs:.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; becomes the model folder.")],
-    base: Annotated[str | None, typer.Option(help="Model to start from.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Model to learn from.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="File, folder, hf:NAME[:config][:split], or docs: (default: the recipe's).")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Model to start from (default: the recipe's or method's).")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Model to learn from (default: the recipe's or method's).")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in OUTPUT.")] = False,
     overwrite: Overwrite = False,
     epochs: Annotated[float | None, typer.Option(min=0, help="Passes over the data.")] = None,
@@ -186,7 +190,10 @@ def train(
 @app.command(cls=Command)
 def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model folders or hub names, or stores.")],
-    suite: Annotated[str, typer.Option(help="Suites, with commas between them.")] = "sts,lexical",
+    suite: Annotated[
+        str | None,
+        typer.Option(help="Suites, with commas between them (default: sts,lexical; of own labels, sts and retrieval)."),
+    ] = None,
     data_dir: DataDir = None,
     pairs: Annotated[str | None, typer.Option(help="Own labels: sentence1, sentence2, score.")] = None,
     qrels: Annotated[Path | None, typer.Option(help="Own judgements: a folder of the BEIR layout.")] = None,
@@ -234,7 +241,8 @@ def evaluate(
         corpus=None if baselines else corpus,
         skipping=on_bad_row == "skip" and pairs is None and not baselines,
     )
-    refuse_unused(options, () if own_labels else suite_names(suite))
+    chosen = suite_names(suite or "sts,lexical")
+    refuse_unused(options, () if own_labels else chosen)
     folder = data_dir_of(data_dir)
     if own_labels:
         reports = evaluate_own_labels(
@@ -245,13 +253,14 @@ def evaluate(
             device=device,
             on_bad_row=on_bad_row,
             mode=mode,
+            suites=chosen if suite else (),
         )
     elif baselines:
         reports = evaluate_with_baselines(
-            models[0], suite, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row
+            models[0], chosen, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row
         )
     else:
-        reports = [evaluation.evaluate(model, suite, folder, options=options, device=device) for model in models]
+        reports = [evaluation.evaluate(model, chosen, folder, options=options, device=device) for model in models]
     if json_path is not None:
         reports[0].save(json_path)
     if baselines:

@@ -57,7 +57,9 @@ def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
     except UserError:
         method = ""
     names = OPTIONS_OF[method].split() if method in OPTIONS_OF else sorted(TrainOptions.__annotations__)
-    return [typed for typed in (*(f"{name}=" for name in names), "training.") if typed.startswith(incomplete)]
+    return [
+        typed for typed in (*(f"{name}=" for name in names), "preset=", "training.") if typed.startswith(incomplete)
+    ]
 
 
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]

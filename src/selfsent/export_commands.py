@@ -17,14 +17,12 @@ def export(
         Literal["static", "int8", "onnx"] | None,
         typer.Option(help="static (a table of tokens), int8 (a table of 8-bit numbers), onnx (a transformer's graph)."),
     ] = None,
-    dimensions: Annotated[int | None, typer.Option(help="Values of an embedding that are left.")] = None,
+    dimensions: Annotated[int | None, typer.Option(help="Number of dimensions to keep.")] = None,
     reduction: Annotated[
         Literal["pca", "truncate"],
-        typer.Option(help="How --dimensions are taken away: pca, or truncate (models trained for that)."),
+        typer.Option(help="How dimensions are reduced: pca, or truncate (models trained for that)."),
     ] = "pca",
-    data: Annotated[
-        str | None, typer.Option(help="Documents that pca is fitted on, and of the suite own-documents.")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help="Documents for pca and for the suite own-documents.")] = None,
     data_dir: DataDir = None,
     max_loss: Annotated[float, typer.Option(help="Points (x100) that the export may lose.")] = 1.0,
     overwrite: Overwrite = False,

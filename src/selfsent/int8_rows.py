@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from selfsent.errors import UserError
 
 LARGEST = 127
-"""Largest absolute value of a row in int8; -128 is not used, so that a row and its negative are held alike."""
+"""Largest absolute value of a row in int8; -128 is not used, so that a row and its negative are rounded alike."""
 
 _ROWS_AT_ONCE = 1 << 16
 

@@ -76,7 +76,7 @@ def list_method(name: str) -> "list[RenderableType]":
         *source_of(method),
         *teacher,
         "",
-        _options_table(describe(method.config)),
+        _options_table([*describe(method.config), *_preset_of(method)]),
         "",
         f"Training arguments (--set training.KEY=VALUE): {arguments}",
     ]
@@ -102,13 +102,15 @@ def list_recipes() -> TextTable:
         recipe = read_recipe(path)
         names = dict.fromkeys([recipe.method, *(entry.get("method", recipe.method) for entry in recipe.run)])
         num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
-        rows.append((recipe.name, ", ".join(filter(None, names)), str(num_runs), recipe.title, recipe.answers))
-    return _table(("recipe", "method", "runs", "what", "answers to"), rows)
+        methods = ", ".join(filter(None, names))
+        rows.append((recipe.name, methods, str(num_runs), recipe.title, recipe.answers, recipe.command()))
+    return _table(("recipe", "method", "runs", "what", "answers to", "command"), rows)
 
 
 def list_suites() -> "list[RenderableType]":
     """Show the suites of ``selfsent evaluate`` and the settings of their protocol."""
-    from selfsent.evaluation.suites import SUITES, SuiteOptions
+    from selfsent.evaluation.suite_options import SuiteOptions
+    from selfsent.evaluation.suites import SUITES
 
     rows = [
         (name, _first_line(_docstring_of(suite)).removeprefix(f"The suite ``{name}``: "))
@@ -123,6 +125,20 @@ def source_of(method: "Method") -> list[str]:
     return [f"Source: {' '.join(paragraphs[1].split())}"] if len(paragraphs) > 1 else []
 
 
+def _preset_of(method: "Method") -> list[Described]:
+    """The setting ``preset``, of a method whose authors ran other settings than its defaults."""
+    from selfsent.methods.method import PRESET, PRESETS
+
+    released = method.released
+    if released is None:
+        return []
+    settings = {**released.options, **{f"training.{key}": value for key, value in released.training.items()}}
+    listed_settings = ", ".join(f"{key}={shown(value)}" for key, value in settings.items())
+    start = f", and --base must name {released.base}" if released.base else ""
+    text = f"paper: the defaults above; released: what the authors' scripts ran, {listed_settings}{start}."
+    return [Described(name=PRESET, kind=str, default=PRESETS[0], bounds=None, choices=PRESETS, text=text)]
+
+
 def _options_table(options: Sequence[Described]) -> TextTable:
     rows = [(one.name, values_of(one), shown(one.default), one.text.replace("``", "")) for one in options]
     return _table(("option", "values", "default", "what"), rows)
@@ -131,7 +147,8 @@ def _options_table(options: Sequence[Described]) -> TextTable:
 def values_of(option: Described) -> str:
     """The values that an option may have: its choices, or its kind of number with the bounds."""
     if option.choices:
-        return ", ".join(map(str, option.choices))
+        several = ", or several with + between them" if option.joined else ""
+        return ", ".join(map(str, option.choices)) + several
     kind = option.kind
     if option.is_optional:
         kind = next(part for part in kind.__args__ if part is not NoneType)

@@ -79,6 +79,9 @@ _WEIGHTS = (
 _GRAPHS = {"selfsent.modules.OnnxEncoder": ("model.onnx", "model.onnx.data")}
 """Files of weights that only modules of some types are loaded from."""
 
+_OF_ATTENTION = "attention"
+"""In the folder of a tree model whose trees are of a transformer's attention: that transformer."""
+
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _KNOWN_NAMESPACES = ("sentence_transformers.", "selfsent.")
 _FORMER_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".spm"}
@@ -188,6 +191,8 @@ def _module_files(folder: Path) -> Iterator[Path]:
     yield from (folder / name for name in MODULE_FILES)
     yield from _weights(folder, _WEIGHTS)
     yield from _weights(folder, _ADAPTER_WEIGHTS)
+    if (folder / _OF_ATTENTION).is_dir():
+        yield from _module_files(folder / _OF_ATTENTION)
     config = next((folder / name for name in ("router_config.json", "config.json") if (folder / name).is_file()), None)
     content: Any = _read_json(config) if config else {}
     if not isinstance(content, dict):

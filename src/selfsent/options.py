@@ -4,7 +4,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,6 +19,7 @@ _Options = TypeVar("_Options", bound="Options")
 
 _BOUNDS = "bounds"
 _CHOICES = "choices"
+_JOINED = "joined"
 _ARGUMENT = re.compile(r"^    (\w+): (.*)$")
 
 
@@ -80,14 +81,15 @@ def option(
     return declared
 
 
-def choice(default: str, *choices: str) -> str:
+def choice(default: str, *choices: str, joined: Iterable[str] = ()) -> str:
     """Declare an option of a dataclass whose choices stand in a table, so that its type cannot name them.
 
     Args:
         default: Default value.
         choices: Allowed values.
+        joined: Those of them that may also stand together, with ``+`` between them.
     """
-    declared: Any = field(default=default, metadata={_CHOICES: choices})
+    declared: Any = field(default=default, metadata={_CHOICES: choices, _JOINED: tuple(joined)})
     return declared
 
 
@@ -143,6 +145,7 @@ class Described:
         default: Default value; ``dataclasses.MISSING`` where one must be given.
         bounds: Allowed numbers, if the option is a number with bounds.
         choices: Allowed values, where they can be listed.
+        joined: Those of them that may also stand together, with ``+`` between them.
         text: Description, from the docstring.
     """
 
@@ -151,6 +154,7 @@ class Described:
     default: Any
     bounds: Bounds | None
     choices: tuple[Any, ...]
+    joined: tuple[str, ...] = ()
     text: str
 
     @property
@@ -162,12 +166,16 @@ class Described:
         """Say what is wrong with a value; empty where nothing is."""
         if value is None and self.is_optional:
             return ""
-        if self.choices and value not in self.choices:
-            return f"{self.name}={value!r} must be one of {', '.join(map(str, self.choices))}"
+        if self.choices and value not in self.choices and not self._is_joined(value):
+            several = ", or several with + between them" if self.joined else ""
+            return f"{self.name}={value!r} must be one of {', '.join(map(str, self.choices))}{several}"
         if self.bounds is not None and not (isinstance(value, int | float) and value in self.bounds):
             none = ", or none" if self.is_optional else ""
             return f"{self.name}={value!r} must be {self.bounds}{none}"
         return ""
+
+    def _is_joined(self, value: Any) -> bool:
+        return bool(self.joined) and isinstance(value, str) and all(one in self.joined for one in value.split("+"))
 
 
 @functools.cache
@@ -182,6 +190,7 @@ def describe(kind: type[Any]) -> tuple[Described, ...]:
             default=one.default,
             bounds=one.metadata.get(_BOUNDS),
             choices=one.metadata.get(_CHOICES) or _literal_values(hints[one.name]),
+            joined=one.metadata.get(_JOINED, ()),
             text=texts.get(one.name, ""),
         )
         for one in fields(kind)

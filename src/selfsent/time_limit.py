@@ -5,7 +5,7 @@ import time
 
 
 class TimeLimit:
-    """A point in time at which a run should be over; it is not part of a run's identity: a resumed run has its own.
+    """The time at which a run should end. It does not count as a setting of the run: a resumed run may have another.
 
     Args:
         minutes: From now on; ``None``: no limit.

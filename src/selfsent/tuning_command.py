@@ -27,7 +27,9 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Number of runs; the first has the recipe's own settings.")] = 10,
     search: Annotated[
         list[str] | None,
-        typer.Option(help="KEY=LOW..HIGH or KEY=A,B (default: rate, rows a batch, temperature). May be repeated."),
+        typer.Option(
+            help="KEY=LOW..HIGH or KEY=A,B (default: learning rate, batch size, temperature). May be repeated."
+        ),
     ] = None,
     base: Annotated[str | None, typer.Option(help="Model to start from.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Model to learn from.")] = None,
@@ -42,7 +44,7 @@ def tune(
     data_dir: DataDir = None,
     device: Device = None,
 ) -> None:
-    """Search settings of a recipe by STS-B dev, or without labels by what `train` keeps the best checkpoint by."""
+    """Search settings of a recipe, judged by STS-B dev or, without it, by what `train` chooses checkpoints by."""
     from selfsent.runs.train import Request
     from selfsent.runs.tuning import BEST_FILE, parse_space
     from selfsent.runs.tuning import tune as run

@@ -111,7 +111,7 @@ class Analyser:
 
     @classmethod
     def of_corpus(cls, texts: Iterable[str]) -> "Analyser":
-        """Choose the language of a corpus: the one that at least half of a sample is in, by the characters.
+        """Choose the language of a corpus: the one in which at least half of the characters of a sample are written.
 
         A corpus of several languages, or of one that has no stemmer, gets no language.
 

@@ -96,7 +96,7 @@ def test_a_build_that_was_killed_while_learning_goes_on(
     built: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     source, _, whole = built
-    monkeypatch.setattr("selfsent.document_build.learning.chosen_weight", _killed)
+    monkeypatch.setattr("selfsent.document_build.learning.cut_curves", _killed)
     with pytest.raises(KeyboardInterrupt):
         build(request(source, tmp_path / "out"))
     monkeypatch.undo()

@@ -22,7 +22,7 @@ from selfsent.evaluation.baselines import (
     training_corpus,
     untrained,
 )
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from selfsent.evaluation.document_scores import DocumentQuestions
-from selfsent.evaluation.fusion_weight import TwoScores, choose_weight, hybrid_ranks
+from selfsent.evaluation.fusion_weight import WEIGHTS, TwoScores, choose_weight, gains_by_weight, hybrid_ranks
 from selfsent.search.fusion import fused
 
 
@@ -44,10 +44,11 @@ def test_the_chosen_weight_leans_on_the_part_that_finds():
     noise, knowing = random.random((50, 30)).astype(np.float32), random.random((50, 30)).astype(np.float32)
     knowing[:, 0] = 1.1
     asked = questions(50, 30)
-    by_meaning = choose_weight([(asked, [TwoScores(words=noise, cosines=knowing)])])
-    by_words = choose_weight([(asked, [TwoScores(words=knowing, cosines=noise)])])
+    meaning = [TwoScores(words=noise, cosines=knowing).candidates()]
+    words = [TwoScores(words=knowing, cosines=noise).candidates()]
+    by_meaning, by_words = (choose_weight([[gains_by_weight(one, asked).mean(1)]]) for one in (meaning, words))
     assert by_words < 0.5 < by_meaning
-    assert (hybrid_ranks([TwoScores(words=noise, cosines=knowing)], asked, by_meaning) == 1).all()
+    assert (hybrid_ranks(meaning, asked, by_meaning) == 1).all()
 
 
 def test_two_halves_that_each_find_half_are_weighed_alike():
@@ -55,6 +56,30 @@ def test_two_halves_that_each_find_half_are_weighed_alike():
     words[:20, 0], cosines[20:, 0] = 1.0, 1.0
     words[:20, 1:] = cosines[20:, 1:] = 0.4
     asked = questions(40, 10)
-    weight = choose_weight([(asked, [TwoScores(words=words, cosines=cosines)])])
+    found = [TwoScores(words=words, cosines=cosines).candidates()]
+    weight = choose_weight([[gains_by_weight(found, asked).mean(axis=1)]])
     assert 0.05 <= weight <= 0.95
-    assert (hybrid_ranks([TwoScores(words=words, cosines=cosines)], asked, weight) == 1).all()
+    assert (hybrid_ranks(found, asked, weight) == 1).all()
+
+
+@pytest.mark.parametrize("num_documents", [30, 400])
+def test_ranks_among_candidates_are_those_among_all_documents(num_documents: int):
+    random = np.random.default_rng(2)
+    words = np.maximum(random.normal(size=(40, num_documents)), 0).astype(np.float32)
+    cosines = random.uniform(-1, 1, size=(40, num_documents)).astype(np.float32)
+    asked = questions(40, num_documents)
+    both = TwoScores(words=words, cosines=cosines)
+    found = [TwoScores(words=words[:15], cosines=cosines[:15]).candidates()]
+    found.append(TwoScores(words=words[15:], cosines=cosines[15:]).candidates())
+    for weight in (0.0, 0.3, 1.0):
+        hybrid = both.hybrid(weight)
+        assert hybrid_ranks(found, asked, weight).tolist() == (hybrid >= hybrid[:, :1]).sum(axis=1).tolist()
+
+
+def test_groups_count_alike_and_of_equal_weights_the_middle_one_is_taken():
+    rising = np.linspace(0, 1, len(WEIGHTS))
+    assert choose_weight([[rising], [2 * rising[::-1]] * 3]) == 0.0
+    assert choose_weight([[rising], [rising[::-1], rising[::-1]]]) == 0.5
+    assert choose_weight([[], [rising]]) == 1.0
+    with pytest.raises(ValueError, match="one curve at least"):
+        choose_weight([[], []])

@@ -93,7 +93,14 @@ CASES: dict[str, Case] = {
     "CrossViewDistillationLoss": Case(
         model="bert",
         settings={"teacher_vectors": TEACHER, **SMALL_QUEUE},
-        variants=({}, {"objective": "alone"}, {"share_queues": True}, {"reference": "ema"}),
+        variants=(
+            {},
+            {"objective": "alone"},
+            {"share_queues": True},
+            {"reference": "ema"},
+            {"distillation": "mse"},
+            {"distillation": "congen", "objective": "alone"},
+        ),
         columns=2,
         labels=torch.arange(12).view(6, 2),
         moves=("distillation.queues", "cross_view.queues", "average"),
@@ -103,6 +110,8 @@ CASES: dict[str, Case] = {
             Refusal(
                 settings={"share_queues": True, "comparison": "contrastive"}, match="share_queues.*comparison=contrast"
             ),
+            Refusal(settings={"distillation": "mse", "share_queues": True}, match="share_queues.*distillation=mse"),
+            Refusal(settings={"objective": "alone", "stop_gradient": False}, match="stop_gradient.*objective=alone"),
             Refusal(columns=2, match="needs labels.*got none"),
             Refusal(columns=2, labels=torch.arange(6), match=r"needs labels.*shape \(6,\)"),
             Refusal(columns=2, labels=torch.arange(12).view(6, 2) + 1, match="not all rows of the 12 vectors"),
@@ -117,6 +126,8 @@ CASES: dict[str, Case] = {
             {"reference": "ema"},
             {"reference": "online"},
             {"comparison": "contrastive"},
+            {"comparison": "vectors"},
+            {"stop_gradient": False},
             {"queues": "none", "queue_size": 1},
         ),
         columns=2,
@@ -124,6 +135,9 @@ CASES: dict[str, Case] = {
         refusals=(
             Refusal(settings={"head": "x"}, match=r"head.*'x'"),
             Refusal(settings={"reference": "x"}, match=r"reference.*'x'"),
+            Refusal(
+                settings={"reference": "ema", "stop_gradient": False}, match="stop_gradient=false with reference=ema"
+            ),
             Refusal(settings={"temperature": 0.0, "queues": "x"}, match=r"(?s)(?=.*queues.*'x').*temperature=0\.0"),
             Refusal(columns=3, num_rows=4, match="3 columns of texts"),
             Refusal(settings={"queue_size": 4}, columns=2, match="queue of 4 rows is smaller than the 6"),

@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.losses.cross_view import AveragedEncoder, CrossViewLoss, encode, reference_vectors
+from selfsent.losses.cross_view import AveragedEncoder, CrossViewLoss, StackedHead, encode, reference_vectors
 from selfsent.losses.functional import cross_view
-from selfsent.modules.projection_head import StackedHead
 from selfsent.training.loss_state import own_parameters, own_tensors
 
 SMALL: dict[str, Any] = {"queue_size": 32, "temperature": 0.2, "reference_temperature": 0.1}
@@ -39,6 +38,18 @@ def views(model: SentenceTransformer, sentences: list[str]) -> list[dict[str, Te
 def make(model: SentenceTransformer, **settings: Any) -> CrossViewLoss:
     torch.manual_seed(0)
     return CrossViewLoss(model, **(SMALL | settings))
+
+
+def test_the_stacked_head_is_the_papers_three_blocks_and_nothing_in_between():
+    head = StackedHead(4)
+    rows = torch.randn(6, 4)
+    expected = rows
+    parameters = list(head.parameters())
+    assert [tuple(parameter.shape) for parameter in parameters] == [(40, 4), (40,), (4, 40), (4,)] * 3
+    for block in range(3):
+        into, into_bias, out, out_bias = parameters[4 * block : 4 * block + 4]
+        expected = (expected @ into.T + into_bias).clamp(min=0) @ out.T + out_bias
+    torch.testing.assert_close(head(rows), expected)
 
 
 def value(loss: CrossViewLoss, views: list[dict[str, Tensor]]) -> Tensor:

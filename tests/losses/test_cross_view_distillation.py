@@ -135,6 +135,33 @@ def test_a_student_learns_to_lie_as_the_teacher_does(model, views, vectors):
     assert value(loss, views).item() < start / 2
 
 
+@pytest.mark.parametrize("objective", ["joint", "alone"])
+@pytest.mark.parametrize("form", ["mse", "ckd", "congen"])
+def test_another_form_of_distillation_takes_its_place_beside_the_self_supervised_objective(
+    model, views, vectors, form, objective
+):
+    loss = make(model, vectors, distillation=form, objective=objective).eval()
+    teacher = torch.from_numpy(vectors[0::2]), torch.from_numpy(vectors[1::2])
+    z, t = online(loss, views), (teacher[0], teacher[0] if form == "congen" else teacher[1])
+    if form == "mse":
+        expected = sum((one - other).square().sum(dim=1).mean() for one, other in zip(z, t, strict=True)) / 2
+    elif form == "ckd":
+        queues = held(loss.distillation, teacher)
+        expected = (
+            sum(
+                functional.cross_entropy(rows @ queue.T / 0.2, torch.arange(26, 32))
+                for rows, queue in zip(z, queues, strict=True)
+            )
+            / 2
+        )
+    else:
+        (queue,) = (torch.cat([queue.oldest_first(), t[0]])[-32:] for queue in loss.distillation.queues)
+        expected = formula(z[::-1], t, (queue, queue))
+    found = value(loss, views)
+    torch.testing.assert_close(found if objective == "alone" else found["distillation"], expected)
+    assert objective == "alone" or set(found) == {"distillation", "cross_view"}
+
+
 @pytest.mark.parametrize("shift", [1, -1])
 def test_labels_beyond_the_teachers_vectors_are_refused(model, views, vectors, shift):
     with pytest.raises(UserError, match=r"not all rows of the 12 vectors"):

@@ -45,6 +45,30 @@ def test_a_negative_counts_for_all_anchors():
     assert all(loss > alone for loss, alone in zip(one, without, strict=True))
 
 
+def test_info_nce_of_several_positives_worked_out_by_hand():
+    anchors = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    positives = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 3.0]]], dtype=torch.float64)
+    e = math.e
+    # The first anchor finds (1, 0) among it and the second anchor's two: -log e / (e + 1 + 1). It finds (0, 1) with
+    # odds of one in three. The second finds each of its own beside (1, 0) and (0, 1) of the first: e / (e + 1 + e).
+    terms = [math.log(e + 2) - 1, math.log(3), math.log(2 * e + 1) - 1, math.log(2 * e + 1) - 1]
+    assert terms == pytest.approx([0.551445, 1.098612, 0.861995, 0.861995], abs=1e-6)
+    loss = info_nce(anchors, positives, temperature=1.0)
+    assert loss.item() == pytest.approx(sum(terms) / 4)
+    # Back, three positives find their anchor with e / (e + 1), and the first anchor's (0, 1) with 1 / (e + 1).
+    back = (3 * (math.log(e + 1) - 1) + math.log(e + 1)) / 4
+    both = info_nce(anchors, positives, temperature=1.0, symmetric=True)
+    assert both.item() == pytest.approx((sum(terms) / 4 + back) / 2)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_one_positive_each_is_the_plain_form(symmetric: bool):
+    anchors, positives, negatives = drawn(3, 4), drawn(3, 4) - 1, drawn(5, 4)
+    settings = {"temperature": 0.3, "symmetric": symmetric}
+    several = info_nce(anchors, positives[:, None], negatives, **settings)
+    assert several.item() == pytest.approx(info_nce(anchors, positives, negatives, **settings).item())
+
+
 def test_symmetric_info_nce_is_the_mean_of_both_directions_and_one_sided_is_the_default():
     anchors, positives = drawn(4, 3), drawn(4, 3) - 0.5
     forth, back = naive_info_nce(anchors, positives, 0.2), naive_info_nce(positives, anchors, 0.2)

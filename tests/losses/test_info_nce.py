@@ -19,13 +19,18 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import InfoNCELoss
+from selfsent.losses.info_nce import InfoNCELoss, TanhHead
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.modules.projection_head import TanhHead
 from selfsent.training.loss_state import own_parameters, own_tensors
 
 Columns = list[dict[str, Any]]
 BOTH_WAYS: dict[str, Any] = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
+
+
+def test_the_tanh_head_is_an_affine_map_and_a_tanh():
+    head = TanhHead(3)
+    rows = torch.randn(5, 3)
+    torch.testing.assert_close(head(rows), torch.tanh(rows @ head.linear.weight.T + head.linear.bias))
 
 
 class GivenVectors(nn.Module):
@@ -215,6 +220,10 @@ def test_masked_language_modelling_is_a_term_of_its_own_weighted(bert: Path, mod
         assert isinstance(terms, dict)
         torch.testing.assert_close(terms["info_nce"], InfoNCELoss(model)(copies(column)))
         torch.testing.assert_close(terms["masked_language_model"], 0.25 * masked(model, column[0]))
+        every = InfoNCELoss(model, masked_language_model=masked, masked_weight=0.25, masked_columns="all")
+        twice = {name: torch.cat([value, value]) for name, value in column[0].items() if isinstance(value, Tensor)}
+        terms = every(column)
+        torch.testing.assert_close(terms["masked_language_model"], 0.25 * masked(model, twice))
     without = InfoNCELoss(model, masked_language_model=masked, masked_weight=0.0)
     assert isinstance(without(copies(column)), Tensor)
 

@@ -232,4 +232,41 @@ def test_a_model_without_a_transformer_or_a_mask_token_is_refused(
 
 
 def test_it_says_for_the_model_card_what_it_is(base: Path):
-    assert MaskedLanguageModelingLoss(opened(base)).get_config_dict() == {"masked_share": 0.15}
+    assert MaskedLanguageModelingLoss(opened(base)).get_config_dict() == {"masked_share": 0.15, "next_sentence": False}
+
+
+def test_the_next_sentence_is_told_from_the_first_token_of_two_segments_worked_out_by_hand(
+    base: Path, sentences: list[str]
+):
+    model = opened(base)
+    loss = MaskedLanguageModelingLoss(model, next_sentence=True).eval()
+    assert loss.next_sentence is not None
+    columns = [dict(model.preprocess(texts)) for texts in (sentences[:3], sentences[3:6])]
+    with torch.no_grad():
+        for weight in loss.next_sentence.parameters():
+            weight.zero_()
+        loss.next_sentence.classifier.bias.copy_(torch.tensor([0.0, 3.0]).log().clamp(min=0))
+        terms: Any = loss([dict(column) for column in columns], torch.tensor([1, 1, 0]))
+    # The classes have odds of 1 to 3: -log 3/4 twice and -log 1/4 once.
+    assert terms["next_sentence"].item() == pytest.approx((2 * 0.287682 + 1.386294) / 3, abs=1e-6)
+    seen: list[dict[str, Tensor]] = []
+    model[0].register_forward_pre_hook(lambda _, inputs: seen.append(dict(inputs[0])))
+    with torch.no_grad():
+        alone: Any = loss([dict(column) for column in columns], None)
+    torch.testing.assert_close(alone, terms["masked_language_model"])
+    (features,) = seen
+    ids, segments = features["input_ids"][0], features["token_type_ids"][0]
+    first, second = (int(column["attention_mask"][0].sum()) for column in columns)
+    assert segments[: first + second].tolist() == [0] * first + [1] * (second - 1) + [0] * (
+        len(ids) > first + second - 1
+    )
+    assert ids[first - 1] == ids[first + second - 2] == model.tokenizer.sep_token_id
+
+
+def test_the_next_sentence_needs_two_columns_and_two_segments(base: Path, sentences: list[str]):
+    model = opened(base)
+    with pytest.raises(UserError, match="two columns of texts, got 1"):
+        MaskedLanguageModelingLoss(model, next_sentence=True)([model.preprocess(sentences)])
+    model[0].model.config.type_vocab_size = 1
+    with pytest.raises(UserError, match="needs a model of two segments"):
+        MaskedLanguageModelingLoss(model, next_sentence=True)

@@ -169,7 +169,7 @@ def test_an_option_out_of_range_is_refused(tiny_tokenizer: PreTrainedTokenizerFa
             loss(model, **option)
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", [name for name in STRUCTURES if name != "attention"])
 @pytest.mark.parametrize("build", [NodeContrastiveLoss, ReconstructionLoss, ContrastiveReconstructionLoss])
 def test_every_objective_learns_on_every_structure(
     tiny_tokenizer: PreTrainedTokenizerFast, sentences: list[str], structure: str, build

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from selfsent.errors import UserError
 from selfsent.losses.cross_view import QueueComparison
+from selfsent.losses.cross_view_distillation import FORMS
 from selfsent.losses.functional import cross_view, similarity_distribution
 
 WIDTH = 6
@@ -248,3 +249,74 @@ def test_two_ranks_of_four_sentences_are_one_batch_of_eight():
     module, rows = comparison(), [unit_rows(8, seed) for seed in range(4)]
     expected = [module((rows[0], rows[1]), (rows[2], rows[3])).item() for _ in range(2)]
     assert [sum(both) / 2 for both in zip(*by_rank, strict=True)] == pytest.approx(expected)
+
+
+# Values worked out by hand ------------------------------------------------------------------------------------------
+
+EAST, NORTH, UPWARD = [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]
+BETWEEN = 0.462117157
+"""KL of (e, 1) / (1 + e) from (1, e) / (1 + e): e / (1 + e) - 1 / (1 + e)."""
+
+
+def by_hand(*views: list[float], **settings: Any) -> Tensor:
+    """The objective of one sentence against a queue of the two axes, whose temperatures are 1."""
+    z1, z2, r1, r2 = (torch.tensor([view], dtype=torch.float64) for view in views)
+    module = QueueComparison(2, temperature=1.0, reference_temperature=1.0, queue_size=1, **settings)
+    axes = [torch.eye(2, dtype=torch.float64)]
+    return module.compare((z1, z2), (r1, r2), (axes, axes))
+
+
+def test_vectors_are_compared_by_their_squared_distance_without_a_queue():
+    # |(1, 0) - (0, 1)|^2 = 2 and |(.6, .8) - (1, 0)|^2 = .16 + .64; straight, 0 and .36 + .04.
+    assert by_hand(EAST, UPWARD, EAST, NORTH, comparison="vectors").item() == pytest.approx((2 + 0.8) / 2)
+    straight = by_hand(EAST, UPWARD, EAST, NORTH, comparison="vectors", cross_view=False)
+    assert straight.item() == pytest.approx((0 + 0.4) / 2)
+    module = QueueComparison(2, comparison="vectors", queue_size=1)
+    rows = torch.tensor([EAST, NORTH])
+    assert module((rows, rows), (rows, rows)).item() == 0.0
+    assert not list(module.queues)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("mse", (0.8 + 0.0) / 2),  # |(1, 0) - (.6, .8)|^2 = .8, and the second view is the teacher's own
+        ("ckd", ((1.313261688 - 0.6) + (1.313261688 - 1)) / 2),  # log(e + 1) less the inner product with the teacher
+    ],
+)
+def test_a_student_is_asked_for_the_teachers_vector_or_to_find_it(form: Any, expected: float):
+    assert by_hand(EAST, NORTH, UPWARD, NORTH, **FORMS[form]).item() == pytest.approx(expected)
+
+
+def test_congen_asks_both_views_for_the_place_of_the_teachers_first():
+    # The teacher points north both times: the first view is off by BETWEEN, the second by nothing.
+    assert by_hand(EAST, NORTH, NORTH, NORTH, **FORMS["congen"]).item() == pytest.approx(BETWEEN / 2)
+
+
+@pytest.mark.parametrize("divergence", ["kl", "ce"])
+def test_without_stop_gradient_the_references_learn_too(divergence: Any):
+    z = torch.tensor([EAST], dtype=torch.float64)
+    r = torch.tensor([NORTH], dtype=torch.float64, requires_grad=True)
+    axes = [torch.eye(2, dtype=torch.float64)]
+    settings: dict[str, Any] = {"temperature": 1.0, "reference_temperature": 1.0, "divergence": divergence}
+    for stop_gradient in (True, False):
+        module = QueueComparison(2, queue_size=1, stop_gradient=stop_gradient, **settings)
+        value = module.compare((z, z), (r, r), (axes, axes))
+        # The entropy of (1, e) / (1 + e) is log(1 + e) - e / (1 + e).
+        entropy = 0.0 if divergence == "kl" else 1.313261688 - 0.731058579
+        assert value.item() == pytest.approx(BETWEEN + entropy)
+        assert value.requires_grad != stop_gradient
+    (gradient,) = torch.autograd.grad(value, r)
+    # q_j (log q_j - log c_j - KL) with q = (.268941, .731059): -.268941 * 1.462117; of cross-entropy without log q.
+    expected = -0.268941421 * (1 + BETWEEN)
+    if divergence == "ce":
+        # q_0 (-log c_0 - sum_j q_j (-log c_j)) with -log c = (.313262, 1.313262)
+        expected = 0.268941421 * (0.313261688 - (0.268941421 * 0.313261688 + 0.731058579 * 1.313261688))
+    torch.testing.assert_close(gradient, torch.tensor([[expected, -expected]], dtype=torch.float64))
+
+
+def test_one_queue_takes_a_reference_of_both_views_once():
+    module = QueueComparison(2, queues="one", queue_size=3)
+    rows = torch.tensor([EAST, NORTH])
+    module((rows, rows), (rows, rows))
+    torch.testing.assert_close(queue_rows(module)[0][1:], rows)

@@ -49,4 +49,4 @@ def test_a_projected_teacher_is_matched_in_the_students_width(tiny_static_model,
     terms = loss(columns(tiny_static_model, sentences), torch.arange(6))
     expected = np.square(tiny_static_model.encode(sentences[::2]) - vectors @ projection).mean() / 2
     assert terms["source"].item() == pytest.approx(float(expected), rel=1e-5)
-    assert "projection" in loss.state_dict()
+    assert "teacher_projection" in loss.state_dict()

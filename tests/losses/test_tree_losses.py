@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
@@ -16,10 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
+from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens
 from selfsent.errors import UserError
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.functional import leaf_cross_entropy, node_contrastive
+from selfsent.losses.reconstruction import LeafReconstruction
 from selfsent.modules import TreeEncoder
+from selfsent.modules.tree_decoder import TreeDecoder
 
 Build = Callable[[SentenceTransformer], nn.Module]
 
@@ -29,6 +33,8 @@ CASES: dict[str, Build] = {
     "contrastive, repeats masked": lambda model: NodeContrastiveLoss(model, repeats="masked"),
     "contrastive, repeats positive": lambda model: NodeContrastiveLoss(model, repeats="positive"),
     "contrastive, by distance": lambda model: NodeContrastiveLoss(model, distance_decay=0.5),
+    "contrastive, separate roots": lambda model: NodeContrastiveLoss(model, roots="separate"),
+    "reconstruction, weighted": lambda model: ReconstructionLoss(model, weighting="linear", frequencies=counted(model)),
     "reconstruction, tied": ReconstructionLoss,
     "reconstruction, untied": lambda model: ReconstructionLoss(model, tied=False),
     "both, tied": ContrastiveReconstructionLoss,
@@ -37,6 +43,12 @@ CASES: dict[str, Build] = {
     ),
     "both, untied": lambda model: ContrastiveReconstructionLoss(model, tied=False),
 }
+
+
+def counted(model: SentenceTransformer) -> TokenFrequencies:
+    return count_tokens(["the cat sleeps on the roof and the dog sleeps too"], model.tokenizer)
+
+
 EVERY_LOSS = pytest.mark.parametrize("build", CASES.values(), ids=CASES.keys())
 UNEVEN = ["the cat sleeps", "a", "", "two dogs run along the beach in the morning"]
 
@@ -245,3 +257,64 @@ def test_words_of_one_kind_grow_closer_than_words_of_two(tiny_tokenizer: PreTrai
         value(loss, features).backward()
         optimizer.step()
     assert margin() > max(before, 0.0)
+
+
+# What the papers leave open -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("init", ["uniform", "sum"])
+def test_a_separate_root_goes_down_as_worked_out_by_hand(tiny_tokenizer: PreTrainedTokenizerFast, init: Any):
+    encoder = TreeEncoder(
+        tokenizer=tiny_tokenizer, channels=2, channel_size=1, composition_init="sum", leaf_dropout=0.0
+    ).eval()
+    decoder = TreeDecoder(1, init=init, roots="separate").eval()
+    assert sum(parameter.numel() for parameter in decoder.parameters()) == 4 + 2
+    if init == "sum":
+        torch.testing.assert_close(decoder.root_map.weight, torch.ones(1, 1))
+    with torch.no_grad():
+        decoder.root_map.weight.fill_(3.0)
+        decoder.root_map.bias.fill_(0.5)
+        decoder.decomposition.linear.weight.copy_(torch.tensor([[2.0], [-1.0]]))
+        decoder.decomposition.linear.bias.copy_(torch.tensor([1.0, 0.0]))
+        leaves = torch.tensor([[0.25, -1.0], [0.75, 2.0]])
+        states = encoder.compose(leaves, np.array([2]))
+        down = decoder(states)
+    # The root's two channels of one value are 1 and 1: down it is 3 * 1 + 0.5 = 3.5, and its children are
+    # 2 * 3.5 + 1 = 8 and -3.5, in both channels.
+    torch.testing.assert_close(states.up[2], torch.tensor([1.0, 1.0]))
+    torch.testing.assert_close(down, torch.tensor([[8.0, 8.0], [-3.5, -3.5], [3.5, 3.5]]))
+
+
+def test_weights_by_frequency_on_the_cross_entropy_worked_out_by_hand(model: SentenceTransformer):
+    frequencies = counted(model)
+    index = LeafReconstruction(model, tied=False, token_weights=np.array([0.25, 1.0]))
+    index.output = nn.Linear(1, 2)
+    with torch.no_grad():
+        index.output.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        index.output.bias.zero_()
+    leaves, ids = torch.tensor([[0.0], [2.0]]), torch.tensor([0, 1])
+    # -log 1/2 weighs a quarter, log(1 + e^-2) all: (0.25 * 0.693147 + 0.126928) / 2.
+    found = index(leaves, ids, torch.zeros(2, 1))
+    assert found.item() == pytest.approx((0.25 * 0.693147 + 0.126928) / 2, abs=1e-6)
+    loss = ReconstructionLoss(model, weighting="linear", theta=0.1, frequencies=frequencies)
+    (the,) = model.tokenizer("the", add_special_tokens=False)["input_ids"]
+    assert loss.index.token_weights is not None
+    assert loss.index.token_weights[the].item() == pytest.approx(0.1)
+    with pytest.raises(UserError, match="weighting=linear needs the frequencies of the tokens"):
+        ReconstructionLoss(model, weighting="linear")
+
+
+def test_many_weighted_leaves_are_the_formula_with_its_gradients(model: SentenceTransformer):
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(7, generator=generator).numpy()
+    index = LeafReconstruction(model, tied=True, token_weights=weights)
+    leaves = torch.randn(2500, 3, generator=generator, requires_grad=True)
+    table = torch.randn(7, 3, generator=generator, requires_grad=True)
+    ids = torch.randint(7, (2500,), generator=generator)
+    found = index(leaves, ids, table)
+    expected = leaf_cross_entropy(leaves, ids, table, weights=torch.from_numpy(weights)[ids])
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(
+        torch.autograd.grad(found, (leaves, table)), torch.autograd.grad(expected, (leaves, table)), strict=True
+    ):
+        torch.testing.assert_close(one, other)

@@ -161,3 +161,18 @@ def test_a_mistake_is_one_line_and_leaves_no_model(more: list[str], words: list[
     typed_words = [str(trained["bert"]) if word == "BERT" else word for word in more]
     refused(train("mlm", trained["texts.txt"], tmp_path / "model", *typed_words), *words)
     assert not (tmp_path / "model" / "modules.json").exists()
+
+
+def test_a_bert_with_both_of_its_tasks_opens_as_one_without(trained: Trained, tmp_path: Path):
+    done = train(
+        *("mlm", trained.folder / "texts.txt", tmp_path / "both", "--max-steps", 3),
+        *settings(*SMALL, "next_sentence=true"),
+    )
+    assert done.code == 0, done
+    assert any("pairs of texts, of which" in note for note in done.notes)
+    lines = [json.loads(line) for line in (tmp_path / "both" / "metrics.jsonl").read_text("utf8").splitlines()]
+    assert any({"masked_language_model", "next_sentence"} <= line.keys() for line in lines)
+    assert SentenceTransformer(str(tmp_path / "both"), device="cpu").encode(TEXTS[:2]).shape == (2, 16)
+    AutoModelForMaskedLM.from_pretrained(tmp_path / "both")
+    roberta = settings(*SMALL, "architecture=roberta", "next_sentence=true")
+    refused(train("mlm", trained.folder / "texts.txt", tmp_path / "no", *roberta), "two segments", "roberta")

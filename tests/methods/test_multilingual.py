@@ -319,4 +319,4 @@ def test_one_language_of_ten_lines_beside_a_large_one_is_drawn_ten_times_at_most
 def test_every_run_of_every_recipe_can_be_configured(name: str):
     for variant in variants_of(read_recipe(shipped_recipes()[name])):
         method = METHODS[variant.recipe.method]
-        configure(method.config, variant.recipe.options, method=method.name)
+        method.configure(variant.recipe.options)

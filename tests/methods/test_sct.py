@@ -12,6 +12,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling
 from tests.methods.one_run import built
 from tests.modules.transformer_models import open_bert, write_bert
+from tests.views.tiny_language_models import save_translator
 
 from selfsent.data.numbered_views import NumberedViews
 from selfsent.data.sources import open_source
@@ -25,6 +26,7 @@ from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
 from selfsent.settings import configure
 from selfsent.training.run import Ingredients
+from selfsent.views import BackTranslation
 
 SMALL: dict[str, Any] = {"queue_size": 8, "max_seq_length": 32}
 PAPER_TABLE_1 = {  # learning rate, K, tau_ref, tau_theta
@@ -147,11 +149,42 @@ def test_an_empty_side_of_a_pair_names_file_and_line(sources, base, tmp_path):
         build(sources["empty side"], base, tmp_path / "corpus")
 
 
-def test_a_view_for_data_that_holds_views_is_refused(sources, base, tmp_path):
-    with pytest.raises(UserError, match=r"view=delete-one makes views of bare text.*--columns"):
-        build(sources["pairs"], base, tmp_path / "corpus", view="delete-one")
-    with pytest.raises(UserError, match=r"view='dropout' must be one of"):
-        build(sources["bare"], base, tmp_path / "corpus", view="dropout")
+def test_ready_pairs_are_made_anew_by_a_view(sources, base, tmp_path, sentences):
+    found = build(sources["pairs"], base, tmp_path / "corpus", view="repeat+delete-one")
+    plain = build(sources["pairs"], base, tmp_path / "plain").dataset
+    rows = found.dataset[:]
+    for made, ready in (("view_a", "anchor"), ("view_b", "positive")):
+        pairs = list(zip(rows[made], plain[:][ready], strict=True))
+        assert all(one == other or len(one.split()) == len(other.split()) - 1 for one, other in pairs)
+        assert any(one != other for one, other in pairs)
+    assert any("each text of a ready pair is made anew by repeat+delete-one" in note for note in found.notes)
+
+
+def test_an_unknown_view_is_refused(sources, base, tmp_path):
+    for view in ("dropout", "crop-20+dropout", "crop-20+document"):
+        with pytest.raises(UserError, match=rf"view='{re.escape(view)}' must be one of .* or several with \+ between"):
+            build(sources["bare"], base, tmp_path / "corpus", view=view)
+    with pytest.raises(UserError, match="translators='a' must be THERE,BACK"):
+        build(sources["bare"], base, tmp_path / "corpus", view="back-translation", translators="a")
+
+
+def test_two_pairs_of_translators_make_the_two_views(sources, base, tmp_path, sentences):
+    models = [str(save_translator(tmp_path / str(seed), sentences, seed=seed)) for seed in range(4)]
+    there, back, away, home = models
+    found = build(
+        sources["bare"],
+        base,
+        tmp_path / "corpus",
+        view="back-translation",
+        translators=f"{there},{back};{away},{home}",
+        translations=str(tmp_path / "kept.sqlite"),
+    )
+    rows = found.dataset[:4]
+    texts = build(sources["bare"], base, tmp_path / "plain").dataset[:4]["text"]
+    for column, forward, backward in (("view_a", there, back), ("view_b", away, home)):
+        by_hand = BackTranslation(forward=forward, backward=backward, cache=tmp_path / "other.sqlite", device="cpu")
+        assert rows[column] == [made or text for text, made in zip(texts, by_hand(texts), strict=True)]
+    assert rows["view_a"] != rows["view_b"]
 
 
 def test_a_trained_student_needs_the_host_alone_and_keeps_no_head(sources, base, tmp_path):
@@ -194,6 +227,11 @@ def test_a_made_view_has_the_number_of_its_text():
         "b": ["one", "two"],
         "label": [[3, 3], [7, 7]],
     }
+
+
+def test_made_views_of_a_ready_pair_have_the_numbers_of_their_own_texts():
+    views = NumberedViews(("x", "y"), lambda batch: {"a": ["?" for _ in batch["x"]], "b": ["!" for _ in batch["y"]]})
+    assert views({"x": ["p"], "y": ["q"], "label": [4]})["label"] == [[8, 9]]
 
 
 def test_views_of_several_columns_are_numbered_row_by_row():
@@ -287,17 +325,18 @@ def test_a_recipe_a_size_holds_the_papers_numbers(name: str):
 def test_a_recipe_of_distillation_says_what_it_runs_and_how_the_authors_ran_it(size: str):
     path = shipped_recipes()[f"sct-distill-{size}"]
     recipe = read_recipe(path)
-    config = configure(SctDistillConfig, recipe.options, method="sct-distill")
+    config, _ = SCT_DISTILL.configure(recipe.options)
     assert (config.objective, config.head, config.reduction, config.enqueue) == ("joint", "mlp", "mean", "before")
     assert "authors' settings" not in recipe.title
     assert recipe.answers.endswith("the authors ran L_CD alone")
-    theirs = dict(re.findall(r"--set (\w+)=(\w+)", path.read_text("utf8")))
-    assert theirs == {"objective": "alone", "head": "none", "reduction": "sum", "enqueue": "after"}
-    configure(SctDistillConfig, {**recipe.options, **theirs}, method="sct-distill")
+    assert "--base SCT_MODEL --set preset=released" in path.read_text("utf8")
+    config, arguments = SCT_DISTILL.configure({**recipe.options, "preset": "released"})
+    assert (config.objective, config.head, config.reduction, config.enqueue) == ("alone", "none", "sum", "after")
+    assert (config.queue_size, arguments["num_train_epochs"]) == (recipe.options["queue_size"], 20)
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_recipes() if name.startswith("sct-")])
 def test_every_run_of_every_recipe_can_be_configured(name: str):
     for variant in variants_of(read_recipe(shipped_recipes()[name])):
         method = METHODS[variant.recipe.method]
-        configure(method.config, variant.recipe.options, method=method.name)
+        method.configure(variant.recipe.options)

@@ -17,7 +17,7 @@ from tests.command_line import Outcome, refused, typed
 from tests.conftest import SENTENCES
 from tests.methods.one_run import built
 from tests.modules.transformer_models import write_bert
-from tests.views.tiny_language_models import save_masked_lm
+from tests.views.tiny_language_models import save_masked_lm, save_translator
 from torch import nn
 
 from selfsent.data.sources import open_source
@@ -165,6 +165,25 @@ def train(method: str, workshop: Workshop, data: Path | str, output: Path, *more
     return typed("train", method, "--data", workshop.folder / data, *base, "--output", output, *SHORT, *more)
 
 
+def test_the_head_starts_as_in_the_released_code_where_that_is_asked_for(workshop: Workshop, tmp_path: Path):
+    parts = ingredients(SIMCSE, workshop, tmp_path, "texts.txt", head_init="normal")
+    (linear,) = [module for module in parts.loss.head.modules() if isinstance(module, nn.Linear)]
+    assert linear.bias.abs().max() == 0
+    assert linear.weight.std().item() == pytest.approx(0.02, rel=0.15)  # of 256 weights
+
+
+def test_the_last_batch_is_kept_where_that_is_asked_for_unless_it_is_one_text(workshop: Workshop, tmp_path: Path):
+    for num_rows, kept in ((9, 8), (10, 10)):
+        data = tmp_path / f"{num_rows}.txt"
+        data.write_text("\n".join(f"text {number} of some" for number in range(num_rows)) + "\n", encoding="utf8")
+        done = typed(
+            *("train", "simcse", "--data", data, "--base", workshop["base"], "--output", tmp_path / f"m{num_rows}"),
+            *("--set", "preset=released", "--set", "training.best=none", "--batch-size", "4", "--device", "cpu"),
+        )
+        assert done.code == 0, done
+        assert any(note.startswith("1 row is left out") for note in done.notes) == (kept < num_rows)
+
+
 # What is put together ------------------------------------------------------------------------------------------------
 
 
@@ -179,12 +198,15 @@ def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_masked_lm(tmp_path_factory.mktemp("masked-lm"), SENTENCES)
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [*VIEWS, "crop-20+delete-one"])
 def test_every_view_of_the_papers_table_gives_rows_the_loss_takes(
     view: str, workshop: Workshop, masked_lm: Path, tmp_path: Path
 ):
     (tmp_path / "synonyms.tsv").write_text("man\tperson\ncat\tkitten\ndogs\thounds\nrain\tdrizzle\n", encoding="utf8")
     options = {"view": view, "lexicon": str(tmp_path / "synonyms.tsv"), "masked_lm": str(masked_lm)}
+    if view == "back-translation":
+        there, back = (save_translator(tmp_path / str(seed), SENTENCES, seed=seed) for seed in range(2))
+        options |= {"translators": f"{there},{back}", "translations": str(tmp_path / "kept.sqlite")}
     parts = ingredients(SIMCSE, workshop, tmp_path, "texts.txt", **options)
     rows = parts.dataset[: len(TEXTS)]
     if view == "repeat":

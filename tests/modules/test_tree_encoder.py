@@ -45,7 +45,7 @@ def test_composition_and_decomposition_have_the_published_number_of_weights(make
     assert weights(encoder) == weights(encoder.composition) + encoder.embedding.weight.numel()
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("structure", [name for name in STRUCTURES if name != "attention"])
 @pytest.mark.parametrize("shape", [(10, 10), (1, 5)], ids=str)
 def test_order_batch_mates_and_padding_never_change_an_embedding(
     make, sentences: list[str], structure: str, shape: tuple[int, int]

@@ -7,14 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfsent.errors import UserError
-from selfsent.parsing.bad_tree import BadTree
+from selfsent.parsing.bad_tree import BadTree, good_trees
 from selfsent.parsing.dependencies import (
     DependencyTree,
     crossed_arc,
     depths_of_heads,
     projective,
     read_conllu,
-    read_conllu_file,
 )
 from selfsent.trees.split_depths import trees_of_depths
 
@@ -123,7 +122,7 @@ def test_a_file_is_read_with_its_texts_ranges_and_empty_nodes(tmp_path: Path):
         "5\tbar\t_\t_\t_\t_\t2\t_\t_\t_\n6\t.\t_\t_\t_\t_\t2\t_\t_\t_\n\n" + conllu(("Oui", 0)).rstrip("\n"),
         "utf8",
     )
-    first, second = read_conllu_file(file)
+    first, second = good_trees(read_conllu(file))
     assert first.words == ("Il", "va", "du", "", "bar", ".")
     assert first.heads == (1, -1, 4, 4, 1, 1)
     assert (first.text, first.line, second.text, second.words) == ("Il va du bar.", 1, None, ("Oui",))
@@ -149,7 +148,7 @@ def test_a_malformed_file_names_file_and_line(tmp_path: Path, text: str, reason:
     file = tmp_path / "bad.conllu"
     file.write_text(text, "utf8")
     with pytest.raises(UserError, match=reason) as caught:
-        list(read_conllu_file(file))
+        list(good_trees(read_conllu(file)))
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -157,7 +156,7 @@ def test_a_malformed_file_names_file_and_line(tmp_path: Path, text: str, reason:
 def test_comments_that_belong_to_no_sentence_are_left_out(tmp_path: Path):
     file = tmp_path / "a.conllu"
     file.write_text(f"# of the whole file\n\n{conllu(('cat', 0))}# the end\n# really", "utf8")
-    assert [tree.words for tree in read_conllu_file(file)] == [("cat",)]
+    assert [tree.words for tree in good_trees(read_conllu(file))] == [("cat",)]
 
 
 def test_each_malformed_sentence_is_told_in_its_place_and_the_others_are_read(tmp_path: Path):

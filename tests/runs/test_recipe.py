@@ -83,5 +83,5 @@ def test_a_shipped_recipe_names_a_known_method_and_options_it_has(name: str):
         method = METHODS[recipe.method]
         options, arguments = split_settings(recipe.options)
         assert not arguments, "training arguments stand in [training]"
-        configure(method.config, options, method=name)
+        method.configure(options)
     assert tomllib.loads(path.read_text("utf8"))

@@ -1,5 +1,6 @@
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from sentence_transformers import SentenceTransformer
 
 import selfsent
 from selfsent.errors import UserError
+from selfsent.methods import METHODS
 from selfsent.one_writer import one_writer
-from selfsent.runs.train import Request, execute, train
+from selfsent.runs.train import Request, execute, named_recipe, settle, train
 
 TINY = {"channels": 2, "channel_size": 2, "vocab_size": 200, "device": "cpu"}
 STEPS = {"max_steps": 2, "per_device_train_batch_size": 4}
@@ -37,6 +39,101 @@ def trained(data: Path, output: Path, **overrides: Any) -> SentenceTransformer:
 
 def record(output: Path) -> dict[str, Any]:
     return json.loads((output / "run.json").read_text("utf8"))
+
+
+def of_recipe(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(
+        f"{text}\n[options]\nchannels = 2\nchannel_size = 2\nvocab_size = 200\n"
+        "[training]\nmax_steps = 1\nper_device_train_batch_size = 4\n",
+        encoding="utf8",
+    )
+    return str(path)
+
+
+def test_a_recipe_reads_its_own_data_below_the_variable_unless_a_source_is_named(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = of_recipe(tmp_path, 'method = "self-strae"\ndata = "corpus.txt"')
+    with pytest.raises(UserError, match=r"reads corpus\.txt below \$SELFSENT_DATA, which is not set.*--data"):
+        train(recipe, None, tmp_path / "own", device="cpu")
+    monkeypatch.setenv("SELFSENT_DATA", str(tmp_path))
+    train(recipe, None, tmp_path / "own", device="cpu")
+    assert record(tmp_path / "own")["recipe"]["data"] == str(corpus)
+    other = tmp_path / "other.txt"
+    other.write_text(corpus.read_text("utf8"), encoding="utf8")
+    train(recipe, other, tmp_path / "named", device="cpu")
+    assert record(tmp_path / "named")["recipe"]["data"] == str(other)
+    corpus.unlink()
+    with pytest.raises(UserError, match=r"corpus\.txt is not there; give --data"):
+        train(recipe, None, tmp_path / "gone", device="cpu")
+
+
+def test_a_recipe_names_columns_base_and_teacher_which_a_request_overrides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "small-bert").mkdir()
+    (tmp_path / "rows.tsv").write_text("a\tb\tc\n", encoding="utf8")
+    monkeypatch.setenv("SELFSENT_DATA", str(tmp_path))
+    monkeypatch.setenv("SELFSENT_MODELS", str(tmp_path))
+    text = 'method = "sct-distill"\ndata = "rows.tsv"\ncolumns = [1, 2]\nbase = "small-bert"\nteacher = "of/the-hub"\n'
+    (tmp_path / "mine.toml").write_text(text, encoding="utf8")
+    request = Request(method=str(tmp_path / "mine.toml"), output=tmp_path / "out")
+    run = settle(named_recipe(request), request)
+    assert (run.columns, run.base, run.teacher) == ([1, 2], str(tmp_path / "small-bert"), "of/the-hub")
+    request = replace(request, data="mine.tsv", base="other", teacher="mine")
+    run = settle(named_recipe(request), request)
+    assert (run.data, run.columns, run.base, run.teacher) == ("mine.tsv", None, "other", "mine")
+
+
+def test_translations_of_a_recipe_stand_below_the_variable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "mine.toml").write_text(
+        'method = "multilingual"\ndata = "parallel:en=$SELFSENT_DATA/a.txt,de=$SELFSENT_DATA/b.txt"\n', encoding="utf8"
+    )
+    request = Request(method=str(tmp_path / "mine.toml"), output=tmp_path / "out")
+    with pytest.raises(UserError, match="which is not set"):
+        settle(named_recipe(request), request)
+    monkeypatch.setenv("SELFSENT_DATA", "/data")
+    assert settle(named_recipe(request), request).data == "parallel:en=/data/a.txt,de=/data/b.txt"
+
+
+def test_a_method_without_data_asks_for_a_source(tmp_path: Path):
+    with pytest.raises(UserError, match="simcse names no data of its own; name the source with --data"):
+        train("simcse", None, tmp_path / "model")
+
+
+def test_a_preset_sets_what_the_authors_ran_and_other_settings_win(tmp_path: Path):
+    def settled(method: str, **request: Any) -> Any:
+        asked = Request(method=method, data="a.txt", output=tmp_path, **request)
+        return settle(named_recipe(asked), asked)
+
+    run = settled("sct", settings={"preset": "released", "reduction": "mean", "training.num_train_epochs": 2})
+    assert (run.config.enqueue, run.config.reduction) == ("after", "mean")
+    assert (run.training["num_train_epochs"], run.training["dataloader_drop_last"]) == (2, False)
+    run = settled("sct-distill", settings={"preset": "released"}, base="trained-by-sct")
+    assert (run.config.objective, run.config.head, run.config.reduction) == ("alone", "none", "sum")
+    with pytest.raises(UserError, match="starts from a student that `sct` has trained; name it with --base"):
+        settled("sct-distill", settings={"preset": "released"})
+    run = settled("self-strae", settings={"preset": "released"})
+    assert (run.config.channels * run.config.channel_size, run.config.tied) == (256, False)
+    assert settled("sct", settings={"preset": "paper"}).config == METHODS["sct"].config()
+    for method, preset, problem in (("sct", "x", "preset=x must be one of"), ("sarcse", "released", "has no preset")):
+        with pytest.raises(UserError, match=problem):
+            settled(method, settings={"preset": preset})
+
+
+def test_a_run_of_a_version_with_fewer_options_goes_on_where_the_new_ones_have_their_defaults(
+    corpus: Path, tmp_path: Path
+):
+    output = tmp_path / "model"
+    trained(corpus, output)
+    path = output / "run.json"
+    run = record(output)
+    del run["recipe"]["options"]["distance_decay"]
+    path.write_text(json.dumps(run), encoding="utf8")
+    trained(corpus, output, resume=True)
+    with pytest.raises(UserError, match=r"distance_decay: 0\.0 -> 0\.5"):
+        trained(corpus, output, resume=True, distance_decay=0.5)
 
 
 def test_training_leaves_a_model_its_record_and_its_curve_and_no_corpus(

@@ -119,16 +119,16 @@ def test_an_option_that_is_not_there_is_refused_before_any_run(tmp_path: Path, n
 
 def test_what_is_searched_may_not_be_fixed_as_well(tmp_path: Path, notes: Path):
     request = Request(method="self-strae", data=notes, output=tmp_path / "tuned", training={"max_steps": 1})
-    with pytest.raises(UserError, match=r"training\.max_steps is both fixed and searched"):
+    with pytest.raises(UserError, match=r"training\.max_steps must be either fixed"):
         tune(request, num_trials=1, space={"training.max_steps": Range(low=1, high=3, is_whole=True)})
 
 
 def test_a_recipe_of_many_runs_is_refused(tmp_path: Path, notes: Path):
-    with pytest.raises(UserError, match="tune must get a recipe of one run, got sct-vs-simcse"):
+    with pytest.raises(UserError, match="tune needs a recipe of one run, got sct-vs-simcse"):
         tune(Request(method="sct-vs-simcse", data=notes, output=tmp_path / "tuned"), num_trials=2)
 
 
 def test_trials_that_all_fail_are_one_line(tmp_path: Path, notes: Path):
     request = Request(method="self-strae", data=notes, output=tmp_path / "tuned", training={"max_steps": 1})
-    with pytest.raises(UserError, match=r"no trial came to an end; the first one: the data has"):
+    with pytest.raises(UserError, match=r"no trial finished; the first one failed: the data has"):
         tune(request, num_trials=1, space={"training.per_device_train_batch_size": Choice(values=[4000, 5000])})

@@ -127,3 +127,14 @@ def test_all_problems_of_a_recipe_are_named_together(tmp_path: Path) -> None:
 def test_a_run_without_any_method_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\[\[run\]\] 2 names no method"):
         variants_of(written(tmp_path, '[[run]]\nname = "a"\nmethod = "strae"\n[[run]]\nname = "b"\n'))
+
+
+def test_a_run_may_start_from_a_base_and_a_teacher_of_its_own(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        'method = "sct-distill"\nbase = "small"\n[[run]]\nname = "a"\n'
+        '[[run]]\nname = "b"\nbase = "other"\nteacher = "large"\n',
+    )
+    found = variants_of(recipe)
+    assert [(one.recipe.base, one.recipe.teacher) for one in found] == [("small", None), ("other", "large")]
+    assert [dict(one.settings) for one in found] == [{}, {"base": "other", "teacher": "large"}]

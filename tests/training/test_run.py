@@ -140,7 +140,7 @@ def test_what_a_run_of_a_cut_record_left_is_cleared_before_the_next_one_begins(t
     train(planned(tmp_path, arguments={"max_steps": 1}))
     (tmp_path / "run" / "run.json").write_text("", encoding="utf8")
     (tmp_path / "run" / "notes.txt").write_text("mine", encoding="utf8")
-    RunFolder(tmp_path / "run").begin({}, resume=False, overwrite=True)
+    RunFolder(tmp_path / "run").begin(planned(tmp_path, overwrite=True))
     assert visible_names(tmp_path / "run") == {"notes.txt"}
 
 

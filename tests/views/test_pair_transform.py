@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from selfsent.errors import UserError
 from selfsent.training.seeded_views import SeededViews, with_seeded_views
-from selfsent.views import Alternatives, Crop, Delete, DeleteOne, Repeat, Synonyms, View, pair_transform
+from selfsent.views import Alternatives, Crop, Delete, DeleteOne, PairedViews, Repeat, Synonyms, View, pair_transform
 from selfsent.views.lexicon import Lexicon
 
 TEXTS = [" ".join(f"{name}{number}" for number in range(12)) for name in "abcd"]
@@ -60,3 +60,19 @@ def test_the_name_of_a_transform_says_what_it_does_and_survives_pickling():
 def test_a_missing_column_is_named_with_those_there_are():
     with pytest.raises(UserError, match="have the columns sentence, and the views need text"):
         pair_transform(Repeat(), Repeat())({"sentence": TEXTS})
+
+
+def test_ready_pairs_are_made_anew_side_by_side_and_other_columns_stay():
+    views = PairedViews(_shouted, _backwards, ("anchor", "positive"))
+    batch = {"anchor": ["a b"], "positive": ["cd"], "negative": ["no"]}
+    assert views(batch) == {"view_a": ["A B"], "view_b": ["dc"], "negative": ["no"]}
+    drawn = PairedViews(_shouted, _backwards, draw=lambda rows: {"view_a": rows["z"], "view_b": rows["x"]})
+    assert drawn({"x": ["cd"], "y": ["."], "z": ["a"]}) == {"view_a": ["A"], "view_b": ["dc"]}
+
+
+def _shouted(texts: list[str]) -> list[str]:
+    return [text.upper() for text in texts]
+
+
+def _backwards(texts: list[str]) -> list[str]:
+    return [text[::-1] for text in texts]

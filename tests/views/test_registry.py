@@ -15,7 +15,7 @@ def without_wordnet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_names_are_those_of_the_papers_table():
-    views = {name: make_view(name) for name in VIEWS if name not in {"synonym", "masked-lm"}}
+    views = {name: make_view(name) for name in VIEWS if name not in {"synonym", "masked-lm", "back-translation"}}
     assert views == {
         "repeat": Repeat(),
         "crop-10": Crop(percent=10),
@@ -31,7 +31,7 @@ def test_the_names_are_those_of_the_papers_table():
 def test_an_unknown_name_is_told_the_known_ones():
     with pytest.raises(
         UserError,
-        match=r"unknown view 'crop-15' \(did you mean 'crop-10'\?\); the views are repeat, crop-10, .*, masked-lm",
+        match=r"unknown view 'crop-15' \(did you mean 'crop-10'\?\); the views are repeat, .*, back-translation",
     ):
         make_view("crop-15")
 
@@ -53,7 +53,12 @@ def test_then_wordnet_then_the_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "needed"), [("synonym", "WordNet is not installed"), ("masked-lm", "needs a masked LM")]
+    ("name", "needed"),
+    [
+        ("synonym", "WordNet is not installed"),
+        ("masked-lm", "needs a masked LM"),
+        ("back-translation", "needs two models, there and back.*translators=THERE,BACK"),
+    ],
 )
 def test_a_view_without_what_it_needs_says_so(name: str, needed: str):
     with pytest.raises(UserError, match=needed):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.conftest import SENTENCES
-from tests.views.tiny_language_models import save_masked_lm
+from tests.views.tiny_language_models import save_masked_lm, save_translator
 
 from selfsent.views import VIEWS, View, make_view
 
@@ -19,10 +19,23 @@ def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_masked_lm(tmp_path_factory.mktemp("models") / "bert", SENTENCES)
 
 
-@pytest.fixture(params=VIEWS)
-def view(request: pytest.FixtureRequest, tmp_path: Path, masked_lm: Path) -> View:
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("translators")
+    there, back = (save_translator(folder / name, SENTENCES, seed=seed) for seed, name in enumerate(("there", "back")))
+    return str(there), str(back)
+
+
+@pytest.fixture(params=[*VIEWS, "crop-20+synonym+masked-lm"])
+def view(request: pytest.FixtureRequest, tmp_path: Path, masked_lm: Path, translators: tuple[str, str]) -> View:
     (tmp_path / "mine.tsv").write_text("cat\tfeline\nrain\tshower\n", "utf8")
-    return make_view(request.param, lexicon=tmp_path / "mine.tsv", masked_lm=masked_lm)
+    return make_view(
+        request.param,
+        lexicon=tmp_path / "mine.tsv",
+        masked_lm=masked_lm,
+        translators=translators,
+        translations=tmp_path / "translations.sqlite",
+    )
 
 
 def seeded(view: View, texts: list[str]) -> list[str]:

@@ -155,7 +155,7 @@ def open_docstrings(folders: Sequence[Path] | None = None, *, cache_dir: Path | 
 
 
 def _extraction(folders: Sequence[Path], cache_dir: Path | None) -> Extraction:
-    """What the folders hold, from the cache where there is one."""
+    """Return the docstrings of the folders, from the cache where there is one."""
     if cache_dir is None:
         return extract(folders)
     path = _cache_path(folders, cache_dir)

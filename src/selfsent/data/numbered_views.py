@@ -13,7 +13,7 @@ class NumberedViews:
 
     The text in column ``c`` of row ``r`` has the number ``r * len(columns) + c``
     (`selfsent.data.teacher_vectors.texts_of_columns` yields the texts in this order). A view that is not one of the
-    row's texts has the number of the first.
+    row's texts has the number of the text in its place where there are as many texts as views, else of the first.
 
     Args:
         columns: The columns of texts.
@@ -34,4 +34,6 @@ class NumberedViews:
 
     def _numbers(self, row: int, texts: tuple[str, ...], views: tuple[str, ...]) -> list[int]:
         first = row * len(self.columns)
-        return [first + (texts.index(view) if view in texts else 0) for view in views]
+        is_paired = len(texts) == len(views)
+        numbers = [texts.index(view) if view in texts else place * is_paired for place, view in enumerate(views)]
+        return [first + number for number in numbers]

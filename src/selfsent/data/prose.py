@@ -105,9 +105,6 @@ class _Blocks:
             self.paragraphs.append(" ".join(self._lines))
             self._lines.clear()
 
-    def drop_last(self) -> str:
-        return self._lines.pop() if self._lines else ""
-
     def skip_deeper_than(self, indent: int) -> None:
         """Leave out the lines that stand deeper than ``indent``, up to the first that does not."""
         self.flush()

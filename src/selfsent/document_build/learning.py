@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.document_build.build_folder import BuildFolder
 from selfsent.document_build.build_request import BuildRequest
-from selfsent.document_build.measuring import Measured, as_json, chosen_weight, measure, with_table
+from selfsent.document_build.measuring import Measured, as_json, cut_curves, measure, weight_of, with_table
 from selfsent.document_build.pace import about, num_passages, seconds_a_passage
 from selfsent.document_build.reading import Read
 from selfsent.document_build.vocabulary_drift import pieces_per_word
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.errors import UserError
 from selfsent.evaluation.baselines import untrained
+from selfsent.evaluation.fusion_weight import Curve
 from selfsent.evaluation.metrics_file import read_metrics
 from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.loading import load
@@ -26,7 +27,6 @@ from selfsent.methods.document_contrast import START_FILE
 from selfsent.methods.starting_model import open_transformer
 from selfsent.runs.run_data import own_documents_evaluator
 from selfsent.runs.train import Request, execute
-from selfsent.search.fusion import DEFAULT_WEIGHT
 from selfsent.time_limit import TimeLimit
 from selfsent.training.run_folder import RunFolder
 
@@ -75,10 +75,8 @@ class Learning:
         if self.request.model is not None:
             model = self._open(self.request.model)
             self._announce_measuring(model, found)
-            weight = chosen_weight(model, found.corpus)
-            return self._record(
-                found, self.request.model, weight, self._measured(model, found, weight, self._systems(model))
-            )
+            cut = cut_curves(model, found.corpus)
+            return self._record(found, self.request.model, cut, self._measured(model, found, cut, self._systems(model)))
         share = heldout_share(len(found.corpus))
         learned = write_corpus((one for one in found.corpus if not is_held_out(one, share)), self.folder.learned)
         minutes = _MEASURED_SHARE * self.request.minutes
@@ -95,10 +93,10 @@ class Learning:
             self._notes.append("learning ended because its minutes were over; more --minutes may find more")
         model, length = self._better_of_start(model, learned)
         self._announce_measuring(model, found)
-        weight = chosen_weight(model, learned)
-        measured = self._measured_beside(model, found, weight, lambda: self._train_final(found, len(learned), length))
+        cut = cut_curves(model, learned)
+        measured = self._measured_beside(model, found, cut, lambda: self._train_final(found, len(learned), length))
         self.folder.install_model()
-        return self._record(found, str(self.folder.model), weight, measured)
+        return self._record(found, str(self.folder.model), cut, measured)
 
     def _better_of_start(self, model: SentenceTransformer, learned: CorpusFile) -> tuple[SentenceTransformer, int]:
         """Find out when learning stopped helping; a transformer that did not improve is taken as it was."""
@@ -167,7 +165,7 @@ class Learning:
             logger.warning("nothing is learned: %s", reason)
             self._take_base(output)
         self.folder.install_model()
-        return self._record(found, str(self.folder.model), DEFAULT_WEIGHT, None)
+        return self._record(found, str(self.folder.model), [], None)
 
     def _train(
         self, corpus: CorpusFile, output: Path, settings: Mapping[str, Any], minutes: float
@@ -212,16 +210,16 @@ class Learning:
         )
 
     def _measured_beside(
-        self, model: SentenceTransformer, found: Read, weight: float, train_final: Callable[[], None]
+        self, model: SentenceTransformer, found: Read, cut: Sequence[Curve], train_final: Callable[[], None]
     ) -> Measured | None:
         """Measure while the final model learns: a table's learning leaves a core free; what torch trains does not."""
         systems = self._systems(model)
         if self.request.teacher is not None or self.request.starts_from_transformer:
-            measured = self._measured(model, found, weight, systems)
+            measured = self._measured(model, found, cut, systems)
             train_final()
             return measured
         with ThreadPoolExecutor(1) as aside:
-            measuring = aside.submit(self._measured, model, found, weight, systems)
+            measuring = aside.submit(self._measured, model, found, cut, systems)
             train_final()
         return measuring.result()
 
@@ -235,7 +233,7 @@ class Learning:
         self,
         model: SentenceTransformer,
         found: Read,
-        weight: float,
+        cut: Sequence[Curve],
         systems: Mapping[str, SentenceTransformer | None],
     ) -> Measured | None:
         """Measure; ``None`` where there are too few documents, as the report then says."""
@@ -243,7 +241,7 @@ class Learning:
             return measure(
                 model,
                 found.corpus,
-                weight=weight,
+                cut=cut,
                 candidates="held-out" if self.request.source.startswith("docs:") else "all",
                 **systems,
             )
@@ -262,7 +260,8 @@ class Learning:
             return open_base(self.request)
         return untrained(model, seed=self.request.seed)
 
-    def _record(self, found: Read, model: str, weight: float, measured: Measured | None) -> dict[str, Any]:
+    def _record(self, found: Read, model: str, cut: Sequence[Curve], measured: Measured | None) -> dict[str, Any]:
+        weight = weight_of(cut) if measured is None else measured.weight
         record: dict[str, Any] = {"model": model, "weight": weight, "content_hash": found.content_hash}
         record |= {"pieces_per_word": pieces_per_word(self._open(model), found.corpus), "examples": []}
         record["notes"] = self._notes

@@ -22,7 +22,14 @@ from selfsent.evaluation.document_scores import (
     ranks_of,
     right_ranks,
 )
-from selfsent.evaluation.fusion_weight import TwoScores, choose_weight, hybrid_ranks, two_scores
+from selfsent.evaluation.fusion_weight import (
+    Curve,
+    HybridCandidates,
+    choose_weight,
+    gains_by_weight,
+    hybrid_ranks,
+    two_scores,
+)
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import remembering
 from selfsent.evaluation.statistics import paired_bootstrap
@@ -37,6 +44,8 @@ from selfsent.evaluation.tasks.own_documents import (
 from selfsent.search.fusion import DEFAULT_WEIGHT
 
 _ASKED_BY = "first sentence"
+_WEIGHED_BY = ("first sentence", "random sentence")
+"""Parts of held-out documents that choose the weight; titles mislead (docs/experiments.md)."""
 _MOST_QUERIES = 700
 _MOST_OTHER_PASSAGES = 4000  # among very many, copies of a part decide more than the weight does
 _NUM_EXAMPLES = 6
@@ -70,8 +79,8 @@ class Measured:
         return _ASKED_BY if _ASKED_BY in self.scores else next(iter(self.scores))
 
 
-def chosen_weight(model: SentenceTransformer, learned: CorpusFile, *, batch_size: int = 64) -> float:
-    """Choose the weight of hybrid search by parts not learned from; 0.5 where no document has such parts.
+def cut_curves(model: SentenceTransformer, learned: CorpusFile, *, batch_size: int = 64) -> list[Curve]:
+    """Measure every weight of hybrid search by parts cut out of the documents; none where no document has such parts.
 
     Args:
         model: The model, trained with ``training.best=own-documents`` on ``learned``.
@@ -80,29 +89,47 @@ def chosen_weight(model: SentenceTransformer, learned: CorpusFile, *, batch_size
     """
     asking = AskingDocuments(learned, len(learned))
     try:
-        questions = asking.tasks(max_queries=_MOST_QUERIES, max_other_passages=_MOST_OTHER_PASSAGES)
+        tasks = asking.tasks(max_queries=_MOST_QUERIES, max_other_passages=_MOST_OTHER_PASSAGES)
     except UserError:
-        return DEFAULT_WEIGHT
+        return []
     scorer = CosineScores(model, batch_size=batch_size)
     with remembering():
-        return choose_weight([(one, list(two_scores(BM25(), scorer, one))) for one in questions])
+        found = ((task, [one.candidates() for one in two_scores(BM25(), scorer, task)]) for task in tasks)
+        return [gains_by_weight(candidates, task).mean(axis=1) for task, candidates in found]
+
+
+def weight_of(cut: Sequence[Curve], heldout: Sequence[Curve] = ()) -> float:
+    """Choose the weight of hybrid search by parts of documents; 0.5 where there are none.
+
+    Parts cut out of documents that are there say what answers questions about them, parts of held-out documents what
+    answers questions about those that come later. Either alone is wrong on some collections (docs/experiments.md), so
+    both count alike.
+
+    Args:
+        cut: By parts cut out before learning.
+        heldout: By sentences of documents that were held out.
+    """
+    return choose_weight([cut, heldout]) if len(cut) or len(heldout) else DEFAULT_WEIGHT
 
 
 def measure(
     model: SentenceTransformer,
     documents: CorpusFile,
     *,
-    weight: float,
+    cut: Sequence[Curve],
     candidates: Candidates,
     topics: SentenceTransformer | None,
     untrained: SentenceTransformer | None,
 ) -> Measured:
-    """Measure hybrid search, the model, and the baselines.
+    """Choose the weight of hybrid search, and measure it, the model, and the baselines.
+
+    The weight that ranks a held-out document was chosen without it: by parts cut out, and by the other half of the
+    held-out documents. The weight of the store is chosen by all.
 
     Args:
         model: The model, which has not seen the held-out documents where it was trained here.
         documents: All documents.
-        weight: Weight of the cosines.
+        cut: nDCG@10 by weight, of parts cut out (`cut_curves`).
         candidates: The documents among which the right one must be found.
         topics: The counted start of the training.
         untrained: The model before anything was learned here; ``None`` where nothing was.
@@ -118,33 +145,50 @@ def measure(
         systems["untrained"] = CosineScores(untrained)
         if (averaged := averaged_table(model)) is not None:
             systems["averaged"] = CosineScores(averaged)
-    scores: dict[str, dict[str, Score]] = {}
-    examples: list[dict[str, Any]] = []
+    ranks: dict[str, dict[str, Ranks]] = {}
+    ranked: dict[str, list[HybridCandidates]] = {}
     with remembering():
         for task in tasks:
             both = list(two_scores(BM25(), CosineScores(model), task))
-            ranks = _ranks(both, task, weight) | {name: right_ranks(one, task) for name, one in systems.items()}
-            ordered = _ordered(ranks).items()
-            scores[task.name] = {name: score_of_ranks(task, found) for name, found in ordered}
-            if task.name == _ASKED_BY or not examples:
-                examples = _examples(both, task, ranks, weight)
-    shown = scores.get(_ASKED_BY) or next(iter(scores.values()))
+            ranked[task.name] = [one.candidates() for one in both]
+            ranks[task.name] = {
+                "trained": ranks_of((one.cosines for one in both), task),
+                "bm25": ranks_of((one.words for one in both), task),
+            }
+            ranks[task.name] |= {name: right_ranks(one, task) for name, one in systems.items()}
+    weight = _add_hybrid(ranks, tasks, ranked, cut)
+    scores = {
+        task.name: {name: score_of_ranks(task, found) for name, found in _ordered(ranks[task.name]).items()}
+        for task in tasks
+    }
+    shown = next((task for task in tasks if task.name == _ASKED_BY), tasks[0])
     return Measured(
         weight=weight,
         scores={part: scores[part] for part in PARTS if part in scores},
-        differences=_differences(shown),
-        examples=examples,
-        num_queries=int(shown["hybrid"].also["num_queries"]),
-        num_heldout=shown["hybrid"].num_items,
+        differences=_differences(scores[shown.name]),
+        examples=_examples(ranked[shown.name], shown, ranks[shown.name]["bm25"], weight),
+        num_queries=int(scores[shown.name]["hybrid"].also["num_queries"]),
+        num_heldout=scores[shown.name]["hybrid"].num_items,
     )
 
 
-def _ranks(both: Sequence[TwoScores], task: DocumentQuestions, weight: float) -> dict[str, Ranks]:
-    return {
-        "hybrid": hybrid_ranks(both, task, weight),
-        "trained": ranks_of((one.cosines for one in both), task),
-        "bm25": ranks_of((one.words for one in both), task),
-    }
+def _add_hybrid(
+    ranks: Mapping[str, dict[str, Ranks]],
+    tasks: Sequence[DocumentQuestions],
+    ranked: Mapping[str, Sequence[HybridCandidates]],
+    cut: Sequence[Curve],
+) -> float:
+    """Add the ranks of hybrid search, each half of the documents by the weight of the other half; give that of all."""
+    asked = {task.name: gains_by_weight(ranked[task.name], task) for task in tasks if task.name in _WEIGHED_BY}
+    in_half = {task.name: task.right % 2 == 1 for task in tasks}
+    weights: list[float] = []
+    for of_half in (False, True):
+        others = [found[:, in_half[name] != of_half] for name, found in asked.items()]
+        weights.append(weight_of(cut, [found.mean(axis=1) for found in others if found.shape[1]]))
+    for task in tasks:
+        first, second = (hybrid_ranks(ranked[task.name], task, weight) for weight in weights)
+        ranks[task.name]["hybrid"] = np.where(in_half[task.name], second, first)
+    return weight_of(cut, [found.mean(axis=1) for found in asked.values()])
 
 
 def _ordered(ranks: Mapping[str, Ranks]) -> dict[str, Ranks]:
@@ -166,38 +210,34 @@ def _differences(scores: Mapping[str, Score]) -> list[dict[str, Any]]:
 
 
 def _examples(
-    both: Sequence[TwoScores],
-    task: DocumentQuestions,
-    ranks: Mapping[str, Ranks],
-    weight: float,
+    ranked: Sequence[HybridCandidates], task: DocumentQuestions, words: Ranks, weight: float
 ) -> list[dict[str, Any]]:
     """Queries that one finds first and the other not among its ten best, in both directions."""
-    hybrid, words = ranks["hybrid"], ranks["bm25"]
+    hybrid = hybrid_ranks(ranked, task, weight)
     won = np.flatnonzero((hybrid == 1) & (words > _FAR))
     lost = np.flatnonzero((words == 1) & (hybrid > _FAR))
     half = _NUM_EXAMPLES // 2
     most_won, most_lost = max(half, _NUM_EXAMPLES - len(lost)), max(half, _NUM_EXAMPLES - len(won))
     chosen = [*won[:most_won], *lost[:most_lost]][:_NUM_EXAMPLES]
-    if not chosen:
-        return []
-    by_meaning = np.concatenate([one.hybrid(weight) for one in both])
-    by_words = np.concatenate([one.words for one in both])
+    block_of = np.repeat(np.arange(len(ranked)), [len(one.words) for one in ranked])
+    row_of = np.concatenate([np.arange(len(one.words)) for one in ranked])
     return [
         {
             "query": task.queries[place],
             "right": task.names[int(task.right[place])][0],
-            "hybrid": _hits(by_meaning[place], task),
-            "bm25": _hits(by_words[place], task),
+            "hybrid": _hits(ranked[int(block_of[place])], int(row_of[place]), task, weight),
+            "bm25": _hits(ranked[int(block_of[place])], int(row_of[place]), task, 0.0),
         }
         for place in chosen
     ]
 
 
-def _hits(scores: Float[np.ndarray, " D"], task: DocumentQuestions) -> list[dict[str, str]]:
-    """Id, title and first passage of the best documents."""
+def _hits(ranked: HybridCandidates, row: int, task: DocumentQuestions, weight: float) -> list[dict[str, str]]:
+    """Id, title and first passage of a query's best documents."""
     numbers, first = np.unique(task.documents, return_index=True)
-    best = np.argsort(-scores, kind="stable")[:_NUM_HITS]
-    found = ((task.names[int(numbers[place])], task.passages[int(first[place])]) for place in best)
+    order = np.argsort(-ranked.hybrid(weight)[row], kind="stable")[:_NUM_HITS]
+    places = [place for place in ranked.documents[row][order] if place >= 0]
+    found = ((task.names[int(numbers[place])], task.passages[int(first[place])]) for place in places)
     return [{"document": name, "title": title, "text": text} for (name, title), text in found]
 
 

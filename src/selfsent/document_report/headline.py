@@ -109,7 +109,7 @@ def _seen(scores: Mapping[str, Mapping[str, Any]], ours: str) -> float:
 
 
 def _verdict(found: Difference, seen: float) -> str:
-    """Say whether a difference is larger than chance; ``seen`` is that of the sentence before."""
+    """Say whether a difference is larger than chance; ``seen`` is the difference that the sentence before has named."""
     metric = METRICS.get(found.metric, found.metric)
     signed = f"{times_100(found.value, sign=True)} points of {metric}"
     if found.ci95 is None:

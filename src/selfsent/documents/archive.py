@@ -1,7 +1,7 @@
-"""Zip archives that are documents (docx, epub), opened with limits, so that a small file cannot fill the memory."""
+"""Zip archives that are documents (docx, epub): opened with limits, so that a small file cannot fill the memory."""
 
 import zipfile
-from typing import IO
+from typing import IO, Any
 
 from selfsent.documents.skipped import UnreadableError
 
@@ -13,6 +13,8 @@ MAX_RATIO = 200
 
 _MIN_BYTES_FOR_RATIO = 16 * 2**20
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+"""A copy of the preceding element for old programs; not read."""
 
 
 class Archive:
@@ -52,3 +54,18 @@ class Archive:
         ):
             raise UnreadableError("too large when unpacked", f"{name} unpacks to {member.file_size / 2**20:.0f} MiB")
         return self._zip.read(member)
+
+
+def parse_xml(data: bytes, *, is_lenient: bool = False) -> Any:
+    """Parse a part to its root element (``lxml.etree``).
+
+    Args:
+        data: The part.
+        is_lenient: Continue after errors.
+    """
+    from lxml import etree  # noqa: PLC0415  # pyright: ignore[reportAttributeAccessIssue] compiled; only two formats need it
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, recover=is_lenient)
+    root = etree.fromstring(data, parser)
+    etree.strip_elements(root, _FALLBACK, with_tail=False)
+    return root

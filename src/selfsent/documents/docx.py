@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from selfsent.documents.archive import Archive
+from selfsent.documents.archive import Archive, parse_xml
 from selfsent.documents.blocks import Blocks
-from selfsent.documents.xml_tree import parse_xml
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT_W = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 from urllib.parse import unquote
 
-from selfsent.documents.archive import Archive
+from selfsent.documents.archive import Archive, parse_xml
 from selfsent.documents.blocks import Blocks
 from selfsent.documents.charset import decode_declared
 from selfsent.documents.html import add_page
 from selfsent.documents.skipped import UnreadableError
-from selfsent.documents.xml_tree import parse_xml
 
 _PAGE_TYPES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 _FONTS_ONLY = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")

@@ -9,7 +9,8 @@ from selfsent.evaluation.differences import (
 )
 from selfsent.evaluation.report import Report, load_report, render
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import SUITES, evaluate
 
 __all__ = [
     "SUITES",

@@ -27,7 +27,8 @@ from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError, Encoder, TreeModel
-from selfsent.evaluation.suites import SUITES, SuiteOptions, evaluate, report_of, suite_names
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import SUITES, evaluate, report_of, suite_names
 from selfsent.loading import load
 from selfsent.modules.weighted_embedding import FrequencyWeightedEmbedding
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 
 from selfsent.evaluation.document_scores import (
     DocumentQuestions,
@@ -14,12 +13,47 @@ from selfsent.evaluation.document_scores import (
     Scores,
     document_scores,
     gains,
-    ranks_of,
 )
 from selfsent.search.fusion import NUM_CANDIDATES, fused
 
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(21))
-_FAR = np.float32(-1)
+_FAR = np.float32(-np.inf)
+_TOLERANCE = 0.005  # half a point of nDCG less is chance
+
+Curve = Float[np.ndarray, " W"]
+"""nDCG@10 by weight, for each of `WEIGHTS`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HybridCandidates:
+    """What hybrid search ranks for some queries: the best documents by words and by meaning, at most 200 a query.
+
+    Args:
+        words: BM25 of the candidates, 0 where a query has fewer than others.
+        cosines: Their cosines, likewise.
+        documents: Their places among all documents, -1 where a query has fewer than others.
+        num_documents: Number of all documents.
+    """
+
+    words: Float[np.ndarray, "Q C"]
+    cosines: Float[np.ndarray, "Q C"]
+    documents: Int[np.ndarray, "Q C"]
+    num_documents: int
+
+    def hybrid(self, weight: float) -> Float[np.ndarray, "Q C"]:
+        """Fuse the scores of the candidates; where there is none, the score is below all."""
+        return np.where(self.documents >= 0, fused(self.words, self.cosines, weight), -np.inf)
+
+    def ranks(self, right: Int[np.ndarray, " Q"], weight: float) -> Ranks:
+        """Give the rank of each query's right document, from 1: the last of equal ones, last of all if no candidate.
+
+        Args:
+            right: Place of each query's right document among all documents.
+            weight: Weight of the cosines.
+        """
+        scores, is_right = self.hybrid(weight), self.documents == right[:, None]
+        own = np.where(is_right, scores, np.inf).min(axis=1, keepdims=True)
+        return np.where(is_right.any(axis=1), (scores >= own).sum(axis=1), self.num_documents)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +68,25 @@ class TwoScores:
     words: Scores
     cosines: Scores
 
-    def hybrid(self, weight: float) -> Scores:
-        """Fuse the scores of the candidates of either ranking; all other documents are ranked behind them."""
-        is_candidate, by_words, by_meaning = self._candidates
-        return np.where(is_candidate, fused(by_words, by_meaning, weight), _FAR)
+    def candidates(self) -> HybridCandidates:
+        """Keep what hybrid search ranks; it is the same for every weight."""
+        rows, columns = np.nonzero(_best_mask(self.words) | _best_mask(self.cosines))
+        counts = np.bincount(rows, minlength=len(self.words))
+        places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        shape = len(self.words), int(counts.max(initial=0))
+        words, cosines = np.zeros((2, *shape), dtype=self.words.dtype)
+        documents = np.full(shape, -1)
+        words[rows, places], cosines[rows, places] = self.words[rows, columns], self.cosines[rows, columns]
+        documents[rows, places] = columns
+        return HybridCandidates(words=words, cosines=cosines, documents=documents, num_documents=self.words.shape[1])
 
-    @cached_property
-    def _candidates(self) -> tuple[Bool[np.ndarray, "Q P"], Scores, Scores]:
-        """Which documents are candidates, and their scores, 0 for the others: the same for every weight."""
-        is_candidate = _best_mask(self.words) | _best_mask(self.cosines)
-        return is_candidate, np.where(is_candidate, self.words, 0), np.where(is_candidate, self.cosines, 0)
+    def hybrid(self, weight: float) -> Scores:
+        """Fuse the scores of both rankings' candidates; all other documents are ranked behind them."""
+        found = self.candidates()
+        scores = np.full(self.words.shape, _FAR)
+        rows, places = np.nonzero(found.documents >= 0)
+        scores[rows, found.documents[rows, places]] = found.hybrid(weight)[rows, places]
+        return scores
 
 
 def _best_mask(scores: Scores) -> Bool[np.ndarray, "Q P"]:
@@ -67,24 +110,40 @@ def two_scores(words: PassageScorer, model: PassageScorer, questions: DocumentQu
         yield TwoScores(words=np.concatenate(rows), cosines=cosines)
 
 
-def hybrid_ranks(scores: Sequence[TwoScores], questions: DocumentQuestions, weight: float) -> Ranks:
-    """Give the ranks of the right documents in hybrid search of a weight."""
-    return ranks_of((one.hybrid(weight) for one in scores), questions)
-
-
-def choose_weight(scored: Sequence[tuple[DocumentQuestions, Sequence[TwoScores]]]) -> float:
-    """Choose the weight of the cosines: the best nDCG@10, each kind of question counting alike.
-
-    Of weights that are as good, the middle one is taken.
+def hybrid_ranks(found: Sequence[HybridCandidates], questions: DocumentQuestions, weight: float) -> Ranks:
+    """Give the ranks of the right documents in hybrid search of a weight.
 
     Args:
-        scored: Questions of parts that nothing was learned from (`AskingDocuments`), and their scores.
+        found: Candidates of all queries, in their order.
+        questions: The queries.
+        weight: Weight of the cosines.
     """
-    values = np.array(
-        [
-            np.mean([gains(hybrid_ranks(scores, questions, weight)).mean() for questions, scores in scored])
-            for weight in WEIGHTS
-        ]
-    )
-    best = np.flatnonzero(values >= values.max() - 1e-9)
+    right = np.searchsorted(np.unique(questions.documents), questions.right)
+    starts = np.cumsum([0, *(len(one.words) for one in found)])
+    parts = [one.ranks(right[start:][: len(one.words)], weight) for one, start in zip(found, starts, strict=False)]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+
+def gains_by_weight(found: Sequence[HybridCandidates], questions: DocumentQuestions) -> Float[np.ndarray, "W Q"]:
+    """Give the nDCG@10 of each query, for each of `WEIGHTS`."""
+    return np.stack([gains(hybrid_ranks(found, questions, weight)) for weight in WEIGHTS])
+
+
+def choose_weight(groups: Sequence[Sequence[Curve]]) -> float:
+    """Choose the weight of the cosines: the best nDCG@10, each group counting alike, and each curve within its group.
+
+    Curves are flat near their top, so the highest point is chance: of all weights within half a point of it, the middle
+    one is taken.
+
+    Args:
+        groups: Curves of each kind of evidence; groups without a curve do not count.
+
+    Raises:
+        ValueError: There is no curve.
+    """
+    means = [np.mean(group, axis=0) for group in groups if len(group)]
+    if not means:
+        raise ValueError("a weight must be chosen by one curve at least, got none")
+    values = np.mean(means, axis=0)
+    best = np.flatnonzero(values >= values.max() - _TOLERANCE)
     return WEIGHTS[int(best[len(best) // 2])]

@@ -114,7 +114,9 @@ def _named_cells(path: Path) -> Iterator[Record]:
         elif header is None:
             header = [cell.strip() for cell in cells]
         elif len(cells) != len(header):
-            raise UserError(f"{place}: {len(cells)} cells under {len(header)} headings; give every row as many")
+            raise UserError(
+                f"{place}: {len(cells)} cells under {len(header)} headings; give every row as many cells as headings"
+            )
         else:
             yield Record(values=dict(zip(header, cells, strict=True)), place=place)
 

@@ -25,7 +25,7 @@ _VERSIONED = ("selfsent", "torch", "transformers", "sentence-transformers", "dat
 
 
 def installed_versions() -> dict[str, str]:
-    """Give the versions that a result depends on: Python and the packages."""
+    """Return the versions of Python and of the packages that a result depends on."""
     return {"python": platform.python_version()} | {package: package_version(package) for package in _VERSIONED}
 
 

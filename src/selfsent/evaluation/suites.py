@@ -13,49 +13,20 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from selfsent.errors import UserError, did_you_mean
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, remembering
+from selfsent.evaluation.suite_options import SuiteOptions
 
 _LOG = logging.getLogger(__name__)
-Aggregation = Literal["all", "mean", "wmean"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuiteOptions:
-    """The settings of the protocol; the defaults are the ones every published figure of this project uses.
-
-    Args:
-        split: Which split to score. Tune on ``dev``; ``test`` is for the final figure.
-        aggregation: How STS tasks made of subsets are scored: ``all`` pairs together, ``mean`` of the subsets,
-            ``wmean`` weighted by their sizes.
-        languages: Languages of multilingual STS (``de``), pairs of them for the cross-lingual task (``en-de``); empty:
-            every language that is there.
-        batch_size: Texts encoded at once.
-        num_resamples: Number of resamples of each bootstrap interval.
-        seed: Random seed.
-        teacher: Folder or hub name of the model that ``teacher-error`` compares with.
-        data: Source of the documents of ``own-documents``.
-        max_train_rows: Probes train on at most this many rows of a task, drawn with the seed; ``None`` for all.
-    """
-
-    split: Literal["test", "dev"] = "test"
-    aggregation: Aggregation = "all"
-    languages: tuple[str, ...] = ()
-    batch_size: int = 64
-    num_resamples: int = 1000
-    seed: int = 0
-    max_train_rows: int | None = 20_000
-    teacher: str | None = None
-    data: str | None = None
 
 
 class Suite(Protocol):

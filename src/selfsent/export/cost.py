@@ -16,14 +16,15 @@ from selfsent.documents.documents import open_documents
 from selfsent.errors import UserError
 from selfsent.evaluation.records import find_file
 from selfsent.evaluation.report import STS7
-from selfsent.evaluation.suites import SuiteOptions, evaluate
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import evaluate
 from selfsent.evaluation.tasks.own_documents import passage_texts
 from selfsent.evaluation.tasks.sts import COLUMNS, read_pairs
 from selfsent.loading import open_to_encode
 from selfsent.model_content import model_files
 
 MAX_TEXTS = 20_000
-"""Passages of a source that directions are fitted on, those of the lowest hashes."""
+"""Largest number of passages that directions are fitted on; those with the lowest hashes are taken."""
 
 _TIMED_TEXTS = 256
 _TIMES = 3
@@ -44,7 +45,7 @@ class Change:
 
     @property
     def loss(self) -> float:
-        """How much less it is."""
+        """The decrease from before to after; below 0 where the figure has risen."""
         return self.before - self.after
 
 
@@ -96,7 +97,7 @@ def measured_cost(model: str | Path, exported: Path, *, data: str | None, data_d
 
 
 def some_passages(source: str, num_texts: int = MAX_TEXTS) -> list[str]:
-    """Give passages of the documents of a source, those of the lowest hashes where there are more.
+    """Give passages of the documents of a source; where there are more, those with the lowest hashes.
 
     Raises:
         UserError: The source cannot be read, or holds no text.

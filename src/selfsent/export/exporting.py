@@ -29,12 +29,12 @@ class ExportRequest:
         model: Folder or hub name of the model.
         output: Folder to write.
         format: ``static`` (a table of tokens), ``int8`` (a table of 8-bit numbers), ``onnx`` (a transformer's graph);
-            None only takes dimensions away.
-        dimensions: Values of an embedding that are left; None leaves all.
-        reduction: How they are taken away: ``pca`` keeps the directions in which embeddings differ most, ``truncate``
-            the first values, for models that were trained for that (Matryoshka).
-        data: Documents that the directions are fitted on, and of the suite ``own-documents``; without them the
-            directions are those of the model's own table.
+            None changes only the number of dimensions.
+        dimensions: Number of dimensions to keep; None keeps all.
+        reduction: How dimensions are reduced: ``pca`` keeps the directions in which embeddings differ most,
+            ``truncate`` the first values, for models that were trained for that (Matryoshka).
+        data: Documents that the directions are fitted on and that the suite ``own-documents`` measures with; without
+            them the directions are those of the model's own table.
         data_dir: Folder of the evaluation data; where it has the seven English STS tasks, they decide.
         max_loss: Points (x100) that the export may lose.
         overwrite: Whether a model that stands at ``output`` is replaced.
@@ -114,7 +114,7 @@ def export_model(request: ExportRequest) -> ExportReport:
 
 
 def _refuse(request: ExportRequest) -> None:
-    """Refuse what needs no model to be refused.
+    """Check the request before the model is opened.
 
     Raises:
         UserError: Nothing is asked for, a number is outside its range, or the output cannot be written.
@@ -124,7 +124,7 @@ def _refuse(request: ExportRequest) -> None:
     if request.dimensions is not None and request.dimensions < 1:
         raise UserError(f"--dimensions must be 1 or more, got {request.dimensions}")
     if request.dimensions is None and request.reduction != "pca":
-        raise UserError(f"--reduction {request.reduction} says how --dimensions are taken away; name how many are left")
+        raise UserError(f"--reduction {request.reduction} needs --dimensions N, the number of dimensions to keep")
     if not request.max_loss >= 0:
         raise UserError(f"--max-loss must be 0 points or more, got {request.max_loss:g}")
     output = request.output
@@ -135,7 +135,7 @@ def _refuse(request: ExportRequest) -> None:
         raise UserError(f"{output} exists already; name another folder, or replace the model in it with --overwrite")
     if output.is_dir() and any(output.iterdir()) and not (output / "modules.json").is_file():
         raise UserError(
-            f"{output} holds something that is not a model, which --overwrite does not replace; name another"
+            f"--output {output} must be a model to be replaced, got a folder with other files; name another folder"
         )
     if request.format == "onnx":
         from selfsent.export.onnx_model import require_onnx  # noqa: PLC0415 torch
@@ -144,7 +144,7 @@ def _refuse(request: ExportRequest) -> None:
 
 
 def _narrowed(model: "SentenceTransformer", request: ExportRequest) -> "SentenceTransformer":
-    """Take dimensions away, where fewer are asked for.
+    """Reduce the dimensions where fewer are asked for.
 
     Raises:
         UserError: The model has fewer, it is of the wrong kind for the format, or there is nothing to fit on.
@@ -197,10 +197,10 @@ def _writer(format: Format | None) -> "Callable[[SentenceTransformer, Path], Non
 
 
 def _require_little_lost(cost: Cost, max_loss: float) -> None:
-    """Refuse an export that is worse than a person allows.
+    """Refuse an export that loses more than ``max_loss`` points.
 
     Raises:
-        UserError: It is.
+        UserError: It loses more.
     """
     if cost.judged is None:
         return

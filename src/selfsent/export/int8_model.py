@@ -22,7 +22,7 @@ def require_table(model: SentenceTransformer) -> None:
     """Refuse a model without a table of tokens as its first module.
 
     Raises:
-        UserError: The model is a transformer, or another without.
+        UserError: The first module has no table of tokens, as in a transformer.
     """
     if not has_table(model):
         kind = "a transformer" if isinstance(model[0], Transformer) else f"a model that begins with {_kind(model)}"

@@ -19,11 +19,11 @@ Found = TypeVar("Found")
 
 
 _threads: list[int] = []
-"""Of the blocks of `undivided_operations` that are open: threads that torch had before each."""
+"""Number of threads that torch had before each open block of `undivided_operations`."""
 
 
 def num_parts() -> int:
-    """Count the threads that parts are for: torch's, also where it is told to divide no operation."""
+    """Return the number of threads that parts are divided among: torch's, also inside `undivided_operations`."""
     return _threads[0] if _threads else torch.get_num_threads()
 
 
@@ -31,7 +31,7 @@ def num_parts() -> int:
 def undivided_operations() -> Generator[None]:
     """Let torch's own operations run on the caller's thread within the block; parts are still divided.
 
-    For small operations between such parts: to divide them takes longer than they do.
+    It is for small operations between such parts, which would take longer divided than whole.
     """
     _threads.append(torch.get_num_threads())
     torch.set_num_threads(1)
@@ -71,8 +71,8 @@ def over_parts(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[Fou
     """Do the work of each part on one thread, the first one on the caller's.
 
     Args:
-        work: Calls torch without recording gradients, writes only what belongs to its part, and calls nothing like this
-            itself.
+        work: Function of a part. It runs without gradients, must write only to its own part, and must not call
+            `over_parts` itself.
         parts: At least one.
 
     Returns:

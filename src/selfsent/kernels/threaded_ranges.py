@@ -11,17 +11,18 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from selfsent.compiler import num_threads
 
 _FEWEST_VALUES = 1 << 17
-"""Of a loop over trees that is worth another thread: one takes about 0.1 ms to begin."""
+"""Least number of values for which more threads pay in a loop over trees: to start one takes about 0.1 ms."""
 _pools: list[ThreadPoolExecutor] = []
 
 
 def over_ranges(kernel: Callable[[int, int], None], size: int, *, num_values: int = _FEWEST_VALUES) -> None:
-    """Call ``kernel(first, end)`` over ranges that together are all steps, as many as ``numba`` has threads.
+    """Divide the steps of a loop into one range per ``numba`` thread, and call ``kernel(first, end)`` on each.
 
     Args:
-        kernel: Releases the interpreter's lock, writes only what belongs to its steps, and calls no such loop itself.
-        size: How many steps there are, such as sentences.
-        num_values: Values that all of them fill in; few are left to the caller's thread.
+        kernel: Compiled loop. It must release the interpreter's lock, write only what belongs to its steps, and not
+            call `over_ranges` itself.
+        size: Number of steps, such as sentences.
+        num_values: Number of values that all steps fill in; with few, only the caller's thread works.
     """
     num_ranges = max(min(num_threads(), size), 1) if num_values >= _FEWEST_VALUES else 1
     bounds = [size * number // num_ranges for number in range(num_ranges + 1)]
@@ -36,7 +37,7 @@ def over_ranges(kernel: Callable[[int, int], None], size: int, *, num_values: in
 
 
 def thread_pool() -> ThreadPoolExecutor:
-    """The threads of this process, started when they are first needed."""
+    """Return the threads of this process; they start when they are first needed."""
     if not _pools:
         _pools.append(ThreadPoolExecutor(max(num_threads(), os.cpu_count() or 1), thread_name_prefix="selfsent"))
     return _pools[0]

@@ -23,7 +23,7 @@ from selfsent.kernels.tensor_parts import equal_parts, over_parts
 # Of a CPU, measured (benchmarks/README.md): a tile of 1 MiB, and products large enough for the library's rate.
 _TILE_ROWS, _TILE_COLUMNS = 512, 512
 _KEPT_LOGITS, _FEWEST_ROWS = 1 << 24, 128
-"""Logits that are kept at once (64 MiB), and leaves below which the products would be slow."""
+"""Largest number of logits kept at once (64 MiB), and least number of leaves in a tile (fewer make products slow)."""
 
 
 def token_cross_entropy(
@@ -32,7 +32,7 @@ def token_cross_entropy(
     table: Float[Tensor, "V D"],
     bias: Float[Tensor, " V"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Compute what `selfsent.losses.functional.leaf_cross_entropy` is the formula of.
+    """Compute the cross-entropy of recovering tokens; its formula is `selfsent.losses.functional.leaf_cross_entropy`.
 
     Args:
         leaves: Downward embeddings of the leaves.
@@ -102,7 +102,7 @@ class _Vocabulary:
 
 @dataclass(frozen=True)
 class _Gradients:
-    """Gradients of the loss by what they are of."""
+    """Gradients of the loss by leaves, table and bias."""
 
     leaves: Tensor
     table: Tensor
@@ -110,18 +110,18 @@ class _Gradients:
 
     @classmethod
     def room_for(cls, leaves: Tensor, table: Tensor, bias: Tensor | None) -> "_Gradients":
-        """Make room; that of table and bias is written by the first leaves."""
+        """Allocate the gradients; those of table and bias are first written by the first leaves."""
         return cls(torch.zeros_like(leaves), torch.empty_like(table), None if bias is None else torch.empty_like(bias))
 
     def add_tile(self, shares: Tensor, leaves: Tensor, tile: slice, *, is_first: bool) -> None:
-        """Add to table and bias what one tile of softmaxes gives, each over the number of all leaves."""
+        """Add the part of one tile of softmaxes, each divided by the number of all leaves, to table and bias."""
         of_words = self.table[tile]
         torch.addmm(of_words, shares.T, leaves, beta=0.0 if is_first else 1.0, out=of_words)
         if self.bias is not None:
             self.bias[tile] = shares.sum(dim=0) if is_first else self.bias[tile] + shares.sum(dim=0)
 
     def subtract_own(self, leaves: Tensor, token_ids: Tensor, table: Tensor) -> None:
-        """Subtract what comes from each leaf's own token, whose logit the loss is less by."""
+        """Subtract the part of each leaf's own token, since the loss subtracts its logit."""
         share = -1.0 / len(leaves)
         self.leaves.add_(table[token_ids], alpha=share)
         self.table.index_add_(0, token_ids, leaves, alpha=share)
@@ -129,7 +129,7 @@ class _Gradients:
             self.bias.index_add_(0, token_ids, self.bias.new_full((len(leaves),), share))
 
     def scale(self, outer: Tensor) -> None:
-        """Multiply by the gradient of the loss itself; a table is not touched for nothing."""
+        """Multiply by the gradient of the loss itself; where that is 1, nothing is written."""
         if outer.device.type == "cpu" and outer.item() == 1.0:
             return
         for part in (self.leaves, self.table, self.bias):
@@ -138,7 +138,7 @@ class _Gradients:
 
 
 def _mean_loss(leaves: Tensor, token_ids: Tensor, words: _Vocabulary, gradients: _Gradients | None) -> Tensor:
-    """Mean of ``log sum_v exp s_v - s_token``; fill in its gradients where they are wanted."""
+    """Compute the mean of ``log sum_v exp s_v - s_token``, and its gradients where they are wanted."""
     num_rows = _num_rows(len(leaves), len(words))
     parts = [slice(start, min(start + num_rows, len(leaves))) for start in range(0, len(leaves), num_rows)]
     if gradients is None:
@@ -152,14 +152,14 @@ def _mean_loss(leaves: Tensor, token_ids: Tensor, words: _Vocabulary, gradients:
 
 
 def _num_rows(num_leaves: int, num_words: int) -> int:
-    """Leaves of a tile: about equally many in each, and no more than whose logits may be kept."""
+    """Choose the number of leaves of a tile: about equal in all tiles, and few enough for their logits to be kept."""
     most = max(_FEWEST_ROWS, min(_TILE_ROWS, _KEPT_LOGITS // max(num_words, 1)))
     num_tiles = -(-num_leaves // most)
     return -(-num_leaves // num_tiles)
 
 
 def _log_sums(leaves: Tensor, words: _Vocabulary) -> Tensor:
-    """Logarithms of the sums over the vocabulary where no gradient is wanted: one tile is kept."""
+    """Compute the logarithms of the sums over the vocabulary without gradients, one tile in memory at a time."""
 
     def of_part(tiles: list[slice]) -> Tensor:
         room = leaves.new_empty(len(leaves) * (tiles[0].stop - tiles[0].start))
@@ -174,7 +174,7 @@ def _log_sums(leaves: Tensor, words: _Vocabulary) -> Tensor:
 def _log_sums_and_gradients(
     leaves: Tensor, rows: slice, words: _Vocabulary, room: Tensor, gradients: _Gradients
 ) -> Tensor:
-    """The same for some leaves, whose gradients are added; ``room`` is for their logits over the whole vocabulary."""
+    """Compute the same for some leaves, and add their gradients; ``room`` holds their logits over the vocabulary."""
     part = leaves[rows]
     kept = over_parts(lambda tiles: _exponentials(part, words, tiles, room), words.parts())
     sums = [(tiles[-1].maximum + of_part.log()).squeeze(1) for tiles, of_part in kept]

@@ -1,4 +1,4 @@
-"""The self-supervised cross-view objective of SCT: two views compared by how each lies among the rows of a queue."""
+"""The self-supervised cross-view objective of SCT: two views, compared by their similarities to the rows of a queue."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,16 +14,16 @@ from torch.nn import functional
 from selfsent.errors import UserError
 from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.kernels.queue_softmax import queue_softmax
+from selfsent.losses.functional import similarity_distribution
 from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
 from selfsent.modules.instance_queue import InstanceQueue, gathered
-from selfsent.modules.projection_head import StackedHead
 from selfsent.options import Options, option, takes
 
 Reference = Literal["same", "online", "ema"]
 Head = Literal["mlp", "none"]
 
 
-Comparison = Literal["distribution", "contrastive"]
+Comparison = Literal["distribution", "contrastive", "vectors"]
 Divergence = Literal["kl", "ce"]
 Queues = Literal["two", "one", "frozen", "none"]
 Enqueue = Literal["before", "after"]
@@ -46,10 +46,13 @@ class QueueOptions(Options):
             the batch; ``none``: the batch alone.
         enqueue: ``before``: the batch enters first and is compared with K rows, its own among them (paper); ``after``:
             it is compared with the K rows and itself and enters then (released code).
-        comparison: ``distribution``; or ``contrastive``: InfoNCE, the other view's reference the positive.
+        comparison: ``distribution``; ``contrastive``: InfoNCE, the other view's reference the positive; or ``vectors``:
+            the squared distance from that reference itself, without queues.
         cross_view: Whether a view is compared with the other one's reference (paper), or with its own.
         divergence: ``kl``, or cross-entropy ``ce``; their gradients are equal.
         reduction: ``mean`` of both directions (paper), or their ``sum`` (released code).
+        stop_gradient: Whether references are constants (paper); without it they learn too, and what the objective asks
+            for is met by embeddings that are all alike. The queue's rows are constants either way.
     """
 
     temperature: float = option(0.04, above=0)
@@ -61,6 +64,7 @@ class QueueOptions(Options):
     cross_view: bool = True
     divergence: Divergence = "kl"
     reduction: Reduction = "mean"
+    stop_gradient: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +88,13 @@ class EncodingOptions(Options):
 class CrossViewOptions(EncodingOptions, QueueOptions):
     """Options of `CrossViewLoss`: how views are compared and how they are embedded."""
 
+    def problems(self) -> list[str]:
+        """Name the options that have a value they may not have, alone or together."""
+        if self.reference == "ema" and not self.stop_gradient:
+            together = "stop_gradient=false with reference=ema has no gradient, an average is a constant; drop one"
+            return [*super().problems(), together]
+        return super().problems()
+
 
 class CrossViewLoss(nn.Module):
     """Train one view of a sentence to have the other view's similarities to earlier sentences.
@@ -97,7 +108,8 @@ class CrossViewLoss(nn.Module):
     Differs from the released code where the code differs from the paper: ``reduction="sum"`` and ``enqueue="after"``
     are the code's. Reference passes have dropout of their own, as there.
 
-    Gradients reach the model and the head through the online vectors. ``forward`` moves the queues on (and the averaged
+    Gradients reach the model and the head through the online vectors (and the references, unless ``stop_gradient``).
+    ``forward`` moves the queues on (and the averaged
     weights of ``reference="ema"``), but only where gradients are on. Head and queues are not part of the saved model.
     The queues hold the model's width, so the loss cannot be wrapped in the host's ``MatryoshkaLoss``.
 
@@ -145,7 +157,14 @@ class CrossViewLoss(nn.Module):
     ) -> Float[Tensor, ""]:
         """Return the mean over sentences of the divergence between the views, in nats."""
         views = two_views(sentence_features)
-        online, references = encode(self.model, views, head=self.head, reference=self.reference, average=self.average)
+        online, references = encode(
+            self.model,
+            views,
+            head=self.head,
+            reference=self.reference,
+            average=self.average,
+            stop_gradient=self.comparison.options.stop_gradient,
+        )
         return self.comparison(online, references)
 
     def get_config_dict(self) -> dict[str, Any]:
@@ -163,7 +182,7 @@ class CrossViewLoss(nn.Module):
 
 
 class QueueComparison(nn.Module):
-    """Ask online vectors to lie among the rows of a queue as reference vectors do; holds the queues.
+    """Compare online with reference vectors by their similarities to the rows of queues, which it holds.
 
     ``functional.cross_view`` is the formula of the defaults. It is computed tile by tile (`kernels.queue_softmax`): no
     probability of the batch over the queue is stored, forward or backward. Gradients reach the online vectors alone.
@@ -187,10 +206,12 @@ class QueueComparison(nn.Module):
         super().__init__()
         self.options = options
         num_queues = {"two": 2, "one": 1, "frozen": 2, "none": 0}[options.queues]
+        self.has_queues = options.comparison != "vectors"
+        num_queues = num_queues if self.has_queues else 0
         self.queues = nn.ModuleList(InstanceQueue(options.queue_size, width) for _ in range(num_queues))
 
     def forward(self, online: Views, references: Views) -> Float[Tensor, ""]:
-        """Return the objective of a batch (mean over its sentences, nats), and let the queues advance.
+        """Return the objective of a batch (mean over its sentences, nats), and put its references into the queues.
 
         Args:
             online: Unit vectors of both views, with gradient.
@@ -203,6 +224,8 @@ class QueueComparison(nn.Module):
 
     def candidates(self, references: Views) -> Candidates:
         """Return what each view is compared with; with ``enqueue="before"`` the references enter their queues."""
+        if not self.has_queues:
+            return [], []
         rows_by_queue = self._rows_by_queue(references)
         if self.options.queues in ("two", "one") and self.options.enqueue == "before":
             blocks = [[queue.enqueue(rows)] for queue, rows in zip(self._held, rows_by_queue, strict=True)]
@@ -214,7 +237,8 @@ class QueueComparison(nn.Module):
 
     def advance(self, references: Views) -> None:
         """Put the references into the queues where ``enqueue="after"``; without gradients nothing is kept."""
-        if self.options.queues in ("two", "one") and self.options.enqueue == "after" and torch.is_grad_enabled():
+        is_fed = self.has_queues and self.options.queues in ("two", "one")
+        if is_fed and self.options.enqueue == "after" and torch.is_grad_enabled():
             for queue, rows in zip(self._held, self._rows_by_queue(references), strict=True):
                 queue.enqueue(rows)
 
@@ -223,16 +247,24 @@ class QueueComparison(nn.Module):
         facing = online[::-1] if self.options.cross_view else online
         triples = zip(facing, references, candidates, strict=True)
         terms = [
-            self._divergence(_exact(rows), _exact(reference.detach()), blocks) for rows, reference, blocks in triples
+            self._divergence(_exact(rows), _exact(self._target(reference)), blocks)
+            for rows, reference, blocks in triples
         ]
         return torch.stack(terms).sum() / (len(terms) if self.options.reduction == "mean" else 1)
 
+    def _target(self, reference: Tensor) -> Tensor:
+        return reference.detach() if self.options.stop_gradient else reference
+
     def _divergence(self, online: Tensor, reference: Tensor, blocks: list[Tensor]) -> Tensor:
         """Mean over sentences of one direction's divergence."""
+        if self.options.comparison == "vectors":
+            return (online - reference).square().sum(dim=1).mean()
         queries = online / self.options.temperature
         if self.options.comparison == "contrastive":
             log_sums, _ = queue_softmax(queries, *blocks)
             return (log_sums - (queries * reference).sum(dim=1)).mean()
+        if reference.requires_grad:
+            return self._divergence_of_both(online, reference, torch.cat(blocks))
         targets = reference / self.options.reference_temperature
         log_sums, means = queue_softmax(torch.cat([targets, queries]), *blocks)
         target_log_sums, online_log_sums = log_sums.chunk(2)
@@ -243,6 +275,14 @@ class QueueComparison(nn.Module):
         negative_entropy = (targets * target_means).sum(dim=1) - target_log_sums
         return (cross_entropy + negative_entropy).mean()
 
+    def _divergence_of_both(self, online: Tensor, reference: Tensor, rows: Tensor) -> Tensor:
+        """The same where the reference learns too: its gradient needs the probabilities themselves."""
+        target = similarity_distribution(reference, rows, temperature=self.options.reference_temperature)
+        log_shares = similarity_distribution(online, rows, temperature=self.options.temperature)
+        if self.options.divergence == "ce":
+            return -(target.exp() * log_shares).sum(dim=1).mean()
+        return functional.kl_div(log_shares, target, reduction="batchmean", log_target=True)
+
     @property
     def _held(self) -> list[InstanceQueue]:
         return cast("list[InstanceQueue]", list(self.queues))
@@ -250,7 +290,9 @@ class QueueComparison(nn.Module):
     def _rows_by_queue(self, references: Views) -> list[Tensor]:
         """The references that belong to each queue: one view's, or both views' where there is one queue for both."""
         views = [rows.detach() for rows in references]
-        by_queue = [torch.cat(views)] if self.options.queues == "one" else views
+        by_queue = views
+        if self.options.queues == "one":
+            by_queue = [views[0] if references[0] is references[1] else torch.cat(views)]
         num_rows = len(by_queue[0]) * (dist.get_world_size() if trains_across_ranks() else 1)
         queue_size = self.options.queue_size
         if len(self.queues) and num_rows > queue_size:
@@ -305,6 +347,26 @@ def _buffer_name(parameter_name: str) -> str:
     return parameter_name.replace(".", "/")
 
 
+class StackedHead(nn.Module):
+    """Three blocks ``Linear(d, 10 d) -> ReLU -> Linear(10 d, d)`` one after another, nothing in between.
+
+    Source: SCT (Limkonchotiwat et al., TACL 2023), Section 3 and released code: on the online vectors of both views,
+    discarded at test.
+
+    Args:
+        width: d of the sentence embedding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        blocks = [[nn.Linear(width, 10 * width), nn.ReLU(), nn.Linear(10 * width, width)] for _ in range(3)]
+        self.blocks = nn.Sequential(*(nn.Sequential(*block) for block in blocks))
+
+    def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the projected embeddings."""
+        return self.blocks(embeddings)
+
+
 def two_views(sentence_features: Iterable[Features]) -> list[Features]:
     """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
     columns = list(sentence_features)
@@ -322,6 +384,7 @@ def encode(
     head: nn.Module,
     reference: Reference,
     average: AveragedEncoder | None = None,
+    stop_gradient: bool = True,
 ) -> tuple[Views, Views]:
     """Embed both views as online vectors, with gradient and head, and as references, with neither.
 
@@ -331,21 +394,33 @@ def encode(
         head: Projects the online vectors.
         reference: What gives the references; see `CrossViewLoss`.
         average: Encodes them where they are the moving average's; moved on where gradients are on.
+        stop_gradient: Whether the references are constants.
 
     Returns:
         Online vectors and references, unit vectors of both views.
     """
-    references = None if reference == "online" else reference_vectors(model, average, views)
+    references = None
+    if reference != "online":
+        references = reference_vectors(model, average, views, stop_gradient=stop_gradient)
     embeddings = embed_columns(model, views)
     online = _unit(list(head(torch.cat(embeddings)).chunk(2)))
-    return online, references or _unit([rows.detach() for rows in embeddings])
+    return online, references or _unit([rows.detach() if stop_gradient else rows for rows in embeddings])
 
 
-def reference_vectors(model: nn.Module, average: AveragedEncoder | None, views: Sequence[Features]) -> Views:
-    """Embed both views without gradient and head, by the same weights or by their average, which is moved on."""
+def reference_vectors(
+    model: nn.Module, average: AveragedEncoder | None, views: Sequence[Features], *, stop_gradient: bool = True
+) -> Views:
+    """Embed both views without head, by the same weights or by their average, which is moved on.
+
+    Args:
+        model: The model in training.
+        average: Encodes in its place, where there is one.
+        views: Features of both views.
+        stop_gradient: Whether no gradient is recorded.
+    """
     if average is not None and torch.is_grad_enabled():
         average.update()
-    with torch.no_grad():
+    with torch.set_grad_enabled(not stop_gradient and torch.is_grad_enabled()):
         return _unit(embed_columns(average or model, views))
 
 
@@ -370,7 +445,7 @@ def _unit(views: list[Tensor]) -> Views:
 
 
 def _exact(rows: Tensor) -> Tensor:
-    """Rows in float32 at least: logarithms of sums are large beside the divergence that is their difference."""
+    """Return the rows in float32 or finer: the divergence is a small difference of large logarithms of sums."""
     return rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
 
 

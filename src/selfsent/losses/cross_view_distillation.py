@@ -1,4 +1,4 @@
-"""SCT's distillation: a student lies among a teacher's vectors as the teacher does."""
+"""SCT's distillation: a student learns the teacher's similarities to the teacher's vectors of earlier sentences."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -29,6 +29,15 @@ from selfsent.losses.cross_view import (
 from selfsent.options import Options, takes_two
 
 Objective = Literal["joint", "alone"]
+Distillation = Literal["cross-view", "mse", "ckd", "congen"]
+
+FORMS: Mapping[Distillation, Mapping[str, Any]] = {
+    "cross-view": {},
+    "mse": {"comparison": "vectors", "cross_view": False},
+    "ckd": {"comparison": "contrastive", "cross_view": False},
+    "congen": {"comparison": "distribution", "cross_view": False, "queues": "one"},
+}
+"""What each form sets of how the student is compared with the teacher."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +46,15 @@ class DistillationOptions(Options):
 
     Args:
         objective: ``joint`` with the self-supervised objective (paper), or distillation ``alone`` (released code).
+        distillation: What is asked of the student: ``cross-view``, SCT's L_CD; ``mse``, the teacher's unit vector of
+            the same view; ``ckd``, to find that vector in the queue (contrastive, as in DisCo); or ``congen``, that
+            both views lie among one queue as the teacher's first view does. The last three are what the paper compares
+            with, as we read their names.
         share_queues: Whether the self-supervised objective is compared within the teacher's queues as well.
     """
 
     objective: Objective = "joint"
+    distillation: Distillation = "cross-view"
     share_queues: bool = False
 
 
@@ -50,10 +64,18 @@ class CrossViewDistillationOptions(DistillationOptions, CrossViewOptions):
 
     def problems(self) -> list[str]:
         """Name the options that have a value they may not have, alone or together."""
+        problems = super().problems()
         if self.share_queues and self.comparison == "contrastive":
-            together = "share_queues with comparison=contrastive has no positive among the teacher's vectors; drop one"
-            return [*super().problems(), together]
-        return super().problems()
+            problems.append(
+                "share_queues with comparison=contrastive has no positive among the teacher's vectors; drop one"
+            )
+        if self.share_queues and self.distillation != "cross-view":
+            problems.append(
+                f"share_queues with distillation={self.distillation} shares no queue of both views; drop one"
+            )
+        if self.objective == "alone" and not self.stop_gradient:
+            problems.append("stop_gradient=false with objective=alone has no reference that could learn; drop one")
+        return problems
 
 
 class CrossViewDistillationLoss(nn.Module):
@@ -121,7 +143,8 @@ class CrossViewDistillationLoss(nn.Module):
         self.objective, self.share_queues = options.objective, options.share_queues
         is_joint = options.objective == "joint"
         comparison = asdict(options.part(QueueOptions))
-        self.distillation = QueueComparison(width, **comparison).to(model.device)
+        self.form: Distillation = options.distillation
+        self.distillation = QueueComparison(width, **{**comparison, **FORMS[self.form]}).to(model.device)
         has_own_queues = is_joint and not options.share_queues
         self.cross_view = QueueComparison(width, **comparison).to(model.device) if has_own_queues else None
         self.head = make_head(options.head, width).to(model.device)
@@ -135,7 +158,15 @@ class CrossViewDistillationLoss(nn.Module):
         views = two_views(sentence_features)
         is_joint = self.objective == "joint"
         reference: Reference = self.reference if is_joint else "online"  # of no use alone, and free
-        online, own_references = encode(self.model, views, head=self.head, reference=reference, average=self.average)
+        stop_gradient = self.distillation.options.stop_gradient
+        online, own_references = encode(
+            self.model,
+            views,
+            head=self.head,
+            reference=reference,
+            average=self.average,
+            stop_gradient=stop_gradient,
+        )
         references = self._teacher_references(labels, like=online[0])
         candidates = self.distillation.candidates(references)
         terms = {"distillation": self.distillation.compare(online, references, candidates)}
@@ -163,13 +194,15 @@ class CrossViewDistillationLoss(nn.Module):
             )
         found = torch.from_numpy(np.asarray(self.teacher_vectors[numbers], dtype=np.float32))
         unit = functional.normalize(found.to(like.device), dim=-1)
-        return unit[:, 0], unit[:, -1]
+        first = unit[:, 0]
+        return first, (first if self.form == "congen" else unit[:, -1])
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
         return {
             **self.distillation.get_config_dict(),
             "objective": self.objective,
+            "distillation": self.form,
             "share_queues": self.share_queues,
             "head": type(self.head).__name__,
             "reference": self.reference if self.average is None else f"ema, decay {self.average.decay}",

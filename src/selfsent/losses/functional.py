@@ -8,7 +8,7 @@ from torch.nn import functional
 
 def info_nce(
     anchors: Float[Tensor, "B D"],
-    positives: Float[Tensor, "B D"],
+    positives: Float[Tensor, "B D"] | Float[Tensor, "B P D"],
     negatives: Float[Tensor, "M D"] | None = None,
     *,
     temperature: float,
@@ -16,11 +16,17 @@ def info_nce(
 ) -> Float[Tensor, ""]:
     """Cross-entropy of finding each anchor's positive among all positives and negatives, by cosine.
 
-    Source: SimCSE (Gao et al., EMNLP 2021), Equations 1 and 5.
+    An anchor of several positives looks for each of them alone: its other positives are left out, as nothing tells
+    one from another, and the mean over the positives is taken.
+
+    Source: SimCSE (Gao et al., EMNLP 2021), Equations 1 and 5; several positives as in supervised contrastive learning
+    (Khosla et al., NeurIPS 2020), Equation 2. Differs: there the other positives stay in the sum of the denominator,
+    so that the loss cannot reach 0.
 
     Args:
         anchors: One row a sentence; lengths do not matter.
-        positives: Row ``i`` belongs to anchor ``i``; the others are its in-batch negatives.
+        positives: Row ``i`` belongs to anchor ``i``, or all ``P`` rows of block ``i`` do; the others are its in-batch
+            negatives.
         negatives: Further candidates of every anchor.
         temperature: Divides the cosines; positive (SimCSE: 0.05).
         symmetric: Whether to average with the loss of finding each positive's anchor among all anchors.
@@ -28,12 +34,40 @@ def info_nce(
     Returns:
         Mean over anchors, in nats.
     """
+    if positives.ndim > 2:  # noqa: PLR2004 sentences, positives and values
+        return _info_nce_of_several(anchors, positives, negatives, temperature=temperature, symmetric=symmetric)
     candidates = positives if negatives is None else torch.cat([positives, negatives])
     target = torch.arange(len(anchors), device=anchors.device)
     loss = candidate_cross_entropy(anchors, candidates, target, temperature=temperature)
     if not symmetric:
         return loss
     return (loss + candidate_cross_entropy(positives, anchors, target, temperature=temperature)) / 2
+
+
+def _info_nce_of_several(
+    anchors: Float[Tensor, "B D"],
+    positives: Float[Tensor, "B P D"],
+    negatives: Float[Tensor, "M D"] | None,
+    *,
+    temperature: float,
+    symmetric: bool,
+) -> Float[Tensor, ""]:
+    """InfoNCE where each anchor has P positives."""
+    num_positives = positives.shape[1]
+    rows = positives.flatten(0, 1)
+    owner = torch.arange(len(anchors), device=anchors.device).repeat_interleave(num_positives)
+    target = torch.arange(len(rows), device=anchors.device)
+    is_own = owner[:, None] == owner
+    is_own[target, target] = False
+    log_weight = anchors.new_zeros(is_own.shape).masked_fill(is_own, -torch.inf)
+    candidates = rows
+    if negatives is not None:
+        candidates = torch.cat([rows, negatives])
+        log_weight = functional.pad(log_weight, (0, len(negatives)))
+    loss = candidate_cross_entropy(anchors[owner], candidates, target, temperature=temperature, log_weight=log_weight)
+    if not symmetric:
+        return loss
+    return (loss + candidate_cross_entropy(rows, anchors, owner, temperature=temperature)) / 2
 
 
 def candidate_cross_entropy(
@@ -89,6 +123,7 @@ def leaf_cross_entropy(
     token_ids: Int[Tensor, " L"],
     table: Float[Tensor, "V D"],
     bias: Float[Tensor, " V"] | None = None,
+    weights: Float[Tensor, " L"] | None = None,
 ) -> Float[Tensor, ""]:
     """Cross-entropy of recovering each token from its leaf's downward embedding by an inner product with the table.
 
@@ -99,11 +134,15 @@ def leaf_cross_entropy(
         token_ids: The tokens they stand for.
         table: One row a vocabulary item; the embedding table itself in the paper.
         bias: Added to the logits; none in the paper.
+        weights: What each leaf counts; all 1 in the paper.
 
     Returns:
-        Mean over leaves, in nats.
+        Mean over leaves, in nats; of weighted ones the sum by their number too, not by that of the weights.
     """
-    return functional.cross_entropy(functional.linear(leaves, table, bias), token_ids)
+    logits = functional.linear(leaves, table, bias)
+    if weights is None:
+        return functional.cross_entropy(logits, token_ids)
+    return (weights * functional.cross_entropy(logits, token_ids, reduction="none")).mean()
 
 
 def similarity_distribution(

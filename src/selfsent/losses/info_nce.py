@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from jaxtyping import Bool, Float, Int
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor, nn
 
@@ -20,10 +21,14 @@ from selfsent.losses.same_texts import false_negatives, same_label, text_keys
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 from selfsent.options import Options, option, takes
 
+MaskedColumns = Literal["first", "all"]
+"""Whose tokens the masked language model beside a contrast finds: those of the first column's texts, or of every
+embedded text, so that a text that is embedded twice is masked twice."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TemperatureOptions(Options):
-    """What cosines are divided by.
+    """The temperature of a contrast.
 
     Args:
         temperature: Divides cosines (SimCSE: 0.05).
@@ -40,18 +45,21 @@ class ContrastOptions(TemperatureOptions):
         symmetric: Whether the second view looks for the first too, and both losses are averaged (SimCSE: no).
         hard_negative_weight: alpha, the weight of an anchor's own hard negatives, where the data has any (SimCSE: 1).
         masked_weight: lambda, the weight of masked language modelling beside the contrast (SimCSE: 0.1).
+        masked_columns: What is masked for it: the texts of the ``first`` column, or of ``all`` that are embedded, both
+            passes of a text among them (SimCSE's released code).
         skip_false_negatives: Whether equal texts of a batch are left out of the negatives.
     """
 
     symmetric: bool = False
     hard_negative_weight: float = option(1.0, above=0)
     masked_weight: float = option(0.1, at_least=0)
+    masked_columns: MaskedColumns = "first"
     skip_false_negatives: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class MarginOptions(TemperatureOptions):
-    """By how much the positive is to be nearer than the negatives.
+    """The margin of a contrast, by which the positive must be nearer than the negatives.
 
     Args:
         margin: Subtracted from the cosine of each anchor with its own positive (LaBSE: 0.3; SimCSE has none).
@@ -81,6 +89,25 @@ class InfoNCEOptions(LabelOptions, MarginOptions, ContrastOptions):
 class _Arguments(InfoNCEOptions):
     head: nn.Module | None = None
     masked_language_model: MaskedLanguageModel | None = None
+
+
+class TanhHead(nn.Module):
+    """One affine layer and a hyperbolic tangent, as BERT's own pooler has it, with fresh weights.
+
+    Source: SimCSE (Gao et al., EMNLP 2021), Section 3.1 and released code: kept on [CLS] while training, removed at
+    test in the unsupervised setting.
+
+    Args:
+        width: D of the sentence embedding.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the projected embeddings; each value lies in (-1, 1)."""
+        return self.linear(embeddings).tanh()
 
 
 class InfoNCELoss(nn.Module):
@@ -150,8 +177,13 @@ class InfoNCELoss(nn.Module):
         contrast = self.contrast(embeddings, views, labels if self.options.documents_as_labels else None)
         if self.masked_language_model is None or not self.options.masked_weight:
             return contrast
-        masked = self.masked_language_model(self.model, columns[0])
+        masked = self._masked(self.masked_language_model, views)
         return {"info_nce": contrast, "masked_language_model": self.options.masked_weight * masked}
+
+    def _masked(self, masked_lm: MaskedLanguageModel, views: Sequence[Mapping[str, Any]]) -> Float[Tensor, ""]:
+        """Mean cross-entropy of the tokens masked out."""
+        whole = merge_feature_batches([dict(view) for view in views]) if self.options.masked_columns == "all" else None
+        return masked_lm(self.model, views[0] if whole is None else whole)
 
     def contrast(
         self,
@@ -229,7 +261,7 @@ class InfoNCELoss(nn.Module):
         return false_negatives(known[0], known[1], gathered[0], gathered[1:], first)
 
     def counts(self) -> dict[str, int]:
-        """What the trainer logs beside the loss: candidates left out so far, on this rank."""
+        """Return what the trainer logs beside the loss: the number of candidates left out so far, on this rank."""
         return {"num_false_negatives": int(self.num_false_negatives)}
 
     def get_config_dict(self) -> dict[str, Any]:
@@ -252,7 +284,7 @@ def _rank() -> int | None:
 
 
 def _gathered(rows: Tensor) -> Tensor:
-    """The rows of all ranks, with gradients for those that carry any."""
+    """Gather the rows of all ranks, with gradients where they have any."""
     if _rank() is None:
         return rows
     return all_gather_with_grad(rows) if rows.is_floating_point() else all_gather(rows)

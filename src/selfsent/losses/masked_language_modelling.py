@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
 
 from selfsent.errors import UserError
+from selfsent.losses.translation_language_modelling import joined_features
 from selfsent.options import Options, option, takes
 
 
@@ -31,10 +32,12 @@ class MaskingOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class _LossArguments(MaskingOptions):
     base: str | Path | None = None
+    next_sentence: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Arguments(_LossArguments):
+class _Arguments(MaskingOptions):
+    base: str | Path | None = None
     is_saved: bool = False
 
 
@@ -88,6 +91,12 @@ class MaskedLanguageModel(nn.Module):
             model: The SentenceTransformer, or what wraps it.
             features: Features of one column; left as they are.
         """
+        return self.masked_pass(model, features)[0]
+
+    def masked_pass(
+        self, model: nn.Module, features: Mapping[str, Any]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "B T D"]]:
+        """As ``forward``, with the token states of the masked texts beside the loss."""
         ids = cast("Tensor", features["input_ids"])
         is_special = torch.isin(ids, self._special_ids.to(ids.device)) | (features["attention_mask"] == 0)
         self._collator.generator = None if torch.is_grad_enabled() else torch.Generator().manual_seed(0)
@@ -96,8 +105,33 @@ class MaskedLanguageModel(nn.Module):
         states = model({**features, "input_ids": masked})["token_embeddings"]
         chosen = labels >= 0
         if not chosen.any():
-            return states.sum() * 0.0
-        return functional.cross_entropy(self.head(states[chosen]), labels[chosen])
+            return states.sum() * 0.0, states
+        return functional.cross_entropy(self.head(states[chosen]), labels[chosen]), states
+
+
+class NextSentence(nn.Module):
+    """Tell from the state of the first token whether a text follows another: BERT's second task.
+
+    Source: BERT (Devlin et al., NAACL 2019), Section 3.1, Task 2; the layer and the tanh before the classifier are its
+    pooler.
+
+    Args:
+        width: D of the token states.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pooler = nn.Linear(width, width)
+        self.classifier = nn.Linear(width, 2)
+
+    def forward(self, first_states: Float[Tensor, "B D"], follows: Int[Tensor, " B"]) -> Float[Tensor, ""]:
+        """Return the mean cross-entropy over pairs, in nats.
+
+        Args:
+            first_states: State of the first token of each pair of texts.
+            follows: 1 where the second text follows the first, else 0.
+        """
+        return functional.cross_entropy(self.classifier(self.pooler(first_states).tanh()), follows)
 
 
 class MaskedLanguageModelingLoss(nn.Module):
@@ -107,16 +141,21 @@ class MaskedLanguageModelingLoss(nn.Module):
     belongs to the loss, and is saved with the model: ``SentenceTransformer`` opens the folder without it, and
     ``AutoModelForMaskedLM`` with it. ``forward`` changes no state.
 
+    With ``next_sentence`` the inputs are two columns and labels, 1 where the second text follows the first: both are
+    one row of two segments, and their sum of losses is BERT's. Without labels it is masked language modelling alone.
+
     The checkpoints of the host's trainer do not hold the head: to resume a run, or to train on several devices, use
     `selfsent.training.trainer.ExactTrainer`.
 
     Args:
         model: A SentenceTransformer that begins with the host's ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
+        next_sentence: Whether to predict if the second text follows the first.
         options: Options by keyword; see `MaskingOptions`.
 
     Raises:
-        UserError: As `MaskedLanguageModel`.
+        UserError: As `MaskedLanguageModel`; or with ``next_sentence`` the model knows no segments, or there are not two
+            columns.
 
     Example:
         ```python
@@ -137,21 +176,49 @@ class MaskedLanguageModelingLoss(nn.Module):
     def __init__(self, model: SentenceTransformer, arguments: _LossArguments) -> None:
         super().__init__()
         self.model = model
+        self.next_sentence = _next_sentence_of(model) if arguments.next_sentence else None
         masking = asdict(arguments.part(MaskingOptions))
         self.masked_language_model = MaskedLanguageModel(model, base=arguments.base, is_saved=True, **masking)
 
     def forward(
         self,
         sentence_features: Iterable[Mapping[str, Any]],
-        labels: Tensor | None = None,  # noqa: ARG002 the host passes labels
-    ) -> Float[Tensor, ""]:
-        """Return the mean cross-entropy of the masked tokens, in nats."""
+        labels: Tensor | None = None,
+    ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
+        """Return the mean cross-entropy of the masked tokens, in nats; by name with that of the next sentence."""
+        if self.next_sentence is not None:
+            return self._with_next_sentence(self.next_sentence, list(sentence_features), labels)
         losses = [self.masked_language_model(self.model, features) for features in sentence_features]
         return torch.stack(losses).mean()
 
+    def _with_next_sentence(
+        self, next_sentence: NextSentence, columns: list[Mapping[str, Any]], labels: Tensor | None
+    ) -> Float[Tensor, ""] | dict[str, Float[Tensor, ""]]:
+        """Both of BERT's losses of pairs of texts."""
+        if len(columns) != 2:  # noqa: PLR2004 a text and what may follow it
+            raise UserError(f"next_sentence must get two columns of texts, got {len(columns)}")
+        limit = int(self.model.max_seq_length or columns[0]["input_ids"].shape[1] + columns[1]["input_ids"].shape[1])
+        joined = joined_features(*columns, max_tokens=limit)
+        ends = (joined["input_ids"] == int(self.model.tokenizer.sep_token_id)).long()
+        segments = (ends.cumsum(dim=1) - ends).clamp(max=1) * joined["attention_mask"]
+        masked, states = self.masked_language_model.masked_pass(self.model, {**joined, "token_type_ids": segments})
+        if labels is None:
+            return masked
+        return {"masked_language_model": masked, "next_sentence": next_sentence(states[:, 0], labels.flatten())}
+
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return asdict(self.masked_language_model.options)
+        return {**asdict(self.masked_language_model.options), "next_sentence": self.next_sentence is not None}
+
+
+def _next_sentence_of(model: SentenceTransformer) -> NextSentence:
+    """The head that tells whether a text follows another, of a model that tells texts apart by their segment."""
+    body, _ = _body_and_tokenizer(model)
+    if int(getattr(body.config, "type_vocab_size", 0) or 0) < 2:  # noqa: PLR2004 a segment each
+        raise UserError(
+            f"next_sentence needs a model of two segments, as BERT is, got {body.config.model_type}; leave it out"
+        )
+    return NextSentence(int(body.config.hidden_size)).to(device=body.device, dtype=body.dtype)
 
 
 def _body_and_tokenizer(model: SentenceTransformer) -> tuple[PreTrainedModel, Any]:

@@ -14,7 +14,7 @@ from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.node_relations import Repeats, related_contrastive, span_groups, weighted_by_distance
 from selfsent.losses.tree_pass import NodeStates, TreePass
-from selfsent.modules.tree_options import DecoderOptions
+from selfsent.modules.tree_options import DecoderOptions, RootOptions, Roots
 from selfsent.options import Options, option, takes
 
 # The released code multiplies cosines by exp(0.2).
@@ -69,7 +69,7 @@ class NodeContrast(NodeContrastOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeContrastiveOptions(NodeContrastOptions, DecoderOptions):
+class NodeContrastiveOptions(NodeContrastOptions, RootOptions, DecoderOptions):
     """Options of `NodeContrastiveLoss`."""
 
 
@@ -119,7 +119,8 @@ class NodeContrastiveLoss(nn.Module):
         self.contrast = options.part(NodeContrast)
         self.temperature = options.temperature
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout)
+        self.roots: Roots = options.roots
+        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout, roots=options.roots)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean over nodes of both directions' cross-entropy, in nats."""
@@ -127,7 +128,8 @@ class NodeContrastiveLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {**asdict(self.contrast), "decomposition_dropout": self.tree_pass.decoder.dropout}
+        dropout = self.tree_pass.decoder.dropout
+        return {**asdict(self.contrast), "decomposition_dropout": dropout, "roots": self.roots}
 
     @property
     def citation(self) -> str:

@@ -4,15 +4,25 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, token_weights
+from selfsent.errors import UserError
 from selfsent.kernels.token_cross_entropy import token_cross_entropy
+from selfsent.losses.functional import leaf_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION, NodeContrast, NodeContrastOptions
 from selfsent.losses.tree_pass import TreePass, composing_encoder_of
-from selfsent.modules.tree_options import DecoderOptions
-from selfsent.options import takes
+from selfsent.modules.tree_options import DecoderOptions, RootOptions
+from selfsent.options import Options, option, takes
+
+_LEAVES_AT_ONCE = 1024
+"""Whose logits over the vocabulary are kept at once where leaves are weighted."""
 
 
 class LeafReconstruction(nn.Module):
@@ -27,21 +37,49 @@ class LeafReconstruction(nn.Module):
         model: A tree model; its embedding table serves as output weight where ``tied``.
         tied: Whether the table is the output weight, as in the paper; otherwise a linear layer with bias, as in the
             released code.
+        token_weights: Weight of each token id's cross-entropy, ``(V,)``; ``None`` weighs all alike.
     """
 
-    def __init__(self, model: SentenceTransformer, *, tied: bool) -> None:
+    token_weights: Tensor | None
+
+    def __init__(
+        self, model: SentenceTransformer, *, tied: bool, token_weights: Float[np.ndarray, " V"] | None = None
+    ) -> None:
         super().__init__()
         encoder = composing_encoder_of(model)
         self.tied = tied
+        weights = None if token_weights is None else torch.from_numpy(token_weights).float().to(model.device)
+        self.register_buffer("token_weights", weights)
         vocabulary, dimension = encoder.embedding.weight.shape
         self.output = None if tied else nn.Linear(dimension, vocabulary)
 
     def forward(
         self, leaves: Float[Tensor, "L D"], token_ids: Int[Tensor, " L"], table: Float[Tensor, "V D"]
     ) -> Float[Tensor, ""]:
-        """Return the mean cross-entropy over leaves, in nats; 0 where there are none."""
+        """Return the mean (weighted) cross-entropy over leaves, in nats; 0 where there are none."""
         weight, bias = (table, None) if self.output is None else (self.output.weight, self.output.bias)
-        return token_cross_entropy(leaves, token_ids, weight, bias)
+        if self.token_weights is None or not len(leaves):
+            return token_cross_entropy(leaves, token_ids, weight, bias)
+        return _weighted_cross_entropy(leaves, token_ids, weight, bias, self.token_weights[token_ids])
+
+
+def _weighted_cross_entropy(
+    leaves: Float[Tensor, "L D"],
+    token_ids: Int[Tensor, " L"],
+    table: Float[Tensor, "V D"],
+    bias: Float[Tensor, " V"] | None,
+    weights: Float[Tensor, " L"],
+) -> Float[Tensor, ""]:
+    """`functional.leaf_cross_entropy` with weights, some leaves at a time; their logits are computed twice."""
+    with torch.autocast(leaves.device.type, enabled=False):
+        exact, output = leaves.to(weights.dtype), table.to(weights.dtype)
+        offset = None if bias is None else bias.to(weights.dtype)
+        parts = zip(*(side.split(_LEAVES_AT_ONCE) for side in (exact, token_ids, weights)), strict=True)
+        sums = [
+            len(part[0]) * checkpoint(leaf_cross_entropy, *part[:2], output, offset, part[2], use_reentrant=False)
+            for part in parts
+        ]
+        return (torch.stack(sums).sum() / len(leaves)).to(leaves.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +95,52 @@ class ReconstructionOptions(DecoderOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContrastiveReconstructionOptions(NodeContrastOptions, ReconstructionOptions):
+class LeafWeightOptions(Options):
+    """What recovering a token at a leaf counts, by how frequent the token is.
+
+    Args:
+        weighting: How the weight of a token's cross-entropy falls with its frequency in the corpus; ``uniform`` (paper)
+            weighs all alike. Not in the paper; SARCSE's weights.
+        theta: The least weight of a token (SARCSE: 0.1).
+    """
+
+    weighting: Weighting = "uniform"
+    theta: float = option(0.1, at_least=0, at_most=1)
+
+    def weights_of(self, frequencies: TokenFrequencies | None) -> NDArray[np.float64] | None:
+        """The weight of each token id; ``None`` where all weigh alike.
+
+        Args:
+            frequencies: Counts of the tokens in the corpus.
+
+        Raises:
+            UserError: Weights are wanted, and nothing was counted.
+        """
+        if self.weighting == "uniform":
+            return None
+        if frequencies is None:
+            raise UserError(f"weighting={self.weighting} needs the frequencies of the tokens in the corpus, got none")
+        return token_weights(frequencies.counts, weighting=self.weighting, floor=self.theta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeafReconstructionOptions(LeafWeightOptions, RootOptions, ReconstructionOptions):
+    """Options of `ReconstructionLoss`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReconstructionArguments(LeafReconstructionOptions):
+    frequencies: TokenFrequencies | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveReconstructionOptions(NodeContrastOptions, LeafReconstructionOptions):
     """Options of `ContrastiveReconstructionLoss`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ContrastiveReconstructionArguments(ContrastiveReconstructionOptions):
+    frequencies: TokenFrequencies | None = None
 
 
 class ReconstructionLoss(nn.Module):
@@ -74,7 +156,11 @@ class ReconstructionLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
-        options: Options by keyword; see `ReconstructionOptions`.
+        frequencies: Counts of the model's tokens in the corpus, for ``weighting``.
+        options: Options by keyword; see `LeafReconstructionOptions`.
+
+    Raises:
+        UserError: An option is out of range, or ``weighting`` lacks the frequencies.
 
     Example:
         ```python
@@ -94,12 +180,14 @@ class ReconstructionLoss(nn.Module):
         ```
     """
 
-    @takes(ReconstructionOptions)
-    def __init__(self, model: SentenceTransformer, options: ReconstructionOptions) -> None:
+    @takes(_ReconstructionArguments)
+    def __init__(self, model: SentenceTransformer, arguments: _ReconstructionArguments) -> None:
         super().__init__()
+        self.options = options = arguments.part(LeafReconstructionOptions)
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout)
-        self.index = LeafReconstruction(model, tied=options.tied)
+        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout, roots=options.roots)
+        weights = options.weights_of(arguments.frequencies)
+        self.index = LeafReconstruction(model, tied=options.tied, token_weights=weights)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
         """Return the mean cross-entropy over leaf tokens, in nats."""
@@ -108,7 +196,7 @@ class ReconstructionLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {"tied": self.index.tied, "decomposition_dropout": self.tree_pass.decoder.dropout}
+        return asdict(self.options)
 
     @property
     def citation(self) -> str:
@@ -129,8 +217,9 @@ class ContrastiveReconstructionLoss(nn.Module):
 
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
+        frequencies: Counts of the model's tokens in the corpus, for ``weighting``.
         options: Options by keyword; see `selfsent.losses.node_contrastive.NodeContrastOptions` and
-            `ReconstructionOptions`.
+            `LeafReconstructionOptions`.
 
     Example:
         ```python
@@ -150,14 +239,16 @@ class ContrastiveReconstructionLoss(nn.Module):
         ```
     """
 
-    @takes(ContrastiveReconstructionOptions)
-    def __init__(self, model: SentenceTransformer, options: ContrastiveReconstructionOptions) -> None:
+    @takes(_ContrastiveReconstructionArguments)
+    def __init__(self, model: SentenceTransformer, arguments: _ContrastiveReconstructionArguments) -> None:
         super().__init__()
+        self.options = options = arguments.part(ContrastiveReconstructionOptions)
         self.contrast = options.part(NodeContrast)
         self.temperature = options.temperature
         self.model = model
-        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout)
-        self.index = LeafReconstruction(model, tied=options.tied)
+        self.tree_pass = TreePass(model, decomposition_dropout=options.decomposition_dropout, roots=options.roots)
+        weights = options.weights_of(arguments.frequencies)
+        self.index = LeafReconstruction(model, tied=options.tied, token_weights=weights)
 
     def forward(
         self,
@@ -172,11 +263,7 @@ class ContrastiveReconstructionLoss(nn.Module):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        return {
-            **asdict(self.contrast),
-            "tied": self.index.tied,
-            "decomposition_dropout": self.tree_pass.decoder.dropout,
-        }
+        return asdict(self.options)
 
     @property
     def citation(self) -> str:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
-from torch import Tensor, nn
-from torch.nn import functional
+from sentence_transformers.sentence_transformer.losses import EmbedDistillLoss
+from torch import Tensor
 
 from selfsent.errors import UserError
 from selfsent.losses.cross_view import width_of
@@ -37,14 +37,14 @@ class _Arguments(TeacherMatchingOptions):
     projection: NDArray[np.float32] | None = None
 
 
-class TeacherMatchingLoss(nn.Module):
+class TeacherMatchingLoss(EmbedDistillLoss):
     """Bring the student's vector of a text, and that of its translation, to the teacher's vector of the text.
 
     ``mse`` is the mean squared difference over sentences and values, ``cosine`` one minus the mean cosine.
 
     Source: Reimers and Gurevych, EMNLP 2020, Section 2, whose ``mse`` is a sum of both terms; here as in the host a
-    mean. With ``mse`` and no projection this is the host's ``MSELoss``, up to rounding; here the teacher's vectors
-    stay in their file, all columns are one pass of the model, and the terms are told apart.
+    mean. The distances are those of the host's ``EmbedDistillLoss``. What is added: the teacher's vectors stay in their
+    file, all columns are one pass of the model, and each column's term is logged.
 
     Gradients reach the student alone. ``forward`` changes no state.
 
@@ -80,20 +80,19 @@ class TeacherMatchingLoss(nn.Module):
         ```
     """
 
-    projection: Tensor | None
+    teacher_projection: Tensor | None
 
     @takes_two(_Arguments)
     def __init__(self, model: SentenceTransformer, teacher_vectors: NDArray[np.float32], arguments: _Arguments) -> None:
-        super().__init__()
+        super().__init__(model, distance_metric=arguments.objective)
         projection = arguments.projection
         require_same_width(width_of(model), (teacher_vectors if projection is None else projection).shape[1])
-        self.model = model
         self.teacher_vectors = teacher_vectors
         self.options = arguments.part(TeacherMatchingOptions)
         held = None if projection is None else torch.from_numpy(projection).to(model.device)
-        self.register_buffer("projection", held)
+        self.register_buffer("teacher_projection", held)
 
-    def forward(
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] the host's trainer logs the terms of a dictionary
         self, sentence_features: Iterable[Mapping[str, Any]], labels: Tensor | None = None
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the terms of the texts and of their translations, each divided by the number of columns."""
@@ -101,13 +100,9 @@ class TeacherMatchingLoss(nn.Module):
         targets = self._targets(labels, like=embeddings[0])
         names = ["source", "target", *(f"target_{number}" for number in range(2, len(embeddings)))]
         return {
-            name: self._distance(rows, targets) / len(embeddings) for name, rows in zip(names, embeddings, strict=False)
+            name: self.compute_loss_from_embeddings([rows], [targets]) / len(embeddings)
+            for name, rows in zip(names, embeddings, strict=False)
         }
-
-    def _distance(self, student: Float[Tensor, "B D"], teacher: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
-        if self.options.objective == "mse":
-            return functional.mse_loss(student, teacher)
-        return (1 - functional.cosine_similarity(student, teacher)).mean()
 
     def _targets(self, labels: Tensor | None, *, like: Tensor) -> Float[Tensor, "B D"]:
         """Look the teacher's vectors up."""
@@ -120,11 +115,11 @@ class TeacherMatchingLoss(nn.Module):
                 " vectors of the teacher; compute them for these texts"
             )
         found = torch.from_numpy(np.asarray(self.teacher_vectors[numbers], dtype=np.float32)).to(like.device)
-        return (found if self.projection is None else found @ self.projection).to(like.dtype)
+        return (found if self.teacher_projection is None else found @ self.teacher_projection).to(like.dtype)
 
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
-        width = None if self.projection is None else int(self.projection.shape[1])
+        width = None if self.teacher_projection is None else int(self.teacher_projection.shape[1])
         return {**asdict(self.options), "projection": width}
 
     @property

@@ -19,6 +19,7 @@ from selfsent.losses.info_nce import InfoNCELoss, LabelOptions, TemperatureOptio
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 from selfsent.modules.text_cnn import CnnSizes, TextCNN, added_token_ids, text_token_mask
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
+from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.options import Options, option, takes
 
 Reduction = Literal["sum", "mean"]
@@ -114,7 +115,8 @@ class TokenReconstructionLoss(nn.Module):
     use `selfsent.training.trainer.ExactTrainer`.
 
     Args:
-        model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`.
+        model: A SentenceTransformer; best a transformer and a `selfsent.modules.TextCNN`, or a tree model, whose token
+            states are its leaves and whose embedding is its root.
         frequencies: Counts of the model's tokens in the corpus; ``None`` weighs all alike, whatever ``weighting`` says.
         decoder: What rebuilds; ``None`` mirrors the model's TextCNN.
         max_tokens: Tokens of the longest training text, for that mirror; ``None``: the model's ``max_seq_length``.
@@ -147,7 +149,7 @@ class TokenReconstructionLoss(nn.Module):
     @takes(_Arguments)
     def __init__(self, model: SentenceTransformer, arguments: _Arguments) -> None:
         super().__init__()
-        _transformer_of(model)
+        _states_of(model)
         self.options = arguments.part(TokenReconstructionOptions)
         frequencies = arguments.frequencies
         if frequencies is not None:
@@ -253,7 +255,7 @@ def mirrored_decoder(model: SentenceTransformer, max_tokens: int | None = None) 
             f"the decoder needs to know the longest text, and the model's max_seq_length is {limit}; set it, such as"
             " model.max_seq_length = 32"
         )
-    width, of_states = model.get_embedding_dimension(), _transformer_of(model).get_embedding_dimension()
+    width, of_states = model.get_embedding_dimension(), _states_of(model).get_embedding_dimension()
     if width is None or width != of_states:
         raise UserError(
             f"token states of width {of_states} cannot be rebuilt from embeddings of width {width}; give the model an"
@@ -266,12 +268,13 @@ def mirrored_decoder(model: SentenceTransformer, max_tokens: int | None = None) 
     return TextCNNDecoder(max_tokens=int(limit), **asdict(sizes))
 
 
-def _transformer_of(model: SentenceTransformer) -> Transformer:
+def _states_of(model: SentenceTransformer) -> Transformer | ComposingEncoder:
+    """The module that gives token states."""
     first = model[0]
-    if not isinstance(first, Transformer):
+    if not isinstance(first, Transformer | ComposingEncoder):
         raise UserError(
-            f"this objective needs a transformer, and the first module here is {type(first).__name__}; start from a"
-            " transformer, such as bert-base-uncased"
+            f"this objective needs a transformer or a tree model, and the first module here is {type(first).__name__};"
+            " start from a transformer, such as bert-base-uncased"
         )
     return first
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from selfsent.errors import UserError
 from selfsent.modules.tree_encoder import ComposingEncoder, TreeEncoder
+from selfsent.modules.tree_options import Roots
 from selfsent.trees.arrays import TreeBatch
 
 
@@ -39,14 +40,15 @@ class TreePass(nn.Module):
     Args:
         model: A SentenceTransformer whose first module is a `selfsent.modules.TreeEncoder`.
         decomposition_dropout: Share of values dropped from decomposed embeddings in training.
+        roots: Whether a root's downward embedding is its upward one.
 
     Raises:
         UserError: The model is not a tree model.
     """
 
-    def __init__(self, model: SentenceTransformer, *, decomposition_dropout: float) -> None:
+    def __init__(self, model: SentenceTransformer, *, decomposition_dropout: float, roots: Roots = "shared") -> None:
         super().__init__()
-        self.decoder: Any = composing_encoder_of(model).new_decoder(dropout=decomposition_dropout)
+        self.decoder: Any = composing_encoder_of(model).new_decoder(dropout=decomposition_dropout, roots=roots)
 
     def forward(self, model: nn.Module, sentence_features: Iterable[dict[str, Any]]) -> NodeStates:
         """Return the states of all nodes of all columns."""

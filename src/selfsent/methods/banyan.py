@@ -23,7 +23,7 @@ Where we differ:
 * Trees are found before composed embeddings lose values to dropout; the released code finds them after.
 * The vocabulary is trained on the corpus itself, where the release takes BPEmb's 25,000 pieces of Wikipedia. Digits
   stay; BPEmb writes each of them as 0.
-* Which checkpoint is kept, and a last batch that is not full: as in ``strae``.
+* Which checkpoint is kept, and a last batch that is not full (``preset=released`` keeps it): as in ``strae``.
 * Padding is masked; the release takes the last token of a batch without padding for it.
 """
 
@@ -31,7 +31,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from selfsent.losses.entangled_reconstruction import EntangledReconstructionLoss, EntangledReconstructionOptions
-from selfsent.methods.method import Method
+from selfsent.methods.method import Method, Released
 from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.composition import Cell
 from selfsent.options import option
@@ -65,7 +65,7 @@ def build(run: Run[BanyanConfig], data: RunData) -> Ingredients:
     return assemble_from_channels(
         run,
         data,
-        lambda model: EntangledReconstructionLoss(model, **asdict(run.config.part(EntangledReconstructionOptions))),
+        lambda model, _: EntangledReconstructionLoss(model, **asdict(run.config.part(EntangledReconstructionOptions))),
     )
 
 
@@ -75,5 +75,6 @@ BANYAN = Method(
     config=BanyanConfig,
     build=build,
     training=training,
+    released=Released(training={"dataloader_drop_last": False}),
 )
 """Banyan: equal phrases of a batch are one node."""

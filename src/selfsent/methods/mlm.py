@@ -20,7 +20,8 @@ objective (both take it from ``--base``) and for going on with ``mlm --base fold
 
 Where we differ:
 
-* No prediction of the next sentence (as RoBERTa).
+* No prediction of the next sentence (as RoBERTa), unless ``next_sentence``: then a row is two segments of half the
+  length, the second the next row of the source or another, and BERT's two losses are added.
 * BERT's vocabulary is made by byte-pair encoding, not of word pieces; ``data/masked_lm_tokenizer.py`` says why.
 * As many positions as ``max_seq_length``: an unlearned one would only look usable.
 * Rate, batch and epochs are ours, for models this small.
@@ -36,6 +37,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from selfsent.data.arrow_file import materialise
+from selfsent.data.following_texts import COLUMNS, FollowingTexts
 from selfsent.data.masked_lm_tokenizer import open_masked_lm_tokenizer, train_bert_tokenizer, train_roberta_tokenizer
 from selfsent.data.packed_texts import PackedTexts
 from selfsent.data.tokenizer import TokenizerOptions, vocabulary_report
@@ -67,6 +69,8 @@ class MlmConfig(MaskingOptions, WidthOptions, TokenizerOptions):
         tokenizer: Path of a ready tokenizer, such as a tree model's; ``none`` trains one on the corpus.
         max_seq_length: Tokens of a row and positions of a new model (ours: 64); a base keeps the limit it has.
         packed: Whether neighbouring texts are joined to rows of full length; else each text is a row.
+        next_sentence: Whether BERT also learns to tell if one stretch of the source follows another (BERT, Task 2);
+            meaningful where rows stand in the order of documents.
     """
 
     architecture: Architecture = "bert"
@@ -74,6 +78,7 @@ class MlmConfig(MaskingOptions, WidthOptions, TokenizerOptions):
     vocab_size: int = option(16_000, at_least=1)
     max_seq_length: int = option(64, at_least=2)
     packed: bool = True
+    next_sentence: bool = False
 
 
 def training(config: MlmConfig) -> dict[str, Any]:  # noqa: ARG001 the same for every size
@@ -106,13 +111,26 @@ def build(run: Run[MlmConfig], data: RunData) -> Ingredients:
         device=run.device,
     )
     tokenizer = tokenizer_of(model)
-    loss = MaskedLanguageModelingLoss(model, base=run.base, **asdict(config.part(MaskingOptions)))
-    limits = {"tokenizer": tokenizer, "max_seq_length": config.max_seq_length}
+    loss = MaskedLanguageModelingLoss(
+        model, base=run.base, next_sentence=config.next_sentence, **asdict(config.part(MaskingOptions))
+    )
+    # Of two segments in a row, each has half of it.
+    num_tokens = max(config.max_seq_length // 2, 3) if config.next_sentence else config.max_seq_length
+    limits = {"tokenizer": tokenizer, "max_seq_length": num_tokens}
     rows = TrainingRows(lambda: texts_of(data.source), ("text",), **limits)
     packed = PackedTexts(rows, **limits)
-    dataset = materialise(packed if config.packed else rows, run.corpus_folder / "corpus.arrow", columns=["text"])
+    stretches = packed if config.packed else rows
+    following = FollowingTexts(stretches, seed=run.seed)
+    place = run.corpus_folder / "corpus.arrow"
+    if config.next_sentence:
+        dataset = materialise(following, place, columns=COLUMNS)
+    else:
+        dataset = materialise(stretches, place, columns=["text"])
     dataset, heldout = split_for(data, dataset)
-    notes = [*rows.notes(), *([packed.note()] if config.packed else []), _vocabulary(tokenizer, data), _size(model)]
+    if heldout is not None and config.next_sentence:
+        heldout = heldout.select_columns(["text", "follower"])
+    notes = [*rows.notes(), *([packed.note()] if config.packed else [])]
+    notes += [*([following.note()] if config.next_sentence else []), _vocabulary(tokenizer, data), _size(model)]
     return Ingredients(
         model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=config.max_seq_length
     )

@@ -40,7 +40,13 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.losses.recursive_network import RecursiveNetworkLoss, RecursiveObjectiveOptions
 from selfsent.methods.method import Method
-from selfsent.methods.tree_model import AnyTreeConfig, assemble_tree_model, encoder_options, released_training
+from selfsent.methods.tree_model import (
+    AnyTreeConfig,
+    PlainTexts,
+    assemble_tree_model,
+    encoder_options,
+    released_training,
+)
 from selfsent.modules import RecursiveEncoder
 from selfsent.modules.tree_finder import Structure
 from selfsent.modules.tree_options import Network, TreeOptions
@@ -74,7 +80,7 @@ def build(network: Network, run: Run[RecursiveNetworkConfig], data: RunData) -> 
         settings = encoder_options(config, TreeOptions, given)
         return RecursiveEncoder(tokenizer=tokenizer, network=network, dimension=config.dimension, **settings)
 
-    def make_loss(model: SentenceTransformer) -> nn.Module:
+    def make_loss(model: SentenceTransformer, _: PlainTexts) -> nn.Module:
         objective = asdict(config.part(RecursiveObjectiveOptions))
         return RecursiveNetworkLoss(model, **objective, dropout=config.decomposition_dropout)
 

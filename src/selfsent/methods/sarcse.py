@@ -24,10 +24,12 @@ one epoch, theta = 0.1, beta and gamma of 2.5e-4. Where we chose (reasons in doc
 * Encoder: it starts where the embedding is the mean of the token states, not at random.
 * Temperature 0.05 and a rate of 3e-5, as SimCSE has them for batches of 64. The decoder, whose weights are fresh, has a
   rate of its own, 1e-3: at the base's it rebuilds nothing within thousands of sentences.
+* ``--base tree`` takes a new tree model in the place of transformer and TextCNN: its leaves are the token states, its
+  root the embedding. Not in the paper.
 * "Frequency weights without reconstruction" is read as the mean of token states weighted alike (``weighted-mean``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
@@ -46,8 +48,9 @@ from selfsent.losses.info_nce import TemperatureOptions
 from selfsent.losses.token_reconstruction import ReconstructionOptions, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.method import Method, split_for
-from selfsent.methods.starting_model import FROM_SCRATCH, DropoutOptions, open_transformer, tokenizer_of, width_of
+from selfsent.methods.starting_model import DropoutOptions, from_scratch, open_transformer, tokenizer_of, width_of
 from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
+from selfsent.modules.text_cnn_decoder import TextCNNDecoder
 from selfsent.options import option
 from selfsent.settings import shortened
 from selfsent.training.run import Ingredients, Run, RunData
@@ -71,8 +74,8 @@ class SarcseConfig(ReconstructionOptions, TemperatureOptions, ChannelOptions, Dr
     Args:
         view: What the two views are: ``repeat`` (paper: dropout alone), or of documents, a name of
             `selfsent.views.document_views.DOCUMENT_VIEWS`.
-        encoder: ``text-cnn``; or for ablations ``mean`` (the host's), or ``weighted-mean`` by the tokens' weights,
-            which goes with ``beta=0 gamma=0`` only.
+        encoder: ``text-cnn`` (of ``--base tree``, the tree itself); or for ablations ``mean`` (the host's), or
+            ``weighted-mean`` by the tokens' weights, which goes with ``beta=0 gamma=0`` only.
         kernel_sizes: Widths of the windows in tokens (paper: 3, 4 and 5).
         cnn_pooling: How the TextCNN pools, ``mean`` or ``max`` (chosen).
         cnn_init: How the TextCNN starts, ``mean`` or ``uniform`` (chosen on STS-B dev).
@@ -112,30 +115,26 @@ def build(run: Run[SarcseConfig], data: RunData) -> Ingredients:
     """
     config = run.config
     _check(run)
-    base = open_transformer(
-        run.base or PAPER_BASE,
-        pooling="mean",
-        device=run.device,
-        **asdict(config.part(DropoutOptions)),
-    )
-    heldout = None
+    base = _base(run, data)
+    heldout, cut = None, _NoLongTexts(base, config.max_seq_length)
     if reads_documents(config):
         dataset, notes = document_dataset(config.view, run, data)
     else:
         rows = TrainingRows(
-            lambda: texts_of(data.source),
+            lambda: cut.kept(texts_of(data.source)),
             ("text",),
             tokenizer=tokenizer_of(base),
             max_seq_length=config.max_seq_length,
         )
         dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
         dataset, heldout = split_for(data, dataset)
-        notes = rows.notes()
+        notes = [*rows.notes(), *cut.notes()]
     frequencies = _frequencies(run, data, dataset, base.tokenizer)
     model = _model(config, base, frequencies, run.device)
     loss = TokenReconstructionLoss(
         model,
         frequencies=frequencies,
+        decoder=_decoder(config, width_of(model)) if run.base == "tree" else None,
         max_tokens=config.max_seq_length,
         documents_as_labels=reads_documents(config),
         **asdict(config.part(ReconstructionOptions)),
@@ -147,13 +146,69 @@ def build(run: Run[SarcseConfig], data: RunData) -> Ingredients:
     )
 
 
+def _base(run: Run[SarcseConfig], data: RunData) -> SentenceTransformer:
+    """The transformer to start from, or a new tree model."""
+    if run.base == "tree":
+        return from_scratch("tree", data.source.texts(), device=run.device)
+    return open_transformer(
+        run.base or PAPER_BASE,
+        pooling="mean",
+        device=run.device,
+        **asdict(run.config.part(DropoutOptions)),
+    )
+
+
+class _NoLongTexts:
+    """Leaves out the texts that a tree model cannot cut as a transformer does, and counts them.
+
+    Args:
+        base: The model.
+        max_tokens: Tokens of the longest text that is kept.
+    """
+
+    def __init__(self, base: SentenceTransformer, max_tokens: int) -> None:
+        self.tokenizer = None if isinstance(base[0], Transformer) else tokenizer_of(base)
+        self.max_tokens = max_tokens
+        self.num_long = 0
+
+    def kept(self, rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
+        """Yield the rows that are not too long."""
+        self.num_long = 0
+        for row in rows:
+            if self.tokenizer is not None and len(self.tokenizer(row["text"])["input_ids"]) > self.max_tokens:
+                self.num_long += 1
+            else:
+                yield row
+
+    def notes(self) -> list[str]:
+        """Say how many were left out, after a pass."""
+        if not self.num_long:
+            return []
+        return [f"{self.num_long:,} texts of more than {self.max_tokens} tokens are left out; raise max_seq_length"]
+
+
+def _decoder(config: SarcseConfig, width: int) -> TextCNNDecoder:
+    """The paper's decoder, of a model without the encoder that it mirrors."""
+    return TextCNNDecoder(
+        embedding_dimension=width,
+        channels=config.channels,
+        kernel_sizes=_kernel_sizes(config),
+        max_tokens=config.max_seq_length,
+    )
+
+
 def _check(run: Run[SarcseConfig]) -> None:
     """Refuse what cannot be trained, before any text is read."""
     config = run.config
-    if run.base in FROM_SCRATCH:
+    if run.base == "static":
         raise UserError(
-            f"sarcse rebuilds a transformer's token states and cannot start from --base {run.base}; name a"
-            " transformer, such as roberta-base"
+            f"sarcse rebuilds token states and cannot start from --base {run.base}; name a transformer, such as"
+            " roberta-base, or take --base tree"
+        )
+    if run.base == "tree" and (config.encoder != "text-cnn" or reads_documents(config)):
+        raise UserError(
+            f"--base tree is its own encoder and reads texts, got encoder={config.encoder} and view={config.view};"
+            " leave both out"
         )
     if config.encoder == "weighted-mean" and (config.beta or config.gamma):
         raise UserError(
@@ -198,13 +253,12 @@ def _model(
 ) -> SentenceTransformer:
     """Put the encoder that was asked for behind the base's transformer."""
     transformer = base[0]
-    if config.encoder == "mean":
+    if config.encoder == "mean" or not isinstance(transformer, Transformer):
         return base
     if config.encoder == "weighted-mean":
         weights = token_weights(frequencies.counts, weighting=config.weighting, floor=config.theta)
         pooling = [word_weights(base.tokenizer, weights), Pooling(width_of(base), pooling_mode="mean")]
-        if isinstance(transformer, Transformer):
-            transformer.unpad_inputs = False
+        transformer.unpad_inputs = False
         return SentenceTransformer(modules=[transformer, *pooling], device=device)
     cnn = TextCNN(
         embedding_dimension=width_of(base),

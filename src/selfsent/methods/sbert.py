@@ -216,7 +216,7 @@ def _score_range(option: str) -> tuple[float, float]:
     try:
         lowest, highest = (float(part) for part in option.split(","))
     except ValueError as error:
-        raise UserError(f"score_range={option!r} is not two numbers with a comma between them, such as 0,5") from error
+        raise UserError(f"score_range={option!r} must be two numbers with a comma between them, such as 0,5") from error
     return lowest, highest
 
 

@@ -12,7 +12,7 @@ objective L_SCT                              ``cross_view``                     
 the same without its B x K matrices          ``queue_softmax``                  ``kernels/queue_softmax.py``
 ... with queues, ablations, all ranks        ``QueueComparison``                ``losses/cross_view.py``
 online and reference vectors                 ``CrossViewLoss``                  ``losses/cross_view.py``
-head h, three MLPs, in training only         ``StackedHead``                    ``modules/projection_head.py``
+head h, three MLPs, in training only         ``StackedHead``                    ``losses/cross_view.py``
 EMA encoder (ablation)                       ``AveragedEncoder``                ``losses/cross_view.py``
 distillation L_SCT + L_CD                    ``CrossViewDistillationLoss``      ``losses/cross_view_distillation.py``
 vectors of the teacher                       ``teacher_vectors``                ``data/teacher_vectors.py``
@@ -26,8 +26,9 @@ released code, and the paper's joint objective, from the plain language model; t
 
 Where the released code departs from the paper, the defaults are the paper's and the code is a setting: both directions
 are averaged (``reduction=sum``); the batch enters its queue before it is compared (``enqueue=after``); distillation is
-joint with the self-supervised objective and has a head (``objective=alone, head=none``). The authors' distillation is
-these four settings together with a student that ``sct`` trained before as ``--base``, and 20 epochs.
+joint with the self-supervised objective and has a head (``objective=alone, head=none``). ``preset=released`` sets all
+of them, 20 epochs, the last batch and STS-B dev every 64 steps; of ``sct-distill`` it wants a student that ``sct``
+trained before as ``--base``. The scripts stop early, which is not done here.
 
 Where we differ:
 
@@ -59,15 +60,14 @@ from selfsent.data.numbered_views import NumberedViews, Transform
 from selfsent.data.source import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
-from selfsent.errors import UserError
 from selfsent.losses.cross_view import CrossViewLoss, CrossViewOptions
 from selfsent.losses.cross_view_distillation import (
     CrossViewDistillationLoss,
     CrossViewDistillationOptions,
     require_same_width,
 )
-from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
-from selfsent.methods.method import Method, split_for
+from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
+from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     DropoutOptions,
@@ -83,7 +83,7 @@ from selfsent.methods.starting_model import (
 from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 from selfsent.training.run import Ingredients, Run, RunData
-from selfsent.views import Alternatives, make_view, pair_transform
+from selfsent.views import Alternatives, PairedViews, pair_transform
 
 Bridge = Literal["auto", "none"]
 
@@ -101,8 +101,10 @@ class SctConfig(CrossViewOptions, DropoutOptions, PoolingOptions, ViewOptions):
 
     Args:
         base: The language model to start from; ``--base`` overrides it.
-        view: What both views of bare text are: ``repeat`` (dropout alone), or a name of `selfsent.views.VIEWS`; or of
-            documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the paper).
+        view: What both views are made by: ``repeat`` (of bare text, dropout alone), a name of `selfsent.views.VIEWS`,
+            or several with ``+`` between them, of which one is drawn for each text; each text of a ready pair is made
+            anew. Or, of documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the
+            paper).
     """
 
     base: str = "google/bert_uncased_L-2_H-128_A-2"
@@ -143,7 +145,7 @@ def build(run: Run[SctConfig], data: RunData) -> Ingredients:
         UserError: The base cannot be used, an option is not known or out of range, or the data has no usable row.
     """
     config = run.config
-    columns = _view_columns(config, data.source)
+    columns = _view_columns(data.source)
     model = _student(run, data)
     loss = CrossViewLoss(model, **asdict(config.part(CrossViewOptions)))
     limit = training_limit(model, config.max_seq_length)
@@ -174,7 +176,7 @@ def build_distillation(run: Run[SctDistillConfig], data: RunData) -> Ingredients
             the cache belongs to other texts or another teacher.
     """
     config = run.config
-    columns = _view_columns(config, data.source)
+    columns = _view_columns(data.source)
     student = _student(run, data)
     teacher = open_teacher(run.teacher, config.teacher, device=run.device)
     _bridge(config, student, width_of(teacher))
@@ -214,16 +216,11 @@ def _bridge(config: SctDistillConfig, student: SentenceTransformer, teacher_widt
         student.append(Dense(width, teacher_width, activation_function=nn.Tanh()).to(student.device))
 
 
-def _view_columns(config: SctConfig, source: Source) -> tuple[str, ...]:
+def _view_columns(source: Source) -> tuple[str, ...]:
     """The columns that are views: ``text`` for bare text, a pair, or more alternative texts of one thing."""
     columns = source.text_columns
     if len(columns) == 1 or columns[0] in _UNRELATED:
         return ("text",)
-    if config.view != "repeat":
-        raise UserError(
-            f"view={config.view} makes views of bare text, and {source.spec} holds views already"
-            f" ({', '.join(columns)}); leave view out, or pick one column with --columns"
-        )
     return columns[:_NUM_VIEWS] if columns[0] == "anchor" else columns
 
 
@@ -239,20 +236,14 @@ def _rows(source: Source, columns: tuple[str, ...], model: SentenceTransformer, 
 def _transform(run: Run[SctConfig], data: RunData, columns: tuple[str, ...]) -> Transform | None:
     """What draws two views of a row, where the row does not hold them."""
     config = run.config
-    if len(columns) > _NUM_VIEWS:
-        return Alternatives(columns)
+    drawn = Alternatives(columns) if len(columns) > _NUM_VIEWS else None
     if config.view == "repeat":
-        return None
+        return drawn
     base = run.base or config.base
-    view = make_view(
-        config.view,
-        lexicon=config.lexicon,
-        texts=data.source.texts(),
-        masked_lm=config.masked_lm or (None if base in FROM_SCRATCH else base),
-        cache_dir=run.corpus_folder,
-        device=run.device,
-    )
-    return pair_transform(view, view)
+    views = made_views(config, run, data, base=None if base in FROM_SCRATCH else base)
+    if columns == ("text",):
+        return pair_transform(*views)
+    return PairedViews(*views, draw=drawn) if drawn else PairedViews(*views, (columns[0], columns[1]))
 
 
 def _notes(config: SctConfig, columns: tuple[str, ...], rows: TrainingRows) -> list[str]:
@@ -261,6 +252,8 @@ def _notes(config: SctConfig, columns: tuple[str, ...], rows: TrainingRows) -> l
     if columns == ("text",):
         made = "differ in dropout alone" if config.view == "repeat" else f"are made by {config.view}"
         notes.append(f"bare text: the two views {made}; the paper's are translations there and back, as two columns")
+    elif config.view != "repeat":
+        notes.append(f"each text of a ready pair is made anew by {config.view}")
     if len(columns) > _NUM_VIEWS:
         notes.append(f"two of the {len(columns)} texts of a row are drawn as its views, anew each epoch")
     num_rows = rows.num_rows * (_NUM_VIEWS if config.queues == "one" else 1)
@@ -298,6 +291,9 @@ def _vectors_note(found: TeacherVectors) -> str:
     )
 
 
+_SUMMED = {"reduction": "sum", "enqueue": "after"}
+_SCRIPTS = {"num_train_epochs": 20, "dataloader_drop_last": False, "eval_steps": 64}
+
 SCT = Method(
     name="sct",
     summary="cross-view training of small language models, on pairs of views or raw text (TACL 2023)",
@@ -305,6 +301,7 @@ SCT = Method(
     build=build,
     training=training,
     reads_documents=reads_documents,
+    released=Released(options=_SUMMED, training=_SCRIPTS),
 )
 """Self-supervised cross-view training."""
 
@@ -315,5 +312,10 @@ SCT_DISTILL = Method(
     build=build_distillation,
     training=training,
     takes_teacher=True,
+    released=Released(
+        options={**_SUMMED, "objective": "alone", "head": "none"},
+        training=_SCRIPTS,
+        base="a student that `sct` has trained",
+    ),
 )
 """Cross-view training with a teacher."""

@@ -10,7 +10,7 @@ supervised objective (Equation 5)           ``InfoNCELoss`` on three columns  ``
 hard-negative weight alpha (Section 4)      ``hard_negative_weight``          ``losses/info_nce.py``
 dropout as the only noise (Section 3)       ``repeat_rows``                   ``losses/sentence_pass.py``
 other augmentations (Table 1)               ``make_view``                     ``views/``
-MLP head, in training only (Section 6.3)    ``TanhHead``                      ``modules/projection_head.py``
+MLP head, in training only (Section 6.3)    ``TanhHead``                      ``losses/info_nce.py``
 pooling modes (Section 6.3)                 ``pooling_modules``               ``methods/starting_model.py``
 masked-LM auxiliary (Section 5)             ``MaskedLanguageModel``           ``losses/masked_language_modelling.py``
 NLI triplets (Section 4)                    ``EntailmentTriplets``            ``data/entailment_triplets.py``
@@ -22,17 +22,21 @@ Where we differ:
 * The head that stays with a supervised model is one of the host's ``Dense`` modules, so the host alone opens it.
 * ``mean-first-last`` averages the first and the last layer's output, as the released code does since its correction.
 * The head starts as a linear layer of PyTorch does, with a bias; the released code draws its weights from N(0, 0.02),
-  its bias being 0.
+  its bias being 0 (``head_init=normal``).
 * The auxiliary objective masks the texts of the first column; the released code those of every column, of both passes
-  too. The output weights of its head are the embedding table where the base ties them; the released code trains a copy.
+  too (``masked_columns=all``). The output weights of its head are the embedding table where the base ties them; the
+  released code trains a copy.
 * A last batch that is not full is left out (``training.dataloader_drop_last``); the released code trains on it.
 * STS-B dev is looked at ten times a run, at least every 500 steps (``training.eval_steps``); the paper does so every
   250 steps, the scripts every 125.
+
+``preset=released`` sets what of this is a setting to what the scripts ran.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import nn
@@ -41,10 +45,10 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.entailment_triplets import EntailmentTriplets
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
-from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss
+from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss, TanhHead
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.methods.document_views import ViewOptions, document_dataset, reads_documents
-from selfsent.methods.method import Method, split_for
+from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
+from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
     DropoutOptions,
@@ -56,13 +60,14 @@ from selfsent.methods.starting_model import (
     training_limit,
     width_of,
 )
-from selfsent.modules.projection_head import TanhHead
 from selfsent.options import option
 from selfsent.training.run import Ingredients, Run, RunData
-from selfsent.views import View, make_view, pair_transform
+from selfsent.views import PairedViews, make_view, pair_transform
 
 PAPER_BASE = "bert-base-uncased"
 Head = Literal["training-only", "kept", "none"]
+HeadInit = Literal["uniform", "normal"]
+_NORMAL_SD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +77,15 @@ class SimcseConfig(ContrastOptions, DropoutOptions, PoolingOptions, ViewOptions)
     Args:
         pooling: How token states become an embedding (``cls``).
         head: The MLP over the embedding: in training only, kept in the model, or none.
+        head_init: How its weights start: ``uniform`` as a linear layer of PyTorch, or ``normal`` with standard
+            deviation 0.02 and a bias of 0 (released code).
         masked_weight: Weight of masked language modelling beside the contrast (0; the paper's auxiliary: 0.1).
         max_seq_length: Tokens a training text is cut to (32); the model reads as many as its base.
     """
 
     pooling: PoolingName = "cls"
     head: Head = "training-only"
+    head_init: HeadInit = "uniform"
     masked_weight: float = option(0.0, at_least=0)
     max_seq_length: int = option(32, at_least=2)
 
@@ -119,12 +127,13 @@ def build(run: Run[SimcseConfig], data: RunData) -> Ingredients:
     rows = TrainingRows(lambda: texts_of(data.source), ("text",), tokenizer=tokenizer_of(model), max_seq_length=limit)
     dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=rows.columns)
     dataset, heldout = split_for(data, dataset)
+    dataset, lone = _without_lone_row(run, dataset)
     if config.view != "repeat":
-        dataset.set_transform(pair_transform(make_view("repeat"), _view(run, data)))
+        _, view = made_views(config, run, data, base=_pretrained(run))
+        dataset.set_transform(pair_transform(make_view("repeat"), view))
     loss = _loss(run, model)
-    return Ingredients(
-        model=model, loss=loss, dataset=dataset, heldout=heldout, notes=rows.notes(), max_seq_length=limit
-    )
+    notes = [*rows.notes(), *lone]
+    return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
 
 
 def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredients:
@@ -154,7 +163,12 @@ def build_supervised(run: Run[SupervisedSimcseConfig], data: RunData) -> Ingredi
     )
     dataset = materialise(rows, run.corpus_folder / "corpus.arrow", columns=columns)
     dataset, heldout = split_for(data, dataset)
-    notes = [*rows.notes(), *([triplets.note()] if triplets is not None else [])]
+    dataset, lone = _without_lone_row(run, dataset)
+    if config.view != "repeat":
+        dataset.set_transform(
+            PairedViews(*made_views(config, run, data, base=_pretrained(run)), (columns[0], columns[1]))
+        )
+    notes = [*rows.notes(), *lone, *([triplets.note()] if triplets is not None else [])]
     loss = _loss(run, model)
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes, max_seq_length=limit)
 
@@ -172,20 +186,36 @@ def starting_model(run: Run[SimcseConfig], data: RunData) -> SentenceTransformer
             **asdict(config.part(DropoutOptions)),
         )
     if config.head == "kept":
-        model.append(Dense(width_of(model), width_of(model), activation_function=nn.Tanh()).to(model.device))
+        head = Dense(width_of(model), width_of(model), activation_function=nn.Tanh())
+        _start(head.linear, config.head_init)
+        model.append(head.to(model.device))
     return model
 
 
-def _view(run: Run[SimcseConfig], data: RunData) -> View:
-    config = run.config
-    return make_view(
-        config.view,
-        lexicon=config.lexicon,
-        texts=data.source.texts(),
-        masked_lm=config.masked_lm or _pretrained(run),
-        cache_dir=run.corpus_folder,
-        device=run.device,
-    )
+def _start(linear: nn.Linear, init: HeadInit) -> None:
+    """Draw the weights of a head as the released code does, where that was asked for."""
+    if init == "normal":
+        nn.init.normal_(linear.weight, std=_NORMAL_SD)
+        nn.init.zeros_(linear.bias)
+
+
+def _training_head(config: SimcseConfig, width: int) -> TanhHead | None:
+    """The head that belongs to the loss, where there is one."""
+    if config.head != "training-only":
+        return None
+    head = TanhHead(width)
+    _start(head.linear, config.head_init)
+    return head
+
+
+def _without_lone_row(run: Run[SimcseConfig], dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Leave out a row that would be a batch by itself, since one text has no negatives."""
+    batch_size = int(run.training.get("per_device_train_batch_size", 0))
+    drops_last = run.training.get("dataloader_drop_last", True)
+    if drops_last or batch_size <= 1 or len(dataset) % batch_size != 1:
+        return dataset, []
+    note = f"1 row is left out: it would be a last batch of one text beside batches of {batch_size}, without negatives"
+    return dataset.select(range(len(dataset) - 1)), [note]
 
 
 def _pretrained(run: Run[SimcseConfig]) -> str | None:
@@ -202,12 +232,17 @@ def _loss(run: Run[SimcseConfig], model: SentenceTransformer) -> InfoNCELoss:
         masked = MaskedLanguageModel(model, base=_pretrained(run))
     return InfoNCELoss(
         model,
-        head=TanhHead(width_of(model)) if config.head == "training-only" else None,
+        head=_training_head(config, width_of(model)),
         masked_language_model=masked,
         documents_as_labels=reads_documents(config),
         **asdict(config.part(ContrastOptions)),
     )
 
+
+_RELEASED = Released(
+    options={"head_init": "normal", "masked_columns": "all"},
+    training={"dataloader_drop_last": False, "eval_steps": 125},
+)
 
 SIMCSE = Method(
     name="simcse",
@@ -216,6 +251,7 @@ SIMCSE = Method(
     build=build,
     training=training,
     reads_documents=reads_documents,
+    released=_RELEASED,
 )
 """Unsupervised SimCSE."""
 
@@ -225,5 +261,6 @@ SIMCSE_SUP = Method(
     config=SupervisedSimcseConfig,
     build=build_supervised,
     training=training,
+    released=_RELEASED,
 )
 """Supervised SimCSE."""

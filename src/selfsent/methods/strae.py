@@ -12,6 +12,7 @@ decomposition D, 2U^2 + 2U weights     ``AffineDecomposition``                  
 index function Lambda                  ``LeafReconstruction``                    ``losses/reconstruction.py``
 induced structure (Self-StrAE)         ``induce``                                ``kernels/induction.py``
 parsed structure (StrAE)               ``GivenTrees``                            ``parsing/given_trees.py``
+structure from attention (v1)          ``AttentionTrees``                        ``modules/attention_trees.py``
 ... as binary trees                    ``trees_of_depths``                       ``trees/split_depths.py``
 upward and downward traversal          ``upward``, ``downward``                  ``kernels/passes.py``
 contrastive objective over nodes       ``NodeContrastiveLoss``                   ``losses/node_contrastive.py``
@@ -35,9 +36,14 @@ Where we differ:
   right dependents first; constituents of several children are merged from the right (``binarisation``); the pieces of a
   word are a constituent of their own.
 * What the paper leaves open are options, off by default: other searches than greedy merging (``inducer``), words or
-  spans that occur again (``repeats``), negatives weighed by their distance in the tree (``distance_decay``), and
-  neighbours as context of a leaf (``context``).
+  spans that occur again (``repeats``), negatives weighed by their distance in the tree (``distance_decay``),
+  neighbours as context of a leaf (``context``), a root whose two sides are two vectors (``roots=separate``), and
+  weights by frequency on the cross-entropy of the leaves (``weighting``).
+* How structure is derived from attention could not be had: ``structure=attention`` merges neighbouring words by the
+  mean attention of all layers and heads of the transformer that ``--base`` names. It is saved with the model.
 * The output weights of reconstruction are the embedding table (paper); the release has a layer of its own (``tied``).
+
+``preset=released`` of ``self-strae`` sets size, output weights and last batch to what the release runs.
 """
 
 from dataclasses import asdict, dataclass
@@ -46,19 +52,25 @@ from typing import Any, Literal
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
+from selfsent.counts.token_frequencies import count_tokens
 from selfsent.losses import ContrastiveReconstructionLoss, NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.node_contrastive import NodeContrastiveOptions, NodeContrastOptions
-from selfsent.losses.reconstruction import ContrastiveReconstructionOptions, ReconstructionOptions
-from selfsent.methods.method import Method
-from selfsent.methods.tree_model import TreeModelConfig, assemble_from_channels, released_training
+from selfsent.losses.reconstruction import (
+    ContrastiveReconstructionOptions,
+    LeafReconstructionOptions,
+    LeafWeightOptions,
+)
+from selfsent.methods.method import Method, Released
+from selfsent.methods.tree_model import PlainTexts, TreeModelConfig, assemble_from_channels, released_training
 from selfsent.modules.tree_finder import Structure
+from selfsent.modules.tree_options import RootOptions
 from selfsent.training.run import Ingredients, Run, RunData
 
 Objective = Literal["contrastive", "cross-entropy", "contrastive-cross-entropy"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class StraeConfig(TreeModelConfig, NodeContrastOptions):
+class StraeConfig(TreeModelConfig, NodeContrastOptions, LeafWeightOptions, RootOptions):
     """Options of ``self-strae`` and ``strae`` beside those of every tree model; the papers' and the released code's.
 
     Args:
@@ -76,15 +88,20 @@ def training(config: StraeConfig) -> dict[str, Any]:
 
 def build(run: Run[StraeConfig], data: RunData) -> Ingredients:
     """Put model and loss together; see `assemble_from_channels`."""
-    return assemble_from_channels(run, data, lambda model: _loss(run.config, model))
+    return assemble_from_channels(run, data, lambda model, texts: _loss(run.config, model, texts))
 
 
-def _loss(config: StraeConfig, model: SentenceTransformer) -> nn.Module:
+def _loss(config: StraeConfig, model: SentenceTransformer, texts: PlainTexts) -> nn.Module:
     if config.objective == "contrastive":
         return NodeContrastiveLoss(model, **asdict(config.part(NodeContrastiveOptions)))
+    frequencies = None
+    if config.weighting != "uniform":
+        frequencies = count_tokens(texts(), model.tokenizer)
     if config.objective == "cross-entropy":
-        return ReconstructionLoss(model, **asdict(config.part(ReconstructionOptions)))
-    return ContrastiveReconstructionLoss(model, **asdict(config.part(ContrastiveReconstructionOptions)))
+        return ReconstructionLoss(model, frequencies=frequencies, **asdict(config.part(LeafReconstructionOptions)))
+    return ContrastiveReconstructionLoss(
+        model, frequencies=frequencies, **asdict(config.part(ContrastiveReconstructionOptions))
+    )
 
 
 SELF_STRAE = Method(
@@ -93,6 +110,9 @@ SELF_STRAE = Method(
     config=StraeConfig,
     build=build,
     training=training,
+    released=Released(
+        options={"channels": 16, "channel_size": 16, "tied": False}, training={"dataloader_drop_last": False}
+    ),
 )
 """Self-StrAE: structure induced while it learns."""
 
@@ -106,7 +126,7 @@ class FixedStructureConfig(StraeConfig):
 
 STRAE = Method(
     name="strae",
-    summary="the same autoencoder on a structure: --set structure=given|balanced|right|left|random (EMNLP 2023)",
+    summary="the same autoencoder: --set structure=given|attention|balanced|right|left|random (EMNLP 2023)",
     config=FixedStructureConfig,
     build=build,
     training=training,

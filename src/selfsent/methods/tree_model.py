@@ -17,12 +17,14 @@ from selfsent.losses.reconstruction import ReconstructionOptions
 from selfsent.methods.method import split_for
 from selfsent.methods.table_start import TableOptions, start_table
 from selfsent.modules import TreeEncoder
+from selfsent.modules.attention_trees import AttentionTrees
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.tree_options import ChannelTreeOptions, TreeOptions
 from selfsent.options import option
 from selfsent.parsing.given_trees import GivenTrees
 from selfsent.parsing.parse_file import is_parse_file
 from selfsent.parsing.tree_texts import TreeTexts
+from selfsent.training.random_state import preserved_random_state
 from selfsent.training.run import Ingredients, Run, RunData
 
 _TEXTS_A_BATCH = 1000
@@ -72,6 +74,12 @@ def released_training(*, is_contrastive: bool) -> dict[str, Any]:
     }
 
 
+PlainTexts = Callable[[], Iterable[str]]
+"""Reads the texts of a corpus, without their trees."""
+
+MakeLoss = Callable[[SentenceTransformer, PlainTexts], nn.Module]
+"""Makes the objective over a new model; the texts are there to be counted."""
+
 MakeEncoder = Callable[[PreTrainedTokenizerBase, GivenTrees | None], ComposingEncoder]
 """Makes the new encoder of a configuration from its tokenizer and from where given trees come."""
 
@@ -88,9 +96,7 @@ def encoder_options(config: AnyTreeConfig, kind: type[TreeOptions], given: Given
     return asdict(config.part(kind)) | {"parses": given.parses if given else None, "unparsed": unparsed}
 
 
-def assemble_from_channels(
-    run: Run[TreeModelConfig], data: RunData, make_loss: Callable[[SentenceTransformer], nn.Module]
-) -> Ingredients:
+def assemble_from_channels(run: Run[TreeModelConfig], data: RunData, make_loss: MakeLoss) -> Ingredients:
     """Put a `selfsent.modules.TreeEncoder` and its loss together; see `assemble_tree_model`."""
     config = run.config
 
@@ -106,7 +112,7 @@ def assemble_from_channels(
 def assemble_tree_model(
     run: Run[AnyTreeConfig],
     data: RunData,
-    make_loss: Callable[[SentenceTransformer], nn.Module],
+    make_loss: MakeLoss,
     make_encoder: MakeEncoder,
     start: Callable[[ComposingEncoder, Iterable[str]], None] | None = None,
 ) -> Ingredients:
@@ -123,18 +129,18 @@ def assemble_tree_model(
         UserError: An option is out of range, a base model was named, or no text is of a usable length.
     """
     config = run.config
-    if run.base is not None:
-        raise UserError(f"a tree model is trained from scratch and takes no --base (received {run.base})")
+    attention = _attention(run)
     given = _given_trees(run, data)
     texts = TreeTexts(data.source, given, skip_unparsed=config.unparsed == "skip")
     tokenizer = open_or_train(config, texts.plain())
     encoder = make_encoder(tokenizer, given)
+    encoder.trees_of.attention = attention
     if start is not None:
         start(encoder, texts.plain())
     model = SentenceTransformer(modules=[encoder], device=run.device)
     if given:
         model.model_card_data.usage_examples = list(_WRITTEN_TREES)
-    loss = make_loss(model)
+    loss = make_loss(model, texts.plain)
     usable = UsableTexts(texts, tokenizer, config, unparsed=config.unparsed)
     dataset = materialise(usable, run.corpus_folder / "corpus.arrow", columns=["text"])
     dataset, heldout = split_for(data, dataset)
@@ -149,6 +155,24 @@ def assemble_tree_model(
     if config.parses and not given:
         notes.append(f"parses={config.parses} is not used: the structure is {config.structure}, and not given")
     return Ingredients(model=model, loss=loss, dataset=dataset, heldout=heldout, notes=notes)
+
+
+def _attention(run: Run[AnyTreeConfig]) -> AttentionTrees | None:
+    """The transformer whose attention gives the trees, where the structure is to be taken from it."""
+    if run.config.structure == "attention":
+        if run.base is None:
+            raise UserError(
+                "structure=attention takes the trees from the attention of a transformer; name its folder or hub name"
+                " with --base"
+            )
+        with preserved_random_state():
+            return AttentionTrees(Path(run.base).expanduser() if run.base.startswith("~") else run.base)
+    if run.base is not None:
+        raise UserError(
+            f"a tree model is trained from scratch and takes no --base (received {run.base}), but for"
+            " structure=attention"
+        )
+    return None
 
 
 def _given_trees(run: Run[AnyTreeConfig], data: RunData) -> GivenTrees | None:

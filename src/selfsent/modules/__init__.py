@@ -4,7 +4,6 @@ from selfsent.modules.composition import AffineComposition, AffineDecomposition
 from selfsent.modules.fasttext_encoder import FastTextEncoder
 from selfsent.modules.instance_queue import InstanceQueue
 from selfsent.modules.onnx_encoder import OnnxEncoder
-from selfsent.modules.projection_head import StackedHead, TanhHead
 from selfsent.modules.recursive_encoder import RecursiveEncoder
 from selfsent.modules.text_cnn import TextCNN
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
@@ -19,8 +18,6 @@ __all__ = [
     "InstanceQueue",
     "OnnxEncoder",
     "RecursiveEncoder",
-    "StackedHead",
-    "TanhHead",
     "TextCNN",
     "TextCNNDecoder",
     "TokenEmbeddings",

@@ -11,7 +11,7 @@ from selfsent.modules.inside_outside import InsideComposition, OutsideDecoder
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.tree_finder import SearchOptions
 from selfsent.modules.tree_lstm import TreeLSTMComposition, TreeLSTMDecoder, TreeLSTMLeaf
-from selfsent.modules.tree_options import Network, RecursiveEncoderOptions
+from selfsent.modules.tree_options import Network, RecursiveEncoderOptions, Roots
 from selfsent.options import names_of, takes_only
 
 __all__ = ["Network", "RecursiveDecoder", "RecursiveEncoder"]
@@ -57,15 +57,18 @@ class RecursiveEncoder(ComposingEncoder):
             search=SearchOptions(),
         )
 
-    def new_decoder(self, *, dropout: float) -> RecursiveDecoder:
+    def new_decoder(self, *, dropout: float, roots: Roots = "shared") -> RecursiveDecoder:
         """Make the decoder of this network.
 
         Args:
             dropout: Share of values dropped from each downward embedding in training, in [0, 1).
+            roots: Whether a root's downward embedding is its upward one; it always is here.
 
         Raises:
-            UserError: The dropout is outside its range.
+            UserError: The dropout is outside its range, or roots were to be separate.
         """
+        if roots != "shared":
+            raise UserError(f"roots={roots} must be shared for a {self.options.network}; take a TreeEncoder")
         if not 0 <= dropout < 1:
             raise UserError(f"decomposition_dropout={dropout} must be 0 or more and below 1")
         decoder = TreeLSTMDecoder if self.options.network == "tree-lstm" else OutsideDecoder

@@ -237,7 +237,7 @@ TextCNN.__module__ = "selfsent.modules"
 
 
 def added_token_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Name the tokens that a tokenizer adds to a text by itself, such as ``[CLS]`` and ``[SEP]``, by id."""
+    """Return the ids of the tokens that a tokenizer adds to every text, such as ``[CLS]`` and ``[SEP]``."""
     encoded: Any = tokenizer("")
     return sorted({int(token) for token in encoded["input_ids"]})
 

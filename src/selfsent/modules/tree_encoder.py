@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,22 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.errors import UserError
+from selfsent.modules.attention_trees import AttentionTrees
 from selfsent.modules.composition import Composition, PlainLeaf, composition_of
 from selfsent.modules.leaf_sums import adds_children, in_rows, summed_features
 from selfsent.modules.neighbour_context import with_neighbours
+from selfsent.modules.text_trees import ATTENTION_FOLDER, TextTrees
 from selfsent.modules.tokenized_input import TokenizedInput
 from selfsent.modules.tree_decoder import TreeDecoder
-from selfsent.modules.tree_finder import STRUCTURES, SearchOptions, Structure, content_seeds, stated_trees
-from selfsent.modules.tree_options import RecursiveEncoderOptions, TreeEncoderOptions
+from selfsent.modules.tree_finder import (
+    READ_FROM_TEXT,
+    STRUCTURES,
+    SearchOptions,
+    Structure,
+    content_seeds,
+    stated_trees,
+)
+from selfsent.modules.tree_options import RecursiveEncoderOptions, Roots, TreeEncoderOptions
 from selfsent.modules.tree_states import EntangledStates, TreeStates
 from selfsent.modules.weighted_embedding import embedding_of
 from selfsent.options import names_of, takes_only
@@ -65,7 +75,7 @@ class ComposingEncoder(TokenizedInput):
         super().__init__()
         self.tokenizer: PreTrainedTokenizerBase = tokenizer  # pyright: ignore[reportIncompatibleVariableOverride] narrowed
         self.options = options
-        self.given = GivenTrees(options.parses, unparsed=options.unparsed)
+        self.trees_of = TextTrees(GivenTrees(options.parses, unparsed=options.unparsed))
         self.embedding = embedding
         self.leaf = leaf
         self.composition = composition
@@ -96,7 +106,7 @@ class ComposingEncoder(TokenizedInput):
     @parses.setter
     def parses(self, path: str | None) -> None:
         self.options = replace(self.options, parses=path)
-        self.given = GivenTrees(path, unparsed=self.options.unparsed)
+        self.trees_of.given = GivenTrees(path, unparsed=self.options.unparsed)
 
     @property
     def max_seq_length(self) -> int | None:
@@ -108,11 +118,12 @@ class ComposingEncoder(TokenizedInput):
         self.options = replace(self.options, max_seq_length=num_tokens)
 
     @abstractmethod
-    def new_decoder(self, *, dropout: float) -> nn.Module:
+    def new_decoder(self, *, dropout: float, roots: Roots = "shared") -> nn.Module:
         """Make the decoder of this encoder's cell, from `TreeStates` to the downward embeddings of all nodes.
 
         Args:
             dropout: Share of values dropped from each downward embedding in training, in [0, 1).
+            roots: Whether a root's downward embedding is its upward one.
         """
 
     @property
@@ -127,7 +138,7 @@ class ComposingEncoder(TokenizedInput):
     def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride] text only
         """Turn texts into ``input_ids`` and ``attention_mask``, both ``(B, T)`` and padded to the longest.
 
-        Where the structure is given, ``split_depths`` ``(B, T)`` holds the trees: entry ``i`` is how deep the tree
+        Where trees come with the texts, ``split_depths`` ``(B, T)`` holds them: entry ``i`` is how deep the tree
         parts token ``i`` from the next (`selfsent.trees.split_depths`).
         """
         if self.structure == "given" and prompt:
@@ -136,9 +147,28 @@ class ComposingEncoder(TokenizedInput):
         if not texts:
             empty = torch.zeros(0, 1, dtype=torch.int64)
             return {"input_ids": empty, "attention_mask": empty}
-        if self.structure == "given":
-            return self._parsed_features([self.given(text) for text in texts])
+        if self.structure in READ_FROM_TEXT:
+            return self._parsed_features(self.trees_of(texts, self.structure, self.embedding.weight.device))
         return self._padded(self._token_ids(texts))
+
+    def save(self, output_path: str, *arguments: Any, **settings: Any) -> None:
+        """Write configuration, weights and tokenizer into a folder; and the transformer that trees are read from."""
+        super().save(output_path, *arguments, **settings)
+        self.trees_of.save(output_path)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> "ComposingEncoder":  # pyright: ignore[reportIncompatibleMethodOverride] as in `TokenizedInput`
+        """Read what ``save`` wrote, from a folder or the hub."""
+        module: Any = super().load(model_name_or_path, subfolder, **kwargs)
+        if module.structure == "attention":
+            hub: dict[str, Any] = {
+                name: kwargs[name]
+                for name in ("token", "cache_folder", "revision", "local_files_only")
+                if name in kwargs
+            }
+            folder = cls.load_dir_path(model_name_or_path, str(PurePosixPath(subfolder, ATTENTION_FOLDER)), **hub)
+            module.trees_of.attention = None if folder is None else AttentionTrees(folder)
+        return module
 
     def _padded(self, encoded: list[list[int]]) -> dict[str, Tensor]:
         """Put the tokens of texts into one matrix, with the mask of where there are any."""
@@ -199,7 +229,7 @@ class ComposingEncoder(TokenizedInput):
         token_ids = features["input_ids"][mask]
         num_tokens = mask.sum(dim=1).cpu().numpy()
         seeds = content_seeds(features["input_ids"], num_tokens) if self.structure == "random" else None
-        depths = features.get("split_depths") if self.structure == "given" else None
+        depths = features.get("split_depths") if self.structure in READ_FROM_TEXT else None
         gaps = None if depths is None else _gaps(depths, num_tokens)
         if features.get("entangled"):
             return {**features, "trees": self.compose_entangled(token_ids, num_tokens, seeds, gaps)}
@@ -307,24 +337,15 @@ class ComposingEncoder(TokenizedInput):
         self.eval()
         flat = [word for words in sentences for word in words] or [""]
         with torch.no_grad():
-            is_given = self.structure == "given"
-            features = self._parsed_features(list(map(one_word, flat))) if is_given else self.preprocess(flat)
+            is_read = self.structure in READ_FROM_TEXT
+            features = self._parsed_features(list(map(one_word, flat))) if is_read else self.preprocess(flat)
             device = self.embedding.weight.device
             words = self({name: value.to(device) for name, value in features.items()})["sentence_embedding"]
             num_words = np.array([len(words) for words in sentences], dtype=np.int64)
-            depths = self._depths_over_words(sentences) if is_given else None
+            depths = self.trees_of.depths_over_words(sentences, self.structure, device) if is_read else None
             states = self.compose(words[: int(num_words.sum())], num_words, split_depths=depths)
         self.train(was_training)
         return [(tree.left, tree.right) for tree in states.trees]
-
-    def _depths_over_words(self, sentences: Sequence[Sequence[str]]) -> IntArray:
-        """The given trees of sentences whose words are known: of their text with spaces between them."""
-        depths = [np.zeros(0, dtype=np.int64)]
-        for words in sentences:
-            ends = np.cumsum([len(word) + 1 for word in words]) - 1
-            spans = [(int(end) - len(word), int(end)) for word, end in zip(words, ends, strict=True)]
-            depths.append(self.given(" ".join(words)).depths_over(spans))
-        return np.concatenate(depths)
 
     def tree_statistics(self, texts: Sequence[str]) -> dict[str, float]:
         """Describe the trees of texts: depth, which way they lean and how mixed they are (`branching_statistics`)."""
@@ -388,10 +409,12 @@ class TreeEncoder(ComposingEncoder):
         """Whether the cell is the sum of its children, and leaves are those of the table."""
         return self.options.context == "none" and adds_children(self.composition)
 
-    def new_decoder(self, *, dropout: float) -> TreeDecoder:
+    def new_decoder(self, *, dropout: float, roots: Roots = "shared") -> TreeDecoder:
         """Make a decoder of the same cell; see `ComposingEncoder.new_decoder`."""
         options = self.options
-        return TreeDecoder(options.channel_size, cell=options.cell, dropout=dropout, init=options.composition_init)
+        return TreeDecoder(
+            options.channel_size, cell=options.cell, dropout=dropout, init=options.composition_init, roots=roots
+        )
 
     def _leaf_states(self, leaves: Float[Tensor, "L D"], num_tokens: IntArray) -> Float[Tensor, "L D"]:
         return with_neighbours(leaves, num_tokens) if self.options.context == "neighbours" else leaves

@@ -16,8 +16,10 @@ from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.split_depths import Binarisation, trees_of_depths
 from selfsent.trees.tree import Tree
 
-Structure = Literal["induced", "balanced", "right", "left", "random", "given"]
+Structure = Literal["induced", "balanced", "right", "left", "random", "given", "attention"]
 STRUCTURES: tuple[Structure, ...] = get_args(Structure)
+READ_FROM_TEXT = ("given", "attention")
+"""Structures that come with a text: its parse, or what a transformer's attention makes of it."""
 Inducer = Literal["greedy", "beam", "chart"]
 """How an induced structure is searched: the most similar pair at every step, or the best total similarity that a beam
 or a chart finds. The last two cost several times as much (docs/trees.md)."""
@@ -51,15 +53,16 @@ def stated_trees(
         num_tokens: Leaves of each sentence, ``(B,)``.
         binarisation: How a given constituent of several children is merged.
         seeds: Random seed of each sentence's tree where the structure is ``random``.
-        split_depths: The given trees, all sentences one after another.
+        split_depths: The trees that came with the texts, all sentences one after another.
 
     Raises:
-        UserError: The structure is given, and no trees came with the sentences.
+        UserError: The structure is one that comes with the texts, and no trees came with the sentences.
     """
-    if structure == "given":
+    if structure in READ_FROM_TEXT:
         if split_depths is None:
             raise UserError(
-                "the structure is given, but no trees came with the sentences; they come through the model's preprocess"
+                f"the structure is {structure}, but no trees came with the sentences; they come through the model's"
+                " preprocess"
             )
         return trees_of_depths(split_depths, num_tokens, binarisation)
     return TreeBatch.from_trees(

@@ -38,7 +38,7 @@ class TreeLSTMLeaf(nn.Module):
 
 
 class TreeLSTMComposition(GatedComposition):
-    """Compose the states of two children into their parent's: a gate of its own forgets each child.
+    """Compose the states of two children into their parent's; each child has a forget gate of its own.
 
     Source: Tai et al., ACL 2015 (arXiv 1503.00075), N-ary Tree-LSTM, Equations 9 to 14 with N = 2 and no input.
     Differs: leaves and internal nodes have biases of their own (as in the authors' code); the forget gates' start at 1.

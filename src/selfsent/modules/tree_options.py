@@ -13,6 +13,9 @@ from selfsent.trees.split_depths import Binarisation
 UnparsedInTraining = Literal["stop", "skip", "balanced", "right", "left", "random"]
 """As `selfsent.parsing.given_trees.Unparsed`; a training may also leave the text out."""
 
+Roots = Literal["shared", "separate"]
+"""Whether the upward and the downward embedding of a root are one vector or two."""
+
 Network = Literal["tree-lstm", "iornn"]
 """A binary Tree-LSTM (Tai et al., 2015), or an inside-outside recursive network (Le & Zuidema, 2014)."""
 
@@ -23,7 +26,8 @@ class TreeOptions(Options):
 
     Args:
         structure: ``induced`` finds the tree by similarities (Self-StrAE); ``given`` takes it from
-            ``parses``; the others build a tree that does not read the words.
+            ``parses``; ``attention`` merges neighbours between which the transformer that ``--base`` names attends
+            most; the others build a tree that does not read the words.
         parses: Where the structure is given: a file that ``selfsent parse`` wrote, or a folder of them. A text may also
             be written as a bracketed tree, and a text of one word needs none. In training the default is the source
             itself, where it is such a file.
@@ -107,3 +111,15 @@ class DecoderOptions(Options):
     """
 
     decomposition_dropout: float = option(0.1, at_least=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootOptions(Options):
+    """Where the way down a tree begins.
+
+    Args:
+        roots: ``shared``: the downward embedding of a root is its upward one (paper); ``separate``: it is a learned
+            linear map of it, the same for every channel, so that contrasting the two sides of a root is no gift.
+    """
+
+    roots: Roots = "shared"

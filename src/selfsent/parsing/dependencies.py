@@ -14,7 +14,7 @@ import numpy as np
 from selfsent.data.cells import shown
 from selfsent.data.compression import byte_lines
 from selfsent.errors import UserError
-from selfsent.parsing.bad_tree import BadTree, good_trees
+from selfsent.parsing.bad_tree import BadTree
 from selfsent.trees.split_depths import without_tokens
 from selfsent.trees.tree import IntArray
 
@@ -58,23 +58,14 @@ class DependencyTree:
         return without_tokens(depths_of_heads(self.heads), [bool(word) for word in self.words])
 
 
-def read_conllu_file(path: str | Path) -> Iterator[DependencyTree]:
+def read_conllu(path: str | Path) -> Iterator[DependencyTree | BadTree]:
     """Read a file in the CoNLL-U format sentence by sentence.
 
     Args:
         path: The file, plain or compressed. Empty nodes (``8.1``) and comments outside of sentences are left out.
 
     Yields:
-        The sentences in order.
-
-    Raises:
-        UserError: The file is missing, unreadable or holds no sentence, or a line is malformed (file and line named).
-    """
-    return good_trees(read_conllu(path))
-
-
-def read_conllu(path: str | Path) -> Iterator[DependencyTree | BadTree]:
-    """Read a file as ``read_conllu_file`` does, with each malformed sentence in its place.
+        The sentences in order, and what is wrong with each malformed one in its place; `good_trees` raises it.
 
     Raises:
         UserError: The file is missing, unreadable or holds no sentence.

@@ -12,7 +12,7 @@ from selfsent.errors import UserError
 from selfsent.training.run_folder import RECORD_FILE
 
 _TRANSPORT_FAILURE: type[Exception] = HfHubHTTPError.__mro__[1]
-"""The error of the HTTP library under the hub's, which is another one in other versions."""
+"""The error of the HTTP library that huggingface_hub uses; the library differs between its versions."""
 _FAILURES = (_TRANSPORT_FAILURE, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError)
 _FORBIDDEN = {401, 403}
 
@@ -33,7 +33,7 @@ def require_access(name: str) -> None:
 
 
 def publish(folder: Path, name: str) -> str:
-    """Send the model in a folder to a repository of the hub, which is made, private, where it is not there.
+    """Send the model in a folder to a repository of the hub; a missing repository is created, as a private one.
 
     Checkpoints, metrics and the record of the run stay here: the record names places on this machine.
 
@@ -83,9 +83,7 @@ def _reason(error: Exception) -> str:
     """One line: what happened, and what to do."""
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if isinstance(error, LocalTokenNotFoundError) or status in _FORBIDDEN:
-        return (
-            "the hub does not know you, or does not let you write there; log in with `hf auth login`, or set HF_TOKEN"
-        )
+        return "you are not logged in to the hub, or may not write there; log in with `hf auth login`, or set HF_TOKEN"
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set; unset it to reach the hub"
     return " ".join(str(error).split())[:200]

@@ -1,5 +1,7 @@
-"""Recipes: TOML files that name a method, its options and its budget, for one run or for many."""
+"""Recipes: TOML files that name a method, its options, its budget and what it reads, for one run or for many."""
 
+import os
+import shlex
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,10 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "answers": (str, "a text"),
     "options": (dict, "a table"),
     "training": (dict, "a table"),
+    "data": (str, "a text"),
+    "columns": (list, "a list"),
+    "base": (str, "a text"),
+    "teacher": (str, "a text"),
     "max_rows": (int, "a whole number"),
     "seed": (int, "a whole number"),
     "seeds": (list, "a list"),
@@ -22,6 +28,7 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "run": (list, "[[run]] entries"),
     "evaluate": (str, "a text"),
 }
+_DATA_VARIABLE = "$SELFSENT_DATA"
 EVALUATE_DEV = "dev"
 """What a recipe asks for to be judged by the best metric of training, so that no test set is read."""
 
@@ -37,12 +44,16 @@ class Recipe:
         answers: Which published number it answers to.
         options: The method's own options.
         training: Fields of the host's training arguments.
+        data: The source: a path below ``$SELFSENT_DATA``, ``hf:...`` or ``docs:``; ``None`` where ``--data`` names it.
+        columns: Columns of that source by name or 1-based number; ``None`` takes those that the source has.
+        base: Model to start from: a folder below ``$SELFSENT_MODELS``, or a hub name; ``None`` takes the method's.
+        teacher: Model to learn from, named alike.
         max_rows: Rows of the source to use; ``None`` for all.
         seed: Seed of the run; ``None`` for the default.
         seeds: Every run is done with each of these seeds; empty for the one ``seed``.
         grid: Lists by option or ``training.KEY``; every combination is a run.
-        run: Named runs: ``name``, and the ``method``, ``options``, ``training`` and ``max_rows`` that differ from the
-            base.
+        run: Named runs: ``name``, and the ``method``, ``options``, ``training``, ``base``, ``teacher`` and
+            ``max_rows`` that differ from the rest.
         evaluate: What a table of many runs shows: ``dev``, the best metric of training, or suites with commas between
             them.
     """
@@ -53,6 +64,10 @@ class Recipe:
     answers: str = ""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    data: str | None = None
+    columns: Sequence[str | int] | None = None
+    base: str | None = None
+    teacher: str | None = None
     max_rows: int | None = None
     seed: int | None = None
     seeds: Sequence[int] = ()
@@ -64,6 +79,47 @@ class Recipe:
     def has_many_runs(self) -> bool:
         """Whether it makes a table of runs rather than one."""
         return bool(self.grid or self.run or self.seeds)
+
+    def command(self) -> str:
+        """The command that trains it; what a person has to name stands in capitals."""
+        words = ["selfsent", "train", self.name]
+        if self.data is None:
+            words += ["--data", "DATA"]
+        return shlex.join([*words, "--output", f"runs/{self.name}"])
+
+
+def place_of_data(data: str, recipe: str) -> str:
+    """Where the source is that a recipe names.
+
+    Args:
+        data: A path below ``$SELFSENT_DATA``, or a source that is no path (``hf:...``, ``docs:``, ``parallel:...``), in
+            which the variable may stand.
+        recipe: Name of the recipe.
+
+    Raises:
+        UserError: It is a path or holds the variable, and there is no such variable or nothing at that path.
+    """
+    folder = os.environ.get("SELFSENT_DATA")
+    is_path = ":" not in data
+    if (is_path and Path(data).expanduser().is_absolute()) or not (is_path or _DATA_VARIABLE in data):
+        return data
+    if not folder:
+        raise UserError(
+            f"the recipe {recipe} reads {data} below $SELFSENT_DATA, which is not set; set it, or give --data"
+        )
+    if not is_path:
+        return data.replace(_DATA_VARIABLE, folder)
+    place = Path(folder).expanduser() / data
+    if not place.exists():
+        raise UserError(f"the recipe {recipe} reads {data} below $SELFSENT_DATA, and {place} is not there; give --data")
+    return str(place)
+
+
+def place_of_model(name: str) -> str:
+    """Where the model is that a recipe names: a folder below ``$SELFSENT_MODELS`` where there is one, else as it is."""
+    folder = os.environ.get("SELFSENT_MODELS")
+    place = Path(folder or ".").expanduser() / name
+    return str(place) if folder and place.is_dir() else name
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -14,14 +14,14 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError, did_you_mean
 from selfsent.methods import METHODS
-from selfsent.methods.method import Method
+from selfsent.methods.method import PRESET, RELEASED, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.options import names_of
 from selfsent.ranks import is_first_rank, join_ranks, made_once, one_line_if_a_rank_is_lost, require_same
-from selfsent.runs.recipe import Recipe, find_recipe
+from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.train_options import TrainOptions
-from selfsent.settings import SEED_RANGE, configure, is_seed, shortened, split_settings
+from selfsent.settings import SEED_RANGE, is_seed, shortened, split_settings
 from selfsent.time_limit import TimeLimit
 from selfsent.training.arguments import check_arguments
 from selfsent.training.engine import train as train_as_planned
@@ -35,6 +35,8 @@ _OUT_OF_MEMORY = (
     *("can't allocate memory", "out of memory", "storage size calculation overflowed", "bad_alloc"),
     "array is too big",
 )
+_MODELS = ("masked_lm",)
+"""Options of a recipe that name a model, as its ``base`` does."""
 _NAMES = ("method", "data", "output", "base", "teacher", "data_dir", "device")
 
 logger = logging.getLogger(__name__)
@@ -65,13 +67,13 @@ class Request(RunOptions):
 
 
 def train(
-    method: str, data: str | Path, output_dir: str | Path, **options: Unpack[TrainOptions]
+    method: str, data: str | Path | None, output_dir: str | Path, **options: Unpack[TrainOptions]
 ) -> SentenceTransformer:
     """Train a method on a source and leave a model folder with ``metrics.jsonl`` and ``run.json``.
 
     Args:
         method: A method's name (``self-strae``), a recipe's name, or the path of a recipe.
-        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``; ``None`` takes the recipe's.
         output_dir: Folder of the run and the model.
         **options: Fields of `selfsent.training.run.RunOptions` (``seed``, ``resume``, ``max_rows``, ...), options of
             the method (``temperature=0.5``), and ``training={...}`` with arguments of the host's trainer.
@@ -88,7 +90,7 @@ def train(
     return execute(request_of(method, data, output_dir, options))
 
 
-def request_of(method: str, data: str | Path, output_dir: str | Path, overrides: Mapping[str, Any]) -> Request:
+def request_of(method: str, data: str | Path | None, output_dir: str | Path, overrides: Mapping[str, Any]) -> Request:
     """Part overrides into fields of `Request` and options of the method; see ``train``.
 
     Raises:
@@ -96,7 +98,7 @@ def request_of(method: str, data: str | Path, output_dir: str | Path, overrides:
     """
     known = {name: value for name, value in overrides.items() if name in Request.__dataclass_fields__}
     options = {name: value for name, value in overrides.items() if name not in known}
-    everything = {*names_of(RunOptions), *(name for one in METHODS.values() for name in names_of(one.config))}
+    everything = {PRESET, *names_of(RunOptions), *(name for one in METHODS.values() for name in names_of(one.config))}
     for name in options:
         if name not in everything:
             hint = did_you_mean(name, sorted(everything)) or f"; see `selfsent methods {method}`"
@@ -137,14 +139,44 @@ def settle(recipe: Recipe, request: Request) -> Run[Any]:
         raise UserError(f"the seed must be a whole number {SEED_RANGE}, got {shortened(seed)}")
     method = _method(recipe, METHODS, request)
     options, arguments = split_settings(request.settings)
-    config = configure(method.config, {**recipe.options, **options}, method=method.name)
-    training = {**method.training(config), **recipe.training, **arguments, **request.training}
+    own = {name: place_of_model(value) if name in _MODELS else value for name, value in recipe.options.items()}
+    config, own_training = method.configure({**own, **options})
+    training = {**own_training, **recipe.training, **arguments, **request.training}
     check_arguments(training)
     require_trackers(training.get("report_to"))
     asked: dict[str, Any] = {one.name: getattr(request, one.name) for one in fields(RunOptions)}
     asked |= {"training": training, "seed": seed, "max_rows": request.max_rows or recipe.max_rows}
+    asked |= _places(recipe, request)
+    _check_base(method, {**recipe.options, **options}, asked["base"])
     reads_documents = method.reads_documents is not None and method.reads_documents(config)
     return Run(recipe=recipe.name, method=method.name, config=config, reads_documents=reads_documents, **asked)
+
+
+def _check_base(method: Method, options: Mapping[str, Any], base: str | None) -> None:
+    """Refuse the authors' settings without the base that they go with."""
+    if options.get(PRESET) == RELEASED and method.released is not None and method.released.base and base is None:
+        raise UserError(f"preset=released of {method.name} starts from {method.released.base}; name it with --base")
+
+
+def _places(recipe: Recipe, request: Request) -> dict[str, Any]:
+    """What a run reads and starts from: what the request names, else what the recipe does."""
+    models = {
+        name: place_of_model(own) if asked is None and own is not None else asked
+        for name, asked, own in (
+            ("base", request.base, recipe.base),
+            ("teacher", request.teacher, recipe.teacher),
+        )
+    }
+    if request.data is not None:
+        return models | {"data": request.data}
+    if recipe.data is None:
+        raise UserError(
+            f"{recipe.name} names no data of its own; name the source with --data, such as --data notes.txt"
+        )
+    return models | {
+        "data": place_of_data(recipe.data, recipe.name),
+        "columns": recipe.columns if request.columns is None else request.columns,
+    }
 
 
 def seed_of(recipe: Recipe, request: Request) -> int:
@@ -206,10 +238,9 @@ def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> 
     if recipe.method not in methods:
         raise UserError(f"the recipe {recipe.name} names the method {recipe.method!r}; known are {', '.join(methods)}")
     method = methods[recipe.method]
-    if request.teacher is not None and not method.takes_teacher:
-        raise UserError(
-            f"{recipe.method} learns without a teacher (received --teacher {request.teacher}); leave it out"
-        )
+    teacher = request.teacher or recipe.teacher
+    if teacher is not None and not method.takes_teacher:
+        raise UserError(f"{recipe.method} learns without a teacher (received --teacher {teacher}); leave it out")
     return method
 
 

@@ -9,6 +9,7 @@ class TrainOptions(TypedDict, total=False):
     """Options of ``train``: those of a run, then those of the methods, which `selfsent methods NAME` describes."""
 
     settings: Mapping[str, Any]
+    preset: Literal["paper", "released"]
     training: Mapping[str, Any]
     base: str | None
     teacher: str | None
@@ -22,10 +23,13 @@ class TrainOptions(TypedDict, total=False):
     data_dir: str | Path | None
     device: str | None
     max_minutes: float | None
+    roots: Literal["shared", "separate"]
+    weighting: Literal["linear", "log", "inverse", "uniform"]
+    theta: float
     temperature: float
     repeats: Literal["negative", "masked", "positive"]
     distance_decay: float
-    structure: Literal["induced", "balanced", "right", "left", "random", "given"]
+    structure: Literal["induced", "balanced", "right", "left", "random", "given", "attention"]
     parses: str | None
     unparsed: Literal["stop", "skip", "balanced", "right", "left", "random"]
     binarisation: Literal["right", "left"]
@@ -71,36 +75,24 @@ class TrainOptions(TypedDict, total=False):
     topics: bool
     teacher_cache: str | None
     passage_words: int
-    view: Literal[
-        "repeat",
-        "crop-10",
-        "crop-20",
-        "crop-30",
-        "delete-10",
-        "delete-20",
-        "delete-30",
-        "delete-one",
-        "synonym",
-        "masked-lm",
-        "document",
-        "crops",
-        "title",
-    ]
+    view: str
     lexicon: str | None
     masked_lm: str | None
+    translators: str | None
+    translations: str | None
     max_seq_length: int
     dropout: float | None
     symmetric: bool
     hard_negative_weight: float
     masked_weight: float
+    masked_columns: Literal["first", "all"]
     skip_false_negatives: bool
     head: Literal["training-only", "kept", "none", "mlp"]
+    head_init: Literal["uniform", "normal"]
     concatenation: Literal["u,v", "|u-v|", "u*v", "|u-v|,u*v", "u,v,u*v", "u,v,|u-v|", "u,v,|u-v|,u*v"]
     labels: str
     score_range: str
     margin: float
-    weighting: Literal["linear", "log", "inverse", "uniform"]
-    theta: float
     beta: float
     gamma: float
     detach_target: bool
@@ -114,11 +106,13 @@ class TrainOptions(TypedDict, total=False):
     queue_size: int
     queues: Literal["two", "one", "frozen", "none"]
     enqueue: Literal["before", "after"]
-    comparison: Literal["distribution", "contrastive"]
+    comparison: Literal["distribution", "contrastive", "vectors"]
     cross_view: bool
     divergence: Literal["kl", "ce"]
+    stop_gradient: bool
     reference: Literal["same", "online", "ema"]
     ema_decay: float
+    distillation: Literal["cross-view", "mse", "ckd", "congen"]
     share_queues: bool
     bridge: Literal["auto", "none", "pca"]
     hidden_size: int
@@ -126,6 +120,7 @@ class TrainOptions(TypedDict, total=False):
     masked_share: float
     architecture: Literal["bert", "roberta"]
     packed: bool
+    next_sentence: bool
     language_alpha: float
     max_length_ratio: float
     max_teacher_texts: int | None
@@ -137,14 +132,16 @@ class TrainOptions(TypedDict, total=False):
 
 OPTIONS_OF: Mapping[str, str] = {
     "self-strae": """
-temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout composition_dropout init_range
-inducer beam_size channels channel_size cell context frequency_weight composition_init decomposition_dropout tied
-tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage spelling objective
+roots weighting theta temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout
+composition_dropout init_range inducer beam_size channels channel_size cell context frequency_weight composition_init
+decomposition_dropout tied tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage
+spelling objective
 """,
     "strae": """
-temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout composition_dropout init_range
-inducer beam_size channels channel_size cell context frequency_weight composition_init decomposition_dropout tied
-tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage spelling objective
+roots weighting theta temperature repeats distance_decay structure parses unparsed binarisation leaf_dropout
+composition_dropout init_range inducer beam_size channels channel_size cell context frequency_weight composition_init
+decomposition_dropout tied tokenizer vocab_size lowercase min_tokens max_tokens table_init window texts_a_passage
+spelling objective
 """,
     "banyan": """
 structure parses unparsed binarisation leaf_dropout composition_dropout init_range inducer beam_size channels
@@ -173,12 +170,12 @@ topics
 tokenizer vocab_size lowercase teacher teacher_cache passage_words
 """,
     "simcse": """
-view lexicon masked_lm pooling max_seq_length num_layers dropout temperature symmetric hard_negative_weight
-masked_weight skip_false_negatives head
+view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature symmetric
+hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
 """,
     "simcse-sup": """
-view lexicon masked_lm pooling max_seq_length num_layers dropout temperature symmetric hard_negative_weight
-masked_weight skip_false_negatives head
+view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature symmetric
+hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
 """,
     "sbert-classification": """
 pooling max_seq_length num_layers concatenation labels
@@ -194,16 +191,18 @@ max_seq_length num_layers dropout channels temperature weighting theta beta gamm
 kernel_sizes cnn_pooling cnn_init token_frequencies
 """,
     "sct": """
-view lexicon masked_lm pooling max_seq_length num_layers dropout temperature reference_temperature queue_size queues
-enqueue comparison cross_view divergence reduction reference ema_decay head base
+view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature
+reference_temperature queue_size queues enqueue comparison cross_view divergence reduction stop_gradient reference
+ema_decay head base
 """,
     "sct-distill": """
-teacher teacher_cache view lexicon masked_lm pooling max_seq_length num_layers dropout temperature reference_temperature
-queue_size queues enqueue comparison cross_view divergence reduction reference ema_decay head objective share_queues
-base bridge
+teacher teacher_cache view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout
+temperature reference_temperature queue_size queues enqueue comparison cross_view divergence reduction stop_gradient
+reference ema_decay head objective distillation share_queues base bridge
 """,
     "mlm": """
 tokenizer vocab_size lowercase hidden_size num_heads masked_share architecture num_layers max_seq_length packed
+next_sentence
 """,
     "multilingual": """
 teacher teacher_cache pooling max_seq_length num_layers hidden_size num_heads language_alpha max_length_ratio vocab_size

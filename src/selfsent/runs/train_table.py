@@ -30,7 +30,9 @@ _NUM_SHOWN = 6
 logger = logging.getLogger(__name__)
 
 
-def train_table(recipe: str, data: str | Path, output_dir: str | Path, **options: Unpack[TrainOptions]) -> RunTable:
+def train_table(
+    recipe: str, data: str | Path | None, output_dir: str | Path, **options: Unpack[TrainOptions]
+) -> RunTable:
     """Train every run of a recipe that is not finished yet, and write ``table.md`` and ``table.json``.
 
     A call after a kill at any moment goes on where the earlier one stopped. Runs and seeds may be added to a recipe
@@ -39,7 +41,7 @@ def train_table(recipe: str, data: str | Path, output_dir: str | Path, **options
 
     Args:
         recipe: The path of a recipe, or the name of one that `selfsent recipes` lists.
-        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``; ``None`` takes the recipe's.
         output_dir: Holds the table, and each run in a folder ``NAME-seedN`` of its own.
         **options: As for ``train``; they win over the recipe in every run.
 
@@ -218,7 +220,8 @@ class _TableFolder:
             raise UserError(
                 f"{path} is damaged ({error}); delete it, and the same command writes it anew from its runs"
             ) from error
-        problems = _changes(before, {run.name: run.identity for run in self.runs})
+        completed = {run.name: run.settled.completed(before[run.name]) for run in self.runs if run.name in before}
+        problems = _changes({**before, **completed}, {run.name: run.identity for run in self.runs})
         if problems:
             more = f" and {len(problems) - _NUM_SHOWN} more" if len(problems) > _NUM_SHOWN else ""
             raise UserError(

@@ -30,7 +30,7 @@ TRIALS_FILE = "trials.json"
 _FACTOR_OF_RATES = 10
 _FACTOR_OF_TEMPERATURES = 4
 _LOG_FROM = 10
-"""A range whose ends are so many times apart is searched on a logarithmic scale."""
+"""Ratio of a range's ends from which the range is searched on a logarithmic scale."""
 _WORST = float("-inf")
 _CHANGE_THE_LOSS = {"temperature", "objective", "training.per_device_train_batch_size", "symmetric", "margin"}
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Numbers to try.
+    """A range of numbers to try.
 
     Args:
         low: The least.
@@ -53,13 +53,13 @@ class Range:
 
     @property
     def is_log(self) -> bool:
-        """Whether orders of magnitude are tried alike."""
+        """Whether the range is searched on a logarithmic scale."""
         return self.low > 0 and self.high / self.low >= _LOG_FROM
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Values to try.
+    """A list of values to try.
 
     Args:
         values: The values.
@@ -73,7 +73,7 @@ Space = Mapping[str, Range | Choice]
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What one trial came to.
+    """The result of one trial.
 
     Args:
         folder: Folder of its run.
@@ -91,7 +91,7 @@ class Trial:
 
     @property
     def gain(self) -> float:
-        """The value with higher as better."""
+        """The value, negated where lower is better."""
         if self.value is None:
             return _WORST
         return (
@@ -101,7 +101,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """What a search came to.
+    """The result of a search.
 
     Args:
         trials: All trials, the recipe's own settings first.
@@ -152,9 +152,10 @@ def parse_space(assignments: Sequence[str]) -> dict[str, Range | Choice]:
 
 
 def default_space(run: Run[Any]) -> dict[str, Range | Choice]:
-    """Give what is searched unless a person says otherwise: rate, rows a batch, and the temperature if there is one.
+    """Give what is searched by default: learning rate, rows per batch, and the temperature if there is one.
 
-    Where the loss on held-out rows judges, the rate alone: the others change that loss by themselves.
+    Where trials are judged by the loss on held-out rows, the learning rate alone: the others change that loss without
+    making the model better.
 
     Args:
         run: The recipe's own run.
@@ -174,7 +175,7 @@ def default_space(run: Run[Any]) -> dict[str, Range | Choice]:
 
 
 def is_judged_by_loss(run: Run[Any]) -> bool:
-    """Tell whether nothing but the loss on held-out rows judges a run."""
+    """Tell whether a run is judged by the loss on held-out rows alone."""
     judge = run.training.get(BEST, "auto")
     return judge == "auto" and not run.reads_documents and evaluation_data(run.data_dir) is None
 
@@ -196,15 +197,17 @@ def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tu
     optuna = _optuna()
     recipe = named_recipe(request)
     if recipe.has_many_runs:
-        raise UserError(f"tune must get a recipe of one run, got {recipe.name}, which has many; write one without them")
+        raise UserError(
+            f"tune needs a recipe of one run, got {recipe.name}, which has many; leave out [grid], [[run]] and seeds"
+        )
     own = settle(recipe, request)
     space = dict(space or default_space(own))
     _require_known(space, request)
     misled = sorted(space.keys() & _CHANGE_THE_LOSS) if is_judged_by_loss(own) else []
     if misled:
         logger.warning(
-            "%s changes the loss on held-out rows that judges here, whatever the model is worth; name --data-dir for"
-            " STS-B dev, or leave it out",
+            "trials are judged by the loss on held-out rows, which %s changes without making the model better; name"
+            " --data-dir to judge by STS-B dev, or do not search it",
             ", ".join(misled),
         )
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=own.seed))
@@ -223,7 +226,7 @@ def tune(request: Request, *, num_trials: int, space: Space | None = None) -> Tu
     study.optimize(objective, n_trials=num_trials)
     found = Tuned(trials=trials)
     if found.best.value is None:
-        raise UserError(f"no trial came to an end; the first one: {trials[0].failure}")
+        raise UserError(f"no trial finished; the first one failed: {trials[0].failure}")
     return found
 
 
@@ -237,11 +240,13 @@ def _optuna() -> Any:
 
 
 def _require_known(space: Space, request: Request) -> None:
-    """Refuse a name that is no option (a run is settled with a value of each), and one that is fixed as well."""
+    """Refuse an unknown option (by settling a run with a first value of each), and one that --set fixes as well."""
     fixed = {*request.settings, *(f"training.{name}" for name in request.training)}
     twice = sorted(fixed & space.keys())
     if twice:
-        raise UserError(f"{', '.join(twice)} is both fixed and searched; leave one out")
+        raise UserError(
+            f"{', '.join(twice)} must be either fixed (--set) or searched (--search), got both; leave one out"
+        )
     values = {name: _first(where) for name, where in space.items()}
     settle(named_recipe(request), replace(request, settings={**request.settings, **values}))
 
@@ -253,14 +258,14 @@ def _first(where: Range | Choice) -> Any:
 
 
 def _own_settings(run: Run[Any], space: Space) -> dict[str, Any]:
-    """The recipe's own values of what is searched."""
+    """Give the recipe's own values of the settings that are searched."""
     options, arguments = split_settings(dict.fromkeys(space))
     found = {name: getattr(run.config, name) for name in options}
     return found | {f"training.{name}": run.training[name] for name in arguments if name in run.training}
 
 
 def _inside(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """The values that the space has; Optuna draws the others."""
+    """Keep the values that lie inside the search space; Optuna draws the others."""
 
     def is_inside(value: Any, where: Range | Choice) -> bool:
         return value in where.values if isinstance(where, Choice) else where.low <= value <= where.high
@@ -277,7 +282,7 @@ def _proposed(proposal: Any, name: str, where: Range | Choice) -> Any:
 
 
 def _tried(request: Request, settings: Mapping[str, Any], name: str) -> Trial:
-    """Do one run, or take up a finished one; its checkpoints are removed."""
+    """Train one run, or continue it, and remove its checkpoints."""
     folder = Path(request.output).expanduser() / name
     wanted = replace(
         request, output=folder, settings={**request.settings, **settings}, resume=(folder / "run.json").is_file()

@@ -10,7 +10,17 @@ from selfsent.errors import UserError
 from selfsent.runs.recipe import Recipe
 from selfsent.settings import SEED_RANGE, is_seed, shortened, split_settings
 
-_RUN_KEYS: Mapping[str, type] = {"name": str, "method": str, "options": dict, "training": dict, "max_rows": int}
+_RUN_KEYS: Mapping[str, type] = {
+    "name": str,
+    "method": str,
+    "options": dict,
+    "training": dict,
+    "base": str,
+    "teacher": str,
+    "max_rows": int,
+}
+_REPLACED = ("method", "base", "teacher", "max_rows")
+"""Keys of a run that take the place of the recipe's."""
 _NOT_IN_A_NAME = re.compile(r"[^\w.=,+-]+")
 _LONGEST_NAME = 150  # characters; file systems end at 255 bytes
 
@@ -130,11 +140,10 @@ def _named(entry: Mapping[str, Any], base: Recipe) -> Variant:
     options, training = entry.get("options", {}), entry.get("training", {})
     recipe = replace(
         base,
-        method=entry.get("method", base.method),
         options={**base.options, **options},
         training={**base.training, **training},
-        max_rows=entry.get("max_rows", base.max_rows),
+        **{key: entry.get(key, getattr(base, key)) for key in _REPLACED},
     )
-    settings = {key: entry[key] for key in ("method", "max_rows") if key in entry}
+    settings = {key: entry[key] for key in _REPLACED if key in entry}
     settings |= options | {f"training.{key}": value for key, value in training.items()}
     return Variant(name=entry["name"], settings=settings, recipe=recipe)

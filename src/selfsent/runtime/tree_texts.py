@@ -226,7 +226,7 @@ def read_trees(folder: Path) -> TreeTexts:
     if not isinstance(config, dict):
         raise NeedsTorch(f"{folder} holds no settings")
     structure, inducer = config.get("structure", "induced"), config.get("inducer", "greedy")
-    if structure == "given" or (structure == "induced" and inducer != "greedy"):
+    if structure in ("given", "attention") or (structure == "induced" and inducer != "greedy"):
         raise NeedsTorch(f"trees that are {structure}, by {inducer}, are found with torch only")
     if structure not in ("induced", "random", *FIXED_BUILDERS):
         raise NeedsTorch(f"the structure {structure!r} is not known here")

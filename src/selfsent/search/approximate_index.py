@@ -39,7 +39,7 @@ def has_index(store: Store) -> bool:
 
 
 def build_index(store: Store) -> None:
-    """Part the vectors of a store into cells, of about 8,000 rows: smaller ones LanceDB would join later."""
+    """Divide the vectors of a store into cells of about 8,000 rows; LanceDB would join smaller ones later."""
     store.table.create_index("vector", config=require("lancedb.index").IvfFlat(distance_type="cosine"))
 
 

@@ -24,7 +24,7 @@ from selfsent.search.store import Store
 from selfsent.search.store_schema import VectorType
 
 _NAMED_FILES = 20
-"""Files that were not read, named in notes; of more only their number is told."""
+"""Largest number of unread files that notes name; beyond it they give the number alone."""
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -85,7 +85,7 @@ class IndexReport:
         return [first, f"{texts}; {store} holds {self.num_rows:,}", *self._recalls()]
 
     def _recalls(self) -> list[str]:
-        """What is known of how much a search misses."""
+        """Report the measured recall of int8 vectors and of the approximate index."""
         found: list[str] = []
         if self.int8_recall is not None:
             found.append(f"vectors in int8: recall@10 {self.int8_recall:.3f} against float32")
@@ -270,7 +270,7 @@ def finish(
 
 
 def recalls_of(record: StoredSearch) -> dict[str, Any]:
-    """What a store records of how much a search misses, by the names of ``IndexReport``."""
+    """The recalls that a store records, by the names of ``IndexReport``."""
     return {
         "int8_recall": record.int8_recall,
         "probes": record.probes,

@@ -1,4 +1,4 @@
-"""How many of the ten nearest passages a store of int8 vectors finds that one of float32 would."""
+"""Recall@10 of a store with int8 vectors: the share of the ten nearest passages by float32 that it finds."""
 
 from collections.abc import Callable, Sequence
 

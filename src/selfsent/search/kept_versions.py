@@ -42,7 +42,7 @@ class StoredVersion:
 
 
 def keep_version(folder: Path) -> None:
-    """Mark a snapshot as one that stays."""
+    """Mark a snapshot so that later indexing does not remove it."""
     (folder / KEPT).write_text(json.dumps({"kept": time.strftime("%Y-%m-%d %H:%M")}), "utf8")
 
 

@@ -107,7 +107,7 @@ class Store:
 
     @property
     def vectors(self) -> VectorType:
-        """How its vectors are held."""
+        """The type of its vectors: ``float32`` or ``int8``."""
         return "int8" if str(self.table.schema.field("vector").type.value_type) == "int8" else "float32"
 
     @property

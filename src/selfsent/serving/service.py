@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class UnavailableError(UserError):
-    """The service lacks something at the moment; the client made no mistake."""
+    """The service cannot answer at the moment; the request was correct."""
 
 
 class Service:

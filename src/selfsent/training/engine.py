@@ -167,7 +167,7 @@ def train(plan: RunPlan) -> SentenceTransformer:
     arguments = _arguments(plan, folder)
     _check_batch(plan, arguments)
     with folder.sole_writer():
-        start = made_once(lambda: folder.begin(plan.identity, resume=plan.run.resume, overwrite=plan.run.overwrite))
+        start = made_once(lambda: folder.begin(plan))
         if start.note and arguments.process_index == 0:
             logger.warning(start.note)
         if start.kind == "finished":

@@ -64,7 +64,7 @@ def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
         raise UserError("this method trains in one process; start it without torchrun")
     folder = RunFolder(plan.run.folder)
     with folder.sole_writer():
-        start = folder.begin(plan.identity, resume=plan.run.resume, overwrite=plan.run.overwrite)
+        start = folder.begin(plan)
         if start.note:
             logger.warning(start.note)
         if start.kind == "finished":

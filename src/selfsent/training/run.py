@@ -23,7 +23,7 @@ from selfsent.training.collapse_alarm import AlarmSettings
 from selfsent.training.heldout_loss import HeldoutLoss
 
 CORPUS_FOLDER = ".corpus"
-"""In the folder of a run, while it runs: what it reads many times."""
+"""Folder inside that of a run for data that is read many times; it is removed at the end."""
 
 _NOT_IDENTITY = {
     "disable_tqdm",
@@ -43,16 +43,16 @@ class RunOptions(Options):
     """What a person says of a run beside the options of its method.
 
     Args:
-        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``; default: the recipe's.
         output: Folder of the run; becomes a SentenceTransformer folder with ``metrics.jsonl`` and ``run.json`` in it.
         training: Arguments of the host's trainer by name.
-        base: Path or hub name of a model to start from.
-        teacher: Path or hub name of a model to learn from.
+        base: Path or hub name of a model to start from; default: the recipe's, or the method's.
+        teacher: Path or hub name of a model to learn from; default: the recipe's, or the method's.
         resume: Continue the interrupted run in ``output``.
         overwrite: Replace the run or model in ``output``.
         seed: Random seed of weights, dropout and order of the data; default: the recipe's, or 42.
         max_rows: Rows of the source to use; default: the recipe's, or all.
-        columns: Columns of the source by name or 1-based number.
+        columns: Columns of the source by name or 1-based number; default: the recipe's, for its own source.
         header: Whether the first row of the source names its columns; default: it does where the names are known.
         on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
         data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
@@ -61,7 +61,7 @@ class RunOptions(Options):
             the run is: a resumed run may have another.
     """
 
-    data: str | Path
+    data: str | Path | None = None
     output: str | Path
     training: Mapping[str, Any] = field(default_factory=dict[str, Any])
     base: str | None = None
@@ -85,6 +85,7 @@ class Run(RunOptions, Generic[Config_co]):
     Args:
         recipe: Name of the recipe, or of the method where none was named.
         method: Name of the method.
+        data: The source: a file, a folder, ``hf:...`` or ``docs:``.
         config: Options of the method, checked.
         reads_documents: Whether the method learns from documents and not from texts.
         training: Fields of the host's training arguments, those of the method and the recipe among them.
@@ -93,6 +94,7 @@ class Run(RunOptions, Generic[Config_co]):
 
     recipe: str
     method: str
+    data: str | Path = ""
     config: Config_co
     reads_documents: bool = False
     seed: int = 42
@@ -124,6 +126,17 @@ class Run(RunOptions, Generic[Config_co]):
             "base": self.base,
             **({"teacher": self.teacher} if self.teacher else {}),
         }
+
+    def completed(self, described: Mapping[str, Any]) -> dict[str, Any]:
+        """Add to the description of an earlier run the options that its version did not have, at their defaults.
+
+        Args:
+            described: What ``described`` gave for it.
+        """
+        declared = dataclasses.fields(cast("Any", self.config))
+        known = {one.name: one.default for one in declared if one.default is not dataclasses.MISSING}
+        defaults = json.loads(json.dumps(known, default=str))
+        return {**described, "options": {**defaults, **described.get("options", {})}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from selfsent.one_writer import one_writer
 from selfsent.ranks import is_first_rank, num_ranks
 from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
 from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card
-from selfsent.training.run import differences
+from selfsent.training.run import RunPlan, differences
 
 RECORD_FILE = "run.json"
 MODULES_FILE = "modules.json"
@@ -142,18 +142,17 @@ class RunFolder:
                 f"cannot write to the output {self.path}: {error.strerror}; name a writable folder with --output"
             ) from error
 
-    def begin(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Start:
+    def begin(self, plan: RunPlan) -> Start:
         """Decide how a run starts here, and refuse to destroy or to mix up what an earlier one left.
 
         Args:
-            identity: What the run is, from ``identity``.
-            resume: Continue an interrupted run.
-            overwrite: Replace whatever run or model is here.
+            plan: What the run is, and whether it continues or replaces what is here.
 
         Raises:
             UserError: The folder cannot be written to, is not a run's, holds a model or an unfinished run and neither
                 flag was given, holds a run of another recipe, or no checkpoint is whole.
         """
+        resume, overwrite = plan.run.resume, plan.run.overwrite
         self.check_writable()
         self.require_startable(resume=resume, overwrite=overwrite)
         if overwrite:
@@ -161,7 +160,7 @@ class RunFolder:
             return Start("fresh")
         record = self.record()
         if resume and record:
-            return self._resumed(record, identity)
+            return self._resumed(record, plan)
         return Start("fresh", note=f"nothing to resume in {self.path}: starting afresh" if resume else "")
 
     def require_startable(self, *, resume: bool, overwrite: bool) -> None:
@@ -184,8 +183,11 @@ class RunFolder:
         if not (resume and record):
             self._refuse_existing(record)
 
-    def _resumed(self, record: Mapping[str, Any], identity: Mapping[str, Any]) -> Start:
-        changed = differences({key: record.get(key) for key in identity}, identity)
+    def _resumed(self, record: Mapping[str, Any], plan: RunPlan) -> Start:
+        identity = plan.identity
+        before = {key: record.get(key) for key in identity}
+        before["recipe"] = plan.run.completed(record.get("recipe") or {})
+        changed = differences(before, identity)
         if changed:
             shown = "; ".join(changed[:_NUM_DIFFERENCES_SHOWN])
             more = f" and {len(changed) - _NUM_DIFFERENCES_SHOWN} more" if len(changed) > _NUM_DIFFERENCES_SHOWN else ""

@@ -59,7 +59,7 @@ class EntangledTrees:
 
     @cached_property
     def tops(self) -> Tensor:
-        """Nodes that are no node's child: roots of sentences, less those that stand within another sentence."""
+        """Nodes without a parent: the roots of sentences, except those that are part of another sentence."""
         return (self.num_parents == 0).nonzero().squeeze(1)
 
     @cached_property

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from selfsent.views.alternatives import Alternatives
 from selfsent.views.crop import Crop
 from selfsent.views.delete import Delete, DeleteOne
+from selfsent.views.mixture import Mixture
 from selfsent.views.pair_file import PairFileReport, write_pairs
-from selfsent.views.pair_transform import PairTransform
+from selfsent.views.pair_transform import PairedViews, PairTransform
 from selfsent.views.registry import VIEWS, make_view, pair_transform
 from selfsent.views.synonyms import Synonyms
 from selfsent.views.view import Repeat, View
@@ -24,8 +25,10 @@ __all__ = [
     "Delete",
     "DeleteOne",
     "MaskedLM",
+    "Mixture",
     "PairFileReport",
     "PairTransform",
+    "PairedViews",
     "Repeat",
     "Synonyms",
     "View",

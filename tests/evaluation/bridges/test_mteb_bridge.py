@@ -7,7 +7,7 @@ from sentence_transformers import SentenceTransformer
 from selfsent.errors import UserError
 from selfsent.evaluation.bridges import mteb_bridge
 from selfsent.evaluation.report import STS7
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks import sts
 from selfsent.loading import load
 

@@ -14,7 +14,7 @@ from selfsent.evaluation.comparison import runs as runs_module
 from selfsent.evaluation.comparison.compare import compare
 from selfsent.evaluation.comparison.runs import brief_names
 from selfsent.evaluation.report import load_report
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.model_content import former_content_hashes, model_content_hash
 
 OPTIONS = SuiteOptions(num_resamples=50)

@@ -5,7 +5,8 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.data.docs import RetrievalItem
 from selfsent.evaluation.bm25 import BM25
-from selfsent.evaluation.suites import SUITES, SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import SUITES
 from selfsent.evaluation.tasks import docs_retrieval
 
 

@@ -1,5 +1,6 @@
 """A person's own labels: pairs with scores, collections with judgements."""
 
+import numpy as np
 import pytest
 from tests.evaluation.evaluation_data import Other, Table, collection, write_tsv
 
@@ -21,6 +22,29 @@ def test_own_labels_score_several_models_and_pair_them(tmp_path):
     assert [one.task for one in differences] == ["mine", "toy"]
     expected = reports[0].score("mine").value - reports[1].score("mine").value
     assert differences[0].paired.difference == pytest.approx(expected)
+
+
+def test_suites_run_on_own_labels_in_their_own_protocol(tmp_path):
+    rows = [["sentence1", "sentence2", "score"], *([f"a {i}", f"b {i}", str(i % 6)] for i in range(12))]
+    labels = {"pairs": write_tsv(tmp_path / "mine.tsv", rows), "qrels": collection(tmp_path / "toy")}
+    names = ["sts", "geometry", "retrieval", "rerank"]
+    (report,) = evaluate_own_labels([Table()], **labels, suites=names)
+    tasks = [score.task for score in report.scores]
+    assert (tasks[0], tasks[-2:]) == ("mine", ["toy", "toy-bm25"])
+    assert {"geometry/alignment", "geometry/uniformity"} < set(tasks[1:-2])
+    # Scores are 0 to 5, so that the pairs above 4 are those of 5: two of twelve. Their mean squared distance is the
+    # alignment.
+    vectors = Table().encode(["a 5", "b 5", "a 11", "b 11"])
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    by_hand = (np.square(unit[0] - unit[1]).sum() + np.square(unit[2] - unit[3]).sum()) / 2
+    assert report.score("geometry/alignment").value == pytest.approx(by_hand, abs=1e-6)
+    assert report.score("geometry/alignment").num_items == 2
+    assert "map_bm25" in report.score("toy-bm25").also
+    (report,) = evaluate_own_labels([Table()], **labels, suites=["rerank"])
+    assert [score.task for score in report.scores] == ["toy-bm25"]
+    for suite, given in (("lexical", labels), ("geometry", {"qrels": labels["qrels"]}), ("rerank", {"pairs": "x"})):
+        with pytest.raises(UserError, match=rf"the suite {suite} cannot be run on these labels.*--pairs sts, geometry"):
+            evaluate_own_labels([Table()], **given, suites=[suite])
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"pairs": "none.tsv"}, {"qrels": "nowhere"}])

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from selfsent.errors import UserError
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks import probe
 from selfsent.evaluation.tasks.labelled_texts import PROBE_TASKS, read_task, sampled
 from selfsent.evaluation.tasks.probe import NUM_SEEDS, STRENGTHS, ProbeResult, combine, fit_probes, score_probe

@@ -6,7 +6,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks import structure
 from selfsent.evaluation.tasks.structure import SpanCounts, Treebank, inner_spans, score_trees, tree_spans
 from selfsent.parsing.brackets import parse_bracketed

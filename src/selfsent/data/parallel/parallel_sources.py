@@ -278,7 +278,7 @@ def _unit_corpus(path: Path, read: Callable[[Path], AlignedRecords]) -> _Corpus:
 
 
 def _good(records: Callable[[], AlignedRecords], path: str, bad_rows: BadRows) -> Iterator[tuple[int, LanguageTexts]]:
-    """The records that can be used; the others are reported."""
+    """Yield the records that can be used; report the others."""
     for line, record in records():
         if isinstance(record, BadRecord):
             bad_rows.report(f"{path}, line {line}", record.reason, num_lines=record.num_lines)
@@ -306,7 +306,7 @@ def _table_corpus(path: Path, opening: _Opening) -> _Corpus:
 
 
 def _languages_of_table(path: Path) -> Languages:
-    """The languages by the header, or by the name of a table of two columns; none where neither says.
+    """Read the languages from the header, or from the name of a table of two columns; none where neither names them.
 
     Raises:
         UserError: All cells of a first row look like language codes and one is unknown.

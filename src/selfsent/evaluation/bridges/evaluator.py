@@ -7,7 +7,8 @@ from typing import Any
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from selfsent.evaluation.sentence_vectors import CollapsedEmbeddingsError
-from selfsent.evaluation.suites import SuiteOptions, evaluate
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import evaluate
 from selfsent.evaluation.tasks.sts import ScoredPairs, read_pairs, score_tasks
 
 _LOG = logging.getLogger(__name__)

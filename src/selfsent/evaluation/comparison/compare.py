@@ -11,7 +11,7 @@ from selfsent.evaluation.differences import Difference, paired_differences
 from selfsent.evaluation.metrics import Metric, direction_note
 from selfsent.evaluation.report import shown_means
 from selfsent.evaluation.score import Score
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.printed_text import TextTable, in_markdown
 
 _LEGEND = (

@@ -87,6 +87,6 @@ def label_of(run: Run) -> str:
 
 
 def shortened(name: str) -> str:
-    """Make a name fit for a plot, cut where it is too long; its end tells runs apart better than its start."""
+    """Shorten a name for a plot; its end is kept, which tells runs apart better than its start."""
     name = visible(name)
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"

@@ -10,7 +10,8 @@ from typing import Any
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics_file import METRICS_FILE, read_metrics
 from selfsent.evaluation.report import Report, load_report
-from selfsent.evaluation.suites import SuiteOptions, embedding_dimension, evaluate, suite_names
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import embedding_dimension, evaluate, suite_names
 from selfsent.loading import load, model_content_hash
 from selfsent.model_content import has_content_hash
 

@@ -27,7 +27,7 @@ from selfsent.evaluation.records import HubData, Record, read_records
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 
 _HELDOUT_SHARE = 0.05
 _MAX_HELDOUT_PAIRS = 1000

@@ -10,7 +10,7 @@ from selfsent.data.docs import DocstringCorpus, open_docstrings
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.retrieval import Collection, score_collection
 
 TASK = "docs"

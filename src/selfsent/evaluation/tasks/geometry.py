@@ -17,7 +17,7 @@ from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, SentenceVectors, Vectors, cosines, encode_distinct
 from selfsent.evaluation.statistics import Mean, PartialRankCorrelation, Statistic, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.similarity_bias import frequency_bias_columns, length_bias_columns
 from selfsent.evaluation.tasks.sts import ScoredPairs, check_varied, pairs_from_hub, read_pairs
 from selfsent.evaluation.vector_space import (
@@ -54,15 +54,31 @@ def evaluate(model: Encoder, data_dir: Path | None, options: SuiteOptions) -> li
     """
     task = "STSBenchmark"
     pairs = read_pairs(data_dir, task, options.split) if data_dir else pairs_from_hub(task, options.split)
+    return evaluate_pairs(model, pairs, options, positive_above=_POSITIVE_ABOVE)
+
+
+def evaluate_pairs(model: Encoder, pairs: ScoredPairs, options: SuiteOptions, *, positive_above: float) -> list[Score]:
+    """Measure the geometry of a model's embeddings of scored pairs.
+
+    Args:
+        model: The model.
+        pairs: The pairs.
+        options: As for ``evaluate``.
+        positive_above: Pairs of a higher score are the ones whose alignment is measured.
+
+    Raises:
+        UserError: The embeddings are wrong, or no pair is scored above that.
+    """
     texts = (*pairs.sentences1, *pairs.sentences2)
     vectors = encode_distinct(model, texts, batch_size=options.batch_size, what="sentences")
-    return [_alignment(pairs, vectors, options), *_cloud(vectors, options), *_biases(pairs, vectors, options)]
+    aligned = _alignment(pairs, vectors, options, positive_above)
+    return [aligned, *_cloud(vectors, options), *_biases(pairs, vectors, options)]
 
 
-def _alignment(pairs: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions) -> Score:
-    positive = np.flatnonzero(pairs.gold > _POSITIVE_ABOVE).tolist()
+def _alignment(pairs: ScoredPairs, vectors: SentenceVectors, options: SuiteOptions, above: float) -> Score:
+    positive = np.flatnonzero(pairs.gold > above).tolist()
     if not positive:
-        raise UserError(f"{pairs.name}: no pair is scored above {_POSITIVE_ABOVE:g}; alignment needs such pairs")
+        raise UserError(f"{pairs.name}: no pair is scored above {above:g}; alignment needs such pairs")
     u, v = (vectors.of([side[row] for row in positive]) for side in (pairs.sentences1, pairs.sentences2))
     return _resampled("alignment", squared_distances(u, v)[:, None], Mean(), options)
 

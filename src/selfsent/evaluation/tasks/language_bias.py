@@ -27,7 +27,7 @@ from selfsent.evaluation.report import MULTILINGUAL_STS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import Mean, MixtureLoss, Spearman, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks import sts_multilingual
 from selfsent.evaluation.tasks.bitext import read_bitexts
 from selfsent.evaluation.vector_space import normalise

@@ -26,7 +26,7 @@ from selfsent.evaluation.report import LEXICAL
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, SentenceVectors, cosines, encode_distinct
 from selfsent.evaluation.statistics import Spearman, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.sts import ScoredPairs, check_varied
 
 _COLUMNS = ("word1", "word2", "score")

@@ -14,7 +14,7 @@ from selfsent.evaluation.metrics import METRICS, Metric
 from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.sts import read_pairs
 
 _OURS = {"cosine_spearman": "spearman", "ndcg_at_10": "ndcg@10"}

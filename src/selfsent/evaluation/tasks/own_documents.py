@@ -38,7 +38,7 @@ from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 
 Part = Literal["title", "first sentence", "random sentence"]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -14,12 +14,22 @@ from selfsent.evaluation.ranking import Ranker
 from selfsent.evaluation.report import Report
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.suites import SuiteOptions, report_of
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.suites import report_of
+from selfsent.evaluation.tasks.geometry import evaluate_pairs
+from selfsent.evaluation.tasks.rerank import bm25_lists, score_shortlists
 from selfsent.evaluation.tasks.retrieval import Collection, read_collection, score_collection
 from selfsent.evaluation.tasks.store_search import store_report
 from selfsent.evaluation.tasks.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.search.store import Mode
 from selfsent.search.store_place import holds_store
+
+_SUITES = {"--pairs": ("sts", "geometry"), "--qrels": ("retrieval", "rerank")}
+"""The suites that run on a person's own labels; the first of each where none is named."""
+_RECORDED = {"sts": "pairs", "retrieval": "qrels"}
+"""What reports call these two where the labels are a person's own."""
+_POSITIVE_SHARE = 0.8
+"""Of the scale of a person's own scores: pairs above it are aligned ones (of STS, 4 of 0 to 5)."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,6 +43,7 @@ def evaluate_own_labels(
     device: str | None = None,
     on_bad_row: OnBadRow = "stop",
     mode: Mode = "hybrid",
+    suites: Sequence[str] = (),
 ) -> list[Report]:
     """Score models on labels of one's own; ``paired_differences`` then tells whether one is better.
 
@@ -44,6 +55,9 @@ def evaluate_own_labels(
         device: Where to put models given by their path.
         on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
         mode: How stores are searched.
+        suites: Names of suites, in the protocol of each: of ``pairs`` the rank correlation (``sts``) and the
+            ``geometry`` of the embeddings, whose aligned pairs are those above four fifths of the scale; of ``qrels``
+            ``retrieval``, and ``rerank`` of what BM25 finds. Default: ``sts`` and ``retrieval``.
 
     Returns:
         One report a model, in order.
@@ -54,14 +68,18 @@ def evaluate_own_labels(
     if (pairs is None and qrels is None) or not models:
         raise UserError("nothing to score; name at least one model and --pairs FILE or --qrels DIR")
     options = options or SuiteOptions()
+    chosen = _suites_of_own_labels(suites, pairs=pairs, qrels=qrels)
     own_pairs = None if pairs is None else read_own_pairs(pairs, on_bad_row=on_bad_row)
     collection = None if qrels is None else read_collection(_folder(qrels), options.split)
 
     def scorings(model: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
-        return _scorings(model, own_pairs, collection, options)
+        found = _scorings(model, own_pairs, collection, options)
+        return {_RECORDED.get(name, name): scoring for name, scoring in found.items() if name in chosen}
 
     def report(model: Encoder | Ranker | str | Path) -> Report:
         if collection is not None and isinstance(model, str | Path) and holds_store(str(model)):
+            if chosen != ["retrieval"]:
+                raise UserError(f"a store is scored by the suite retrieval, got {', '.join(chosen)}; name models")
             return store_report(model, collection, options, mode=mode, device=device)
         return report_of(model, scorings, options=options, data="own labels", device=device)
 
@@ -73,10 +91,30 @@ def _scorings(
 ) -> dict[str, Callable[[], list[Score]]]:
     found: dict[str, Callable[[], list[Score]]] = {}
     if pairs is not None and not isinstance(model, Ranker):
-        found["pairs"] = lambda: score_tasks(model, [pairs], options)
+        above = float(pairs.gold.min() + _POSITIVE_SHARE * np.ptp(pairs.gold))
+        found["sts"] = lambda: score_tasks(model, [pairs], options)
+        found["geometry"] = lambda: evaluate_pairs(model, pairs, options, positive_above=above)
     if collection is not None:
-        found["qrels"] = lambda: [score_collection(model, collection, options)]
+        found["retrieval"] = lambda: [score_collection(model, collection, options)]
+        found["rerank"] = lambda: [score_shortlists(model, bm25_lists(collection), options)]
     return found
+
+
+def _suites_of_own_labels(suites: Sequence[str], *, pairs: str | Path | None, qrels: str | Path | None) -> list[str]:
+    """The suites to run, each of which has the labels it needs.
+
+    Raises:
+        UserError: A suite takes no labels of one's own, or other ones.
+    """
+    labels = {"--pairs": pairs, "--qrels": qrels}
+    if not suites:
+        return [names[0] for option, names in _SUITES.items() if labels[option] is not None]
+    for suite in suites:
+        needed = [option for option, names in _SUITES.items() if suite in names]
+        if not needed or labels[needed[0]] is None:
+            listed = "; ".join(f"with {option} {', '.join(names)}" for option, names in _SUITES.items())
+            raise UserError(f"the suite {suite} cannot be run on these labels; there are {listed}")
+    return list(suites)
 
 
 def _folder(qrels: str | Path) -> Path:
@@ -84,8 +122,8 @@ def _folder(qrels: str | Path) -> Path:
     if folder.is_dir():
         return folder
     raise UserError(
-        f"{qrels} is not a folder; --qrels needs one that holds corpus.jsonl (_id, title, text), "
-        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
+        f"--qrels {qrels} must be a folder with corpus.jsonl (_id, title, text), "
+        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score); check the path"
     )
 
 

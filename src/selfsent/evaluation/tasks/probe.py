@@ -28,7 +28,7 @@ from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.labelled_texts import (
     PROBE_TASKS,
     LabelledTexts,

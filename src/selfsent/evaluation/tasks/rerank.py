@@ -35,7 +35,7 @@ from selfsent.evaluation.records import HubData, Record, read_records
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, encode_distinct
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.retrieval import Collection, collection_folders, read_collection
 
 _COLUMNS = ("query", "positive", "negative")

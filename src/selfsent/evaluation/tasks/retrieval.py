@@ -20,7 +20,7 @@ from selfsent.evaluation.ranking import TOP_K, Judgements, Order, Ranker, neares
 from selfsent.evaluation.records import HubData, Record, find_file, read_records
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, encode_distinct
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 
 _DOCUMENT_COLUMNS = ("_id", "text")
 _QUERY_COLUMNS = ("_id", "text")

@@ -64,7 +64,7 @@ def length_closeness(pairs: Sequence[tuple[str, str]]) -> Float[np.ndarray, " B"
 def frequency_bias_columns(
     similarities: NDArray[np.float64], gold: NDArray[np.float64], pairs: Sequence[tuple[str, str]]
 ) -> Float[np.ndarray, "B 4"]:
-    """Lay out the frequency bias: similarity and overlap of frequent words; as controls gold and overlap of the rest.
+    """Lay out the frequency bias: similarity against overlap of frequent words, controlled for gold and other overlap.
 
     The bias (``PartialRankCorrelation`` of these columns) is positive where sharing *frequent* words raises the
     similarity of two sentences of the same gold score and the same overlap in their other words; 0 where it does not.

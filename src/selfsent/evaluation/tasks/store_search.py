@@ -9,7 +9,7 @@ import numpy as np
 from selfsent.errors import UserError
 from selfsent.evaluation.ranking import TOP_K, Order, score_orders
 from selfsent.evaluation.report import Report
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.retrieval import Collection
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Mode

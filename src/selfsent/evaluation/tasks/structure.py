@@ -21,7 +21,7 @@ from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, TreeModel
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.tree import IntArray, Tree

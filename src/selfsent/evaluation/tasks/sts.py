@@ -32,7 +32,7 @@ from selfsent.evaluation.sentence_vectors import (
     encode_distinct,
 )
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, Pearson, Spearman, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 
 COLUMNS = ("sentence1", "sentence2", "score")
 _TASKS_WITH_DEV = ("STSBenchmark", "SICK-R")

@@ -9,7 +9,7 @@ from pathlib import Path
 from selfsent.errors import UserError
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks import sts_multilingual
 
 PIVOT = "en"

@@ -19,7 +19,7 @@ from selfsent.evaluation.records import HubData, find_file, read_records
 from selfsent.evaluation.report import MULTILINGUAL_STS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.sts import COLUMNS, ScoredPairs, pairs_of, read_pairs, score_tasks
 
 _HUB_LANGUAGES = ("de", "es", "fr", "it", "nl", "pl", "pt", "ru", "zh")

@@ -18,7 +18,7 @@ from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, cosines, encode_distinct
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
-from selfsent.evaluation.suites import SuiteOptions
+from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.tasks.bitext import Bitext, read_bitexts
 from selfsent.evaluation.vector_space import normalise
 

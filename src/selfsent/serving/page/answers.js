@@ -1,27 +1,10 @@
-// Answers of the service, made ready to show, and one answer as an element.
+// One answer as an element: the passage with its marks, its tree, and what can be done with it.
 
-import { isNameless, make, nameOf } from "./elements.js";
-import { addressOf, follow, parts } from "./addresses.js";
-import { excerpt, lightSpan, markedText, spansIn } from "./marked_text.js";
+import { addressOf, follow } from "./addresses.js";
+import { make } from "./elements.js";
+import { placeOf } from "./hits.js";
+import { excerpt, lightSpan, markedText } from "./marked_text.js";
 import { phraseTree } from "./phrase_tree.js";
-
-/** Take what `/search` says of an answer, its spans in units of JavaScript's strings. */
-export function readyHit(hit) {
-  const spans = (kind) => (hit.matches ?? []).filter((match) => match.kind === kind).map(({ start, end }) => [start, end]);
-  return {
-    ...hit,
-    title: nameOf(hit, hit.text),
-    isNameless: isNameless(hit),
-    words: spansIn(hit.text, spans("word")),
-    phrase: spansIn(hit.text, spans("phrase"))[0] ?? null,
-  };
-}
-
-/** The address of the document at the passage of an answer; it keeps the question, for the way back. */
-function placeOf(hit) {
-  const { q, mode, where } = parts();
-  return addressOf({ view: "document", id: hit.document, start: hit.start, end: hit.end, q, mode, where });
-}
 
 /** Draw an answer: title, place, the passage with its marks, and what can be done with it. */
 export function answer(hit) {
@@ -53,17 +36,6 @@ export function answer(hit) {
   };
   item.append(actions(hit, item, part, showPhrase, () => show([0, hit.text.length], true)));
   return item;
-}
-
-/** A short list of passages, for what is near a phrase. */
-export function shortAnswer(hit) {
-  const [from, to] = excerpt(hit.text, hit.words, hit.phrase, 140);
-  return make(
-    "li",
-    null,
-    make("a", { href: placeOf(hit), dir: "auto", click: follow }, hit.title),
-    make("p", { dir: "auto" }, from > 0 ? "… " : "", hit.text.slice(from, to), to < hit.text.length ? " …" : ""),
-  );
 }
 
 const score = (hit) => (typeof hit.score === "number" ? hit.score.toFixed(2) : "");

@@ -1,8 +1,8 @@
 // The tree of a passage around the phrase that matched: point at a node, and see which passages are nearest to it.
 
 import { addressOf, follow } from "./addresses.js";
-import { readyHit, shortAnswer } from "./answers.js";
 import { make, settled } from "./elements.js";
+import { readyHit, shortAnswer } from "./hits.js";
 import { complain, say } from "./notices.js";
 import * as service from "./service.js";
 import { around, holding, readyTree, scrolling, treePicture } from "./tree_picture.js";

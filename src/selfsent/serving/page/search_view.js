@@ -1,8 +1,9 @@
 // Search as you type: the field, the answers, and the way through them by keyboard.
 
 import { addressOf, go, parts, rewrite } from "./addresses.js";
-import { answer, readyHit } from "./answers.js";
+import { answer } from "./answers.js";
 import { counted, find, make, settled, shortened } from "./elements.js";
+import { readyHit } from "./hits.js";
 import { calm, complain, say } from "./notices.js";
 import * as service from "./service.js";
 import { welcome } from "./welcome.js";
