@@ -22,7 +22,7 @@ DRAWN = {
 }
 """Methods whose ranks draw random numbers of their own, so that their losses are others; they train all the same."""
 
-METHODS = ["self-strae", "simcse", "sct", "sarcse", "document-contrast"]
+METHODS = ["self-strae", "simcse", "sct", "sarcse", "mlm", "document-contrast"]
 ROOT = Path(__file__).parents[2]
 
 

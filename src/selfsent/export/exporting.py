@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from selfsent import __version__
 from selfsent.atomic import atomic_directory
 from selfsent.errors import UserError
+from selfsent.evaluation.report import installed_versions
 from selfsent.export.cost import Change, Cost, measured_cost, some_passages
 from selfsent.model_content import content_hash
 
@@ -228,5 +228,5 @@ def _record(request: ExportRequest, cost: Cost, dimension: int) -> dict[str, Any
         **asked,
         "dimension": dimension,
         "cost": {name: None if change is None else asdict(change) for name, change in changes.items()},
-        "versions": {"selfsent": __version__},
+        "versions": installed_versions(),
     }

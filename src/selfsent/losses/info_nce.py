@@ -130,7 +130,7 @@ class InfoNCELoss(nn.Module):
 
     Args:
         model: The SentenceTransformer to train.
-        head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D').
+        head: Applied to all embeddings in training, dropped afterwards; maps (B, D) to (B, D'), such as `TanhHead`.
         masked_language_model: Adds masked language modelling of the first column.
         options: Options by keyword; see `InfoNCEOptions`.
 
