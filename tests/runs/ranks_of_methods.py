@@ -10,12 +10,6 @@ from tests.methods.method_cases import CASES
 from selfsent.ranks import num_ranks
 from selfsent.runs.train import train
 
-NO_DROPOUT = {
-    "self-strae": {"leaf_dropout": 0.0, "composition_dropout": 0.0, "decomposition_dropout": 0.0},
-    "banyan": {"leaf_dropout": 0.0, "composition_dropout": 0.0, "decomposition_dropout": 0.0},
-}
-"""Each rank drops other values, so that with dropout no two ways of dividing a batch have the same losses."""
-
 NUM_STEPS = 3
 BATCH_SIZE = 8
 
@@ -30,7 +24,7 @@ def trained(folder: Path, method: str) -> list[float] | str:
         "dataloader_drop_last": True,
         "use_cpu": True,
     }
-    options = {**case.options, **NO_DROPOUT.get(method, {})}
+    options = dict(case.options)
     if case.base is not None:
         options["base"] = "static" if method == "multilingual" else str(folder / case.base)
     if case.has_teacher:
