@@ -75,6 +75,18 @@ def test_a_text_is_taken_as_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None
     assert parsed(train, "sct", "--set", "pairs=~/x", "--columns", "~a")["set"] == ["pairs=~/x"]
 
 
+def test_a_number_that_cannot_be_is_told_with_what_is_needed() -> None:
+    refused(typed("search", "store", "x", "-k", "many"), "'-k' / '--k': must be a valid integer, got 'many' (see")
+    refused(
+        typed("build", "x", "--output", "y", "--minutes", "0"), "must be greater than or equal to 0.1, got '0' (see"
+    )
+
+
+def test_a_missing_argument_is_named_in_capitals_as_in_the_documentation() -> None:
+    refused(typed("search"), "Missing argument 'STORE'")
+    refused(typed("tree", "model"), "Missing argument 'SENTENCE'")
+
+
 def test_a_text_that_begins_with_a_minus_is_told_where_it_goes() -> None:
     for text in ("-x", "-5 degrees", "-kind of blue"):
         refused(typed("search", "store", text), "a text that begins with - goes behind `--`")

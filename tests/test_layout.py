@@ -89,6 +89,7 @@ TESTED_THROUGH = {
         "kernels/triton_cells kernels/triton_check kernels/triton_choice "
         "kernels/triton_contrastive kernels/triton_induction kernels/triton_language kernels/triton_passes"
     ),
+    "losses/test_cross_view": "losses/averaged_encoder",
     "losses/test_node_relations": "kernels/node_relations",
     "losses/test_tree_losses": "losses/node_contrastive losses/reconstruction losses/tree_pass modules/tree_decoder",
     "methods/test_baselines": (

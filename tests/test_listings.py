@@ -78,6 +78,12 @@ def test_recipes_are_listed_with_the_whole_command():
     assert "selfsent train sct-tiny --data DATA --output runs/sct-tiny" in text
 
 
+def test_a_command_of_a_recipe_is_printed_on_one_line_so_that_it_can_be_copied():
+    lines = typed("recipes").out.splitlines()
+    assert sum(line.startswith("    selfsent train ") for line in lines) == len(shipped_recipes())
+    assert "    selfsent train sct-tiny --data DATA --output runs/sct-tiny" in lines
+
+
 def test_an_unknown_method_is_refused_with_the_nearest():
     refused(typed("methods", "sctt"), "unknown method 'sctt'", "did you mean 'sct'")
 

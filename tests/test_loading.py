@@ -185,6 +185,16 @@ def test_a_relative_path_that_does_not_exist_is_told_as_such(tmp_path: Path, mon
         assert "\n" not in str(caught.value)
 
 
+def test_a_name_that_is_neither_a_folder_nor_on_the_hub_is_told_as_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match="cannot open a model at modle: there is no folder of that name, and from the hub"
+    ):
+        load("modle", device="cpu")
+
+
 def test_a_model_to_encode_with_is_opened_without_torch_where_that_is_possible(
     tiny_static_model: SentenceTransformer, bert: Path, tmp_path: Path
 ):

@@ -1,5 +1,6 @@
 """The documentation site's own tools: what is put into pages, formulas, the check of links. `make check` builds it."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,17 @@ def test_every_method_and_every_loss_has_its_place():
 
 def test_every_example_is_shown():
     pages = "".join(path.read_text("utf8") for path in (ROOT / "docs").rglob("*.md"))
-    missing = [path.name for path in (ROOT / "examples").glob("*.py") if f"file examples/{path.name}" not in pages]
-    assert missing == []
+    examples = {path.name for path in (ROOT / "examples").glob("*.py")}
+    assert {name for name in examples if not re.search(rf"(\[|\$ python )examples/{name}", pages)} == set()
+
+
+def test_a_link_alone_to_a_file_becomes_the_file_and_one_in_a_sentence_stays(tmp_path: Path):
+    found = {path: path.read_text("utf8") for path in (ROOT / "docs" / "guides").glob("*.md")}
+    assemble(tmp_path)
+    page = (tmp_path / "guides" / "own-script.md").read_text("utf8")
+    assert '```python title="examples/loss_in_your_script.py"' in page
+    assert "](../../examples/loss_in_your_script.py)" in found[ROOT / "docs" / "guides" / "own-script.md"]
+    assert "(../../examples/" not in page
 
 
 @pytest.mark.parametrize(

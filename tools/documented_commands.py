@@ -28,7 +28,7 @@ from selfsent.training.arguments import argument_names
 
 ROOT = Path(__file__).resolve().parents[1]
 _FENCE = re.compile(r"^\s*```")
-_COMMAND = re.compile(r"^\s*(?:\$ )?(?:\w+=\S+ )*(selfsent|\S+ -m selfsent) (?!\.\.\.)")
+_COMMAND = re.compile(r"^\s*(?:\$ )?(?:\w+=\S+ )*(selfsent|\S+(?: \S+)* -m selfsent) (?!\.\.\.)")
 _PLACEHOLDERS = re.compile(r"\.\.\.|[\[\]]| N\b")
 """Marks of a line that shows a form and is no command."""
 

@@ -43,8 +43,15 @@ class CommandGroup(typer.core.TyperGroup):
 class Command(typer.core.TyperCommand):
     """A command whose names and places may begin with ``~``, as in ``--store=~/notes``, and are never empty.
 
-    Both are settled before typer makes a path of what was typed: an empty path would mean the current folder.
+    Both are settled before typer makes a path of what was typed: an empty path would mean the current folder. Help and
+    errors write arguments in capitals, as the documentation does.
     """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for one in self.params:
+            if one.param_type_name == "argument" and one.metavar is None:
+                one.metavar = str(one.name).upper()
 
     def make_parser(self, ctx: Any) -> Any:
         """Make the parser of typer, and settle what it finds."""
@@ -134,7 +141,10 @@ def _usage(error: Any) -> str:
     """What was typed wrongly, and where to look."""
     command = error.ctx.command_path if error.ctx else "selfsent"
     reason = " ".join(error.format_message().split()).rstrip(".")
-    reason = reason.replace("Value error, ", "")
+    reason = reason.replace("Value error, ", "").partition(", unable to parse")[0]
+    if "Input should be " in reason:  # of a number; typer drops what was typed
+        typed = next((one["input"] for one in getattr(error.__cause__, "errors", list)()), "")
+        reason = f"{reason.replace('Input should be ', 'must be ')}, got {typed!r}"
     if choice := _CHOICE.search(reason):
         reason += did_you_mean(choice["typed"], re.findall(r"'([^']*)'", choice["choices"]))
     takes_text = error.ctx is not None and any(one.name in {"query", "sentence"} for one in error.ctx.command.params)

@@ -44,8 +44,10 @@ def suites() -> None:
 
 
 def recipes() -> None:
-    """List the recipes and the published number each one answers to."""
-    show(list_recipes())
+    """List the recipes, the published number each one answers to, and the command that trains it."""
+    for name, methods, num_runs, title, answers, command in _recipe_rows():
+        runs = "1 run" if num_runs == "1" else f"{num_runs} runs"
+        show(f"{name} ({methods}; {runs}): {title}", f"    answers to: {answers}", f"    {command}")
 
 
 def list_methods() -> TextTable:
@@ -94,6 +96,10 @@ def list_views() -> TextTable:
 
 def list_recipes() -> TextTable:
     """Make a table of the recipes that come with the package."""
+    return _table(("recipe", "method", "runs", "what", "answers to", "command"), _recipe_rows())
+
+
+def _recipe_rows() -> list[tuple[str, ...]]:
     from selfsent.runs.recipe import read_recipe, shipped_recipes
     from selfsent.runs.variants import variants_of
 
@@ -104,7 +110,7 @@ def list_recipes() -> TextTable:
         num_runs = len(variants_of(recipe)) * max(len(recipe.seeds), 1)
         methods = ", ".join(filter(None, names))
         rows.append((recipe.name, methods, str(num_runs), recipe.title, recipe.answers, recipe.command()))
-    return _table(("recipe", "method", "runs", "what", "answers to", "command"), rows)
+    return rows
 
 
 def list_suites() -> "list[RenderableType]":

@@ -153,6 +153,8 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
         SafetensorError,
     ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, OSError) and not folder.exists():
+            reason = f"there is no folder of that name, and from the hub: {reason}"
         raise UserError(f"cannot open a model at {name}: {reason}") from error
     for module in model.modules():
         require_tokenizer(getattr(module, "tokenizer", None), name)

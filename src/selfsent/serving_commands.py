@@ -9,7 +9,7 @@ import typer
 from selfsent.command_options import Device
 from selfsent.commands import Command, note
 from selfsent.errors import UserError
-from selfsent.search.store_place import holds_store, is_remote
+from selfsent.search.store_place import holds_store, is_remote, no_store
 from selfsent.serving.access import KEY_VARIABLE, Access, require_key
 
 Host = Annotated[str, typer.Option(help="Name or address to listen on; 0.0.0.0 for all of this machine.")]
@@ -108,8 +108,7 @@ def require_place(place: str, *, is_store: bool = False) -> None:
         return
     folder = Path(place)
     if is_store:
-        state = "no store in" if folder.is_dir() else "no store at"
-        raise UserError(f"{state} {place}; make one: `selfsent build DOCUMENTS --output {place}`, or `selfsent index`")
+        raise no_store(place)
     looks_local = folder.is_absolute() or place.startswith((".", "~")) or place.count("/") > 1
     if looks_local and not folder.exists():
         raise UserError(

@@ -1,5 +1,6 @@
 """The command ``tune``: settings of a recipe, searched by whole runs."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -68,4 +69,5 @@ def tune(
         device=device,
     )
     found = run(request, num_trials=trials, space=parse_space(search) if search else None)
-    show(found.render(), f"the best settings are in {output / BEST_FILE}: `selfsent train {output / BEST_FILE} ...`")
+    best = output / BEST_FILE
+    show(found.render(), f"the best settings are in {best}: `selfsent train {shlex.quote(str(best))} ...`")

@@ -1,6 +1,7 @@
 """A build, start to end, on a small folder; again when it changes; and what it says where it cannot."""
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ pytest.importorskip("lancedb")
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
     """Source, output and report of a build."""
-    folder = tmp_path_factory.mktemp("build")
+    folder = tmp_path_factory.mktemp("my build")
     write_folder(folder / "texts")
     return folder / "texts", folder / "out", build(request(folder / "texts", folder / "out"))
 
@@ -40,6 +41,13 @@ def test_the_report_has_the_form_that_scripts_rely_on(built: tuple[Path, Path, d
     assert report["documents"]["skipped"]["broken"] == {"count": 1, "files": ["broken.docx"]}
     assert {row["over"] for row in report["differences"] if row["of"] == "hybrid"} >= {"trained", "bm25"}
     assert set(report["retrieval_by_part"]) <= {"title", "first sentence", "random sentence"}
+
+
+def test_the_next_commands_can_be_pasted_where_folders_have_spaces(built: tuple[Path, Path, dict[str, Any]]):
+    source, output, report = built
+    search, again = (shlex.split(step, comments=True) for step in report["next"])
+    assert search == ["selfsent", "search", str(output), "your question"]
+    assert again == ["selfsent", "build", str(source), "--output", str(output)]
 
 
 def test_the_page_the_model_and_the_store_stand_in_the_folder(built: tuple[Path, Path, dict[str, Any]]):

@@ -350,7 +350,7 @@ def test_a_source_of_nothing_that_can_be_read_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "holds no file, none of a known format"),
+        ([], r"holds no file; name one with documents, \.txt"),
         (
             ["a.jpg", "b.JPG", "c.png"],
             r"holds 3 files \(2 of \.jpg, 1 of \.png\), none of a known format; known are \.txt",

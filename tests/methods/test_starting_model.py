@@ -132,7 +132,7 @@ def test_a_body_without_a_table_of_positions_has_no_limit():
 
 
 def test_a_name_that_is_neither_here_nor_on_the_hub_is_one_line():
-    with pytest.raises(UserError, match=r"cannot open the base model no-such-model.*--base") as caught:
+    with pytest.raises(UserError, match=r"no-such-model: there is no folder of that name.*--base") as caught:
         opened("no-such-model")
     assert "\n" not in str(caught.value)
 

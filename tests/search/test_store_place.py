@@ -13,6 +13,7 @@ from selfsent.loading import load
 from selfsent.search.indexing import IndexReport, index
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Store
+from selfsent.search.store_place import no_store
 
 
 @pytest.fixture
@@ -111,3 +112,19 @@ def test_texts_of_a_file_whose_name_is_not_utf8_are_indexed(tmp_path, put, texts
     put(tmp_path / "store")
     (hit,) = SemanticSearch(tmp_path / "store", device="cpu").search("rain on the", 1, "text")
     assert hit.provenance == {"file": r"b\xff.txt", "line": 1}
+
+
+def test_a_place_without_a_store_is_told_with_a_command_that_can_be_pasted(model_path: Path, tmp_path: Path):
+    unfinished = tmp_path / "my notes"
+    unfinished.mkdir()
+    said = str(no_store(model_path))
+    assert said.startswith(f"{model_path} is a model, not a store; index texts with it: `selfsent index {model_path} ")
+    assert str(no_store("absent")) == (
+        "no store at absent; make one: `selfsent build DOCUMENTS --output absent`, or `selfsent index MODEL INPUT"
+        " --store absent`"
+    )
+    assert str(no_store(unfinished)).startswith(f"no finished store in {unfinished}; make one: ")
+    assert f"--output '{unfinished}'`" in str(no_store(unfinished))
+    assert str(no_store("s3://b/s")) == (
+        "no finished store in s3://b/s; make one: `selfsent index MODEL INPUT --store s3://b/s`"
+    )

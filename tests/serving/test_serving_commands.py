@@ -47,8 +47,8 @@ def test_a_place_where_nothing_is_is_one_line(command, tmp_path):
 def test_a_folder_of_something_else_is_one_line(tmp_path, served_model):
     (tmp_path / "letter.txt").write_text("Dear", "utf8")
     refused(typed("serve", tmp_path, "--port", 0), "modules.json")
-    refused(typed("mcp", tmp_path), "no store in")
-    refused(typed("mcp", served_model[1]), "no store in")
+    refused(typed("mcp", tmp_path), "no finished store in")
+    refused(typed("mcp", served_model[1]), "is a model, not a store", "selfsent index")
 
 
 def test_a_port_in_use_is_one_line(served_store):

@@ -19,6 +19,8 @@ ELSEWHERE = {
 """Pages of the site that stand elsewhere in the repository."""
 
 _INCLUDE = re.compile(r"^<!-- include: (.+?) -->$", re.MULTILINE)
+_FILE = re.compile(r"^\[([\w./-]+)\]\(((?:\.\./)+\1)\)$", re.MULTILINE)
+"""A link that stands alone to a file of the repository: the site shows the file in its place."""
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 
@@ -44,8 +46,9 @@ def assemble(folder: Path) -> None:
     for name, path in pages.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = _INCLUDE.sub(lambda found: included(found[1]), path.read_text("utf8"))
         links = _Links(name=name, path=path, pages=pages, folder=folder, problems=problems)
+        text = _FILE.sub(links.shown, path.read_text("utf8"))
+        text = _INCLUDE.sub(lambda found: included(found[1]), text)
         text = _LINK.sub(links.rewritten, with_mathml(text))
         target.write_text(text, encoding="utf8")
     for kind in ("assets", "pictures"):
@@ -71,6 +74,13 @@ class _Links:
     pages: Mapping[str, Path]
     folder: Path
     problems: list[str]
+
+    def shown(self, found: re.Match[str]) -> str:
+        """The file that a link alone in its paragraph leads to, as a block."""
+        if (self.path.parent / found[2]).resolve() == ROOT / found[1] and (ROOT / found[1]).is_file():
+            return included(f"file {found[1]}")
+        self.problems.append(f"{self.path.relative_to(ROOT)}: {found[2]} leads nowhere")
+        return found[0]
 
     def rewritten(self, found: re.Match[str]) -> str:
         """One link or picture, as the site needs it."""

@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import json
 import logging
+import shlex
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -192,7 +193,10 @@ class _Build:
             "fusion_weight": learned["weight"],
             "changes": found.changes,
             "paths": {"model": learned["model"], **paths},
-            "next": [f'selfsent search {self.request.output} "your question"', *self._advice(learned)],
+            "next": [
+                f'selfsent search {shlex.quote(str(self.request.output))} "your question"',
+                *self._advice(learned),
+            ],
             "versions": installed_versions(),
             "notes": [*found.notes, *learned.get("notes", []), *self._base_notes()],
         }
@@ -204,7 +208,8 @@ class _Build:
     def _advice(self, learned: Mapping[str, Any]) -> list[str]:
         if "retrieval" not in learned:
             return ["Nothing was measured: too few documents have two sentences, or a title and a text."]
-        return [f"selfsent build {self.request.source} --output {self.request.output}   # again, when documents change"]
+        command = shlex.join(["selfsent", "build", self.request.source, "--output", str(self.request.output)])
+        return [f"{command}   # again, when documents change"]
 
     def _map(self, model: SentenceTransformer, corpus: CorpusFile, aside: Executor) -> Future[dict[str, Any]]:
         """Encode some passages, and let another thread lay them out."""

@@ -229,8 +229,10 @@ def _files_of_folder(reading: Reading, path: Path, exclude: Sequence[str | Path]
 def _require_known(path: Path, files: Sequence[SourceFile]) -> None:
     if any(suffix_of(file.path) for file in files):
         return
+    if not files:
+        raise UserError(f"the folder {shown(path)} holds no file; name one with documents, {KNOWN_NAMES}")
     kinds = Counter(file.path.suffix.lower() or "no suffix" for file in files).most_common(5)
-    found = f"{len(files)} files ({', '.join(f'{number} of {kind}' for kind, number in kinds)})" if files else "no file"
+    found = f"{len(files)} files ({', '.join(f'{number} of {kind}' for kind, number in kinds)})"
     raise UserError(f"the folder {shown(path)} holds {found}, none of a known format; known are {KNOWN_NAMES}")
 
 

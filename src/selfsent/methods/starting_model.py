@@ -192,6 +192,9 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
         )
     except _CANNOT_OPEN as error:
         reason = " ".join(str(error).split())[:240]
+        if isinstance(error, OSError) and not folder.exists():
+            told = _END_OF_SENTENCE.split(reason, maxsplit=1)[0]
+            reason = f"there is no folder of that name, and from the hub: {told}"
         raise UnopenedBaseError(base, reason) from error
     tokenizer, longest = transformer.tokenizer, num_positions(transformer.model)
     if tokenizer is None or not hasattr(transformer.config, "hidden_size"):

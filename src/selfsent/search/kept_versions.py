@@ -11,7 +11,7 @@ from typing import Any
 from selfsent.errors import UserError
 from selfsent.one_writer import one_writer
 from selfsent.search.snapshot_place import snapshot_folder, table_state
-from selfsent.search.store_place import SNAPSHOTS, is_remote, local_folder, store_in
+from selfsent.search.store_place import SNAPSHOTS, is_remote, local_folder, no_store, store_in
 from selfsent.search.store_snapshot import ABOUT, KEPT
 
 
@@ -69,7 +69,7 @@ def stored_versions(store: str | Path) -> list[StoredVersion]:
     require_versions(place)
     state = table_state(place)
     if state is None:
-        raise UserError(f"no store at {store}; make one: `selfsent index MODEL INPUT --store {store}`")
+        raise no_store(store)
     latest = snapshot_folder(place, state)
     return sorted(_versions(place, latest), key=lambda one: one.version)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from selfsent.errors import UserError
 from selfsent.search.exact_scan import Vectors, nearest_rows
 from selfsent.search.lance_errors import in_one_line, reason_of, require
-from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder, store_in
+from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder, no_store, store_in
 from selfsent.search.store_schema import VectorType
 from selfsent.search.stored_model import StoredModel
 from selfsent.search.stored_search import StoredSearch
@@ -66,9 +66,7 @@ class Store:
         """
         store = cls.find(store_in(uri))
         if store is None:
-            is_absent = not is_remote(str(uri)) and not local_folder(str(uri)).exists()
-            state = "no store at" if is_absent else "no finished store in"
-            raise UserError(f"{state} {uri}; make one: `selfsent index MODEL INPUT --store {uri}`")
+            raise no_store(uri)
         return store
 
     @classmethod

@@ -1,6 +1,7 @@
 """Where a store is: a local folder, or a URI of object storage; checked before anything is opened or made."""
 
 import os
+import shlex
 from pathlib import Path
 
 from selfsent.errors import UserError
@@ -39,6 +40,21 @@ def store_in(path: str | Path) -> str:
         not (local_folder(name) / f"{TABLE}.lance").is_dir() and (local_folder(str(inner)) / f"{TABLE}.lance").is_dir()
     )
     return str(inner) if is_build else name
+
+
+def no_store(place: str | Path) -> UserError:
+    """Make the error of a place that holds no store: it says what is there, and how to make one."""
+    name = str(place)
+    written = shlex.quote(name)
+    index = f"`selfsent index MODEL INPUT --store {written}`"
+    if is_remote(name):
+        return UserError(f"no finished store in {name}; make one: {index}")
+    if (local_folder(name) / "modules.json").is_file():
+        return UserError(
+            f"{name} is a model, not a store; index texts with it: `selfsent index {written} INPUT --store DIR`"
+        )
+    state = "no finished store in" if local_folder(name).exists() else "no store at"
+    return UserError(f"{state} {name}; make one: `selfsent build DOCUMENTS --output {written}`, or {index}")
 
 
 def check_place(store: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -89,7 +90,8 @@ def _saved(path: Path) -> Report:
     report = load_report(path)
     folder = Path(report.model)
     if report.model_hash is not None and folder.is_dir() and not has_content_hash(folder, report.model_hash):
-        raise _changed(folder, report, f"run `selfsent evaluate {folder} --json {path}` again")
+        again = ["selfsent", "evaluate", str(folder), "--json", str(path)]
+        raise _changed(folder, report, f"run `{shlex.join(again)}` again")
     return report
 
 
