@@ -17,7 +17,7 @@ from selfsent.methods import METHODS
 from selfsent.methods.method import PRESET, RELEASED, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.options import names_of
-from selfsent.ranks import is_first_rank, join_ranks, made_once, one_line_if_a_rank_is_lost, require_same
+from selfsent.ranks import is_first_rank, join_ranks, made_once, num_ranks, one_line_if_a_rank_is_lost, require_same
 from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.train_options import TrainOptions
@@ -229,6 +229,8 @@ def _train_here(run: Run[Any], folder: RunFolder) -> SentenceTransformer:
 def _size(run: Run[Any]) -> str:
     """Tell the data of one rank from other data of the same name: the sizes of files, which take no time to read."""
     place = Path(run.data)
+    if num_ranks() == 1:
+        return str(run.data)
     files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
     num_bytes = sum(file.stat().st_size for file in files if file.is_file())
     return f"{run.data} of {num_bytes:,} bytes" if num_bytes else str(run.data)
