@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 # The main job needs neither parsers nor the tools of developers.
 MAIN_EXTRAS := search,files
-ALL_EXTRAS := $(MAIN_EXTRAS),serve,onnx,eval,plots,parse,fasttext,tune,trackers,docs,dev
+ALL_EXTRAS := $(MAIN_EXTRAS),ray,serve,onnx,eval,plots,parse,fasttext,tune,trackers,docs,dev
 
 .PHONY: setup demo test check docs format bench release artefacts clean
 

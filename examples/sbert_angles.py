@@ -3,10 +3,9 @@
 import os
 from itertools import combinations, islice
 
+import sentence_transformers as host
 import torch
 from datasets import Dataset
-from sentence_transformers import SentenceTransformerTrainer
-from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
 from sentence_transformers.sentence_transformer.losses import SoftmaxLoss
 
 from selfsent.data.sources import open_source
@@ -18,8 +17,7 @@ if (data := os.environ.get("SELFSENT_DATA")) and (models := os.environ.get("SELF
     rows = [(row["premise"], row["hypothesis"], LABELS.index(str(row["label"]))) for row in given]
     model = open_transformer(f"{models}/bert-tiny-wiki34m", pooling="mean", max_seq_length=64, device="cpu")
 else:
-    ends = "a person eats", "a man likes a lot of", "nobody eats"
-    rows = [(f"a man eats {of}", f"{end} {of}", label) for of in ("soup", "rice") for label, end in enumerate(ends)]
+    rows = [("a man eats", end, label) for label, end in enumerate(("a person eats", "a man likes it", "no one eats"))]
     model = from_scratch("static", [text for row in rows for text in row[:2]], device="cpu")
 
 
@@ -31,9 +29,10 @@ def show(when: str) -> None:
 
 show("mean cosine before:")
 loss = SoftmaxLoss(model, embedding_dimension=model.get_embedding_dimension(), num_labels=3)
-arguments = Arguments("angles", num_train_epochs=2, learning_rate=5e-4, report_to="none", use_cpu=True, seed=1)
+settings = {"num_train_epochs": 2, "learning_rate": 5e-4, "report_to": "none", "use_cpu": True, "seed": 1}
+arguments = host.SentenceTransformerTrainingArguments("angles", **settings)
 dataset = Dataset.from_list([dict(zip(("premise", "hypothesis", "label"), row)) for row in rows])
-SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset, loss=loss).train()
+host.SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset, loss=loss).train()
 show("mean cosine after:")
 for part, weights in zip(("u", "v", "|u-v|"), loss.classifier.weight.detach().chunk(3, dim=1), strict=True):
     cosines = [torch.cosine_similarity(one, other, dim=0) for one, other in combinations(weights, 2)]

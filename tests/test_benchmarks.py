@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from benchmarks import curves
 from benchmarks.banyan_workload import BanyanStep, Graph, banyan_models
+from benchmarks.communication import all_gathered, all_reduced, simulated_bytes, step_bytes
 from benchmarks.comparisons import QUICK, Sizes
 from benchmarks.floors import Floor, Rates, adam_bytes, composing, contrasting, finding, recovering
 from benchmarks.history import compare_with_history
@@ -120,3 +122,16 @@ def test_sentences_of_every_length_hold_the_same_words(monkeypatch: pytest.Monke
     assert points == [(4, 3, 12), (12, 1, 12)]
     with pytest.raises(AssertionError, match="15 words"):
         curves.length_curve(["one two three"] * 5, (4, 16), 100, rates, 0.0)
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 4, 8])
+def test_a_ring_gives_every_rank_the_sum_and_all_rows_and_sends_what_the_closed_form_says(num_ranks: int):
+    values = [np.arange(24.0) * (rank + 1) for rank in range(num_ranks)]
+    held, sent = all_reduced(values)
+    for array in held:
+        np.testing.assert_allclose(array, np.sum(values, axis=0))
+    assert sent == pytest.approx(2 * (num_ranks - 1) / num_ranks * 24, abs=0 if 24 % num_ranks == 0 else 2)
+    rows, _ = all_gathered(values)
+    for of_rank in rows:
+        np.testing.assert_array_equal(of_rank, values)
+    assert simulated_bytes(2400, 12, 10, num_ranks) == pytest.approx(step_bytes(2400, 12, 10, num_ranks))

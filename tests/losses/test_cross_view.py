@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from selfsent.errors import UserError
-from selfsent.losses.cross_view import AveragedEncoder, CrossViewLoss, StackedHead, encode, reference_vectors
+from selfsent.losses.averaged_encoder import AveragedEncoder
+from selfsent.losses.cross_view import CrossViewLoss, StackedHead, encode, reference_vectors
 from selfsent.losses.functional import cross_view
 from selfsent.training.loss_state import own_parameters, own_tensors
 

@@ -20,7 +20,7 @@ from selfsent.errors import UserError
 from selfsent.losses.cross_view import CrossViewLoss
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.methods import METHODS
-from selfsent.methods.sct import SCT, SCT_DISTILL, SctConfig, SctDistillConfig
+from selfsent.methods.sct import SCT, SCT_DISTILL, SctConfig, SctDistillConfig, compares_vectors_alone
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
@@ -227,6 +227,22 @@ def test_a_made_view_has_the_number_of_its_text():
         "b": ["one", "two"],
         "label": [[3, 3], [7, 7]],
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "warns"),
+    [
+        ({}, True),
+        ({"comparison": "vectors"}, False),
+        ({"distillation": "mse", "objective": "alone"}, False),
+        ({"distillation": "mse", "objective": "joint"}, True),
+        ({"distillation": "ckd", "objective": "alone", "comparison": "vectors"}, True),
+    ],
+    ids=str,
+)
+def test_only_a_queue_that_is_used_can_be_too_long(options: dict[str, Any], warns: bool):
+    config: Any = SctDistillConfig(**options) if "distillation" in options else SctConfig(**options)
+    assert compares_vectors_alone(config) != warns
 
 
 def test_made_views_of_a_ready_pair_have_the_numbers_of_their_own_texts():

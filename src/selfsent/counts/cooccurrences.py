@@ -9,6 +9,8 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from sklearn.decomposition import TruncatedSVD
 from tokenizers import Tokenizer
 
+from selfsent.encoding import chunked
+
 Counts = csr_array
 """A sparse matrix of counts."""
 
@@ -16,6 +18,7 @@ Ids = NDArray[np.int32]
 """One number a word."""
 
 _TEXTS_AT_ONCE = 50_000
+_TOKENIZED_AT_ONCE = 1000  # an encoding knows much more of a text than its ids, and takes a hundred times their memory
 _EMPTY = 1e-9
 
 
@@ -67,10 +70,13 @@ def _of_whole_texts(ids: Ids, document: Ids, num_words: int) -> Counts:
 
 def word_ids(texts: list[str], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
     """Ids of all words in order, and the number of the text that each stands in."""
-    encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
-    ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(lengths.sum()))
-    return ids, np.repeat(np.arange(len(encoded), dtype=np.int32), lengths)
+    parts: list[Ids] = [np.zeros(0, dtype=np.int32)]
+    lengths: list[int] = []
+    for some in chunked(texts, _TOKENIZED_AT_ONCE):
+        encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(some, add_special_tokens=False)]
+        lengths += map(len, encoded)
+        parts.append(np.fromiter(chain.from_iterable(encoded), dtype=np.int32))
+    return np.concatenate(parts), np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
 
 
 def positive_pmi(counts: Counts, *, smoothing: float = 0.75) -> Counts:

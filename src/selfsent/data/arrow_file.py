@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path
 from selfsent.errors import UserError
+from selfsent.ranks import made_once
 
 _ROWS_A_BATCH = 1000
 
@@ -17,6 +18,8 @@ Row = Mapping[str, str | int | float]
 
 def materialise(rows: Iterable[Row], path: Path, *, columns: Sequence[str] | None = None) -> Dataset:
     """Write a stream of rows to an Arrow file and open it, mapped into memory: a corpus larger than memory trains.
+
+    Of several ranks that train together the first reads and writes; the others open its file.
 
     Args:
         rows: Rows with the same columns, such as a ``Source``. They are read once, a thousand in memory at a time.
@@ -30,7 +33,11 @@ def materialise(rows: Iterable[Row], path: Path, *, columns: Sequence[str] | Non
     Raises:
         UserError: There is no row, a row lacks a column or changes its type, or the file cannot be written.
     """
-    columns = columns or getattr(rows, "columns", None)
+    made_once(lambda: _write(rows, path, columns or getattr(rows, "columns", None)))
+    return Dataset.from_file(str(path))
+
+
+def _write(rows: Iterable[Row], path: Path, columns: Sequence[str] | None) -> None:
     with atomic_path(path) as aside, ArrowWriter(path=str(aside), writer_batch_size=_ROWS_A_BATCH) as writer:
         num_rows = 0
         for row in _uniform(tqdm(rows, desc="reading the corpus", unit=" rows", disable=None, leave=False), columns):
@@ -39,7 +46,6 @@ def materialise(rows: Iterable[Row], path: Path, *, columns: Sequence[str] | Non
         if not num_rows:
             raise UserError("the source holds no rows; name one with at least one text")
         writer.finalize()
-    return Dataset.from_file(str(path))
 
 
 def _uniform(rows: Iterable[Row], columns: Sequence[str] | None) -> Iterator[dict[str, str | int | float]]:

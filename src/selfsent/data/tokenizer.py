@@ -18,6 +18,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
 from selfsent.options import Options, option
+from selfsent.ranks import made_once
 
 PAD_TOKEN = "[PAD]"  # noqa: S105 a token of a vocabulary, no secret
 UNKNOWN_TOKEN = "[UNK]"  # noqa: S105 a token of a vocabulary, no secret
@@ -95,6 +96,11 @@ def train_tokenizer(
     """
     if min_frequency < 1:
         raise UserError(f"min_frequency must be at least 1, got {min_frequency}")
+    trained = made_once(lambda: _trained(texts, vocab_size, min_frequency, lowercase=lowercase).to_str())
+    return _wrapped(Tokenizer.from_str(trained))
+
+
+def _trained(texts: Iterable[str], vocab_size: int, min_frequency: int, *, lowercase: bool) -> Tokenizer:
     tokenizer = _untrained(lowercase=lowercase)
     with _repeatable(texts) as corpus:
         alphabet = _alphabet(corpus, lowercase=lowercase)
@@ -115,7 +121,7 @@ def train_tokenizer(
             show_progress=False,
         )
         tokenizer.train_from_iterator(_batches(corpus), trainer=trainer)
-    return _wrapped(tokenizer)
+    return tokenizer
 
 
 def _untrained(*, lowercase: bool) -> Tokenizer:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.kernels.queue_softmax import queue_softmax
+from selfsent.losses.averaged_encoder import AveragedEncoder
 from selfsent.losses.functional import similarity_distribution
-from selfsent.losses.sentence_pass import Features, embed_columns, repeat_rows
+from selfsent.losses.sentence_pass import Features, embed_columns, two_views, width_of
 from selfsent.modules.instance_queue import InstanceQueue, gathered
 from selfsent.options import Options, option, takes
 
@@ -292,7 +294,7 @@ class QueueComparison(nn.Module):
         by_queue = views
         if self.options.queues == "one":
             by_queue = [views[0] if references[0] is references[1] else torch.cat(views)]
-        num_rows = len(by_queue[0]) * (dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1)
+        num_rows = len(by_queue[0]) * (dist.get_world_size() if trains_across_ranks() else 1)
         queue_size = self.options.queue_size
         if len(self.queues) and num_rows > queue_size:
             raise UserError(
@@ -304,46 +306,6 @@ class QueueComparison(nn.Module):
     def get_config_dict(self) -> dict[str, Any]:
         """Name the settings for the model card."""
         return asdict(self.options)
-
-
-class AveragedEncoder(nn.Module):
-    """Encode with the exponential moving average of a model's weights; everything else is the model's own.
-
-    The average is kept in persistent buffers, so it is saved with the loss that holds it and never trained. The model
-    itself is not registered here: whoever holds both saves it once.
-
-    Source: SCT (Limkonchotiwat et al., TACL 2023), ablation "f_ref -> EMA encoder"; the average itself is that of mean
-    teachers (Tarvainen and Valpola, 2017).
-
-    Args:
-        model: The model to follow.
-        decay: Share of the average kept at an update, in [0, 1) (not stated in the paper; 0.999 is common).
-    """
-
-    def __init__(self, model: nn.Module, *, decay: float = 0.999) -> None:
-        super().__init__()
-        self.decay = decay
-        self._model = [model]  # a list, so that it is not registered
-        for name, parameter in model.named_parameters():
-            self.register_buffer(_buffer_name(name), parameter.detach().clone())
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the model's weights as they are now."""
-        for name, parameter in self._followed().items():
-            self.get_buffer(_buffer_name(name)).lerp_(parameter, 1 - self.decay)
-
-    def forward(self, features: dict[str, Any]) -> Mapping[str, Any]:
-        """Run the model's forward with the averaged weights."""
-        weights = {name: self.get_buffer(_buffer_name(name)) for name in self._followed()}
-        return torch.func.functional_call(self._model[0], weights, (features,))
-
-    def _followed(self) -> dict[str, Tensor]:
-        return dict(self._model[0].named_parameters())
-
-
-def _buffer_name(parameter_name: str) -> str:
-    return parameter_name.replace(".", "/")
 
 
 class StackedHead(nn.Module):
@@ -364,16 +326,6 @@ class StackedHead(nn.Module):
     def forward(self, embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         """Return the projected embeddings."""
         return self.blocks(embeddings)
-
-
-def two_views(sentence_features: Iterable[Features]) -> list[Features]:
-    """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
-    columns = list(sentence_features)
-    if len(columns) > 2:  # noqa: PLR2004 views
-        raise UserError(
-            f"got {len(columns)} columns of texts, and the cross-view objective compares two; pick two with --columns"
-        )
-    return repeat_rows(columns[0]) if len(columns) == 1 else columns
 
 
 def encode(
@@ -431,11 +383,6 @@ def make_average(reference: Reference, model: nn.Module, decay: float) -> Averag
 def make_head(head: Head, width: int) -> nn.Module:
     """The paper's head of three blocks, or none."""
     return StackedHead(width) if head == "mlp" else nn.Identity()
-
-
-def width_of(model: SentenceTransformer) -> int:
-    """Values of an embedding of the model."""
-    return int(model.get_embedding_dimension() or 0)
 
 
 def _unit(views: list[Tensor]) -> Views:

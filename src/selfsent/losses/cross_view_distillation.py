@@ -23,9 +23,8 @@ from selfsent.losses.cross_view import (
     encode,
     make_average,
     make_head,
-    two_views,
-    width_of,
 )
+from selfsent.losses.sentence_pass import two_views, width_of
 from selfsent.options import Options, takes_two
 
 Objective = Literal["joint", "alone"]

@@ -14,6 +14,7 @@ from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor, nn
 
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.functional import candidate_cross_entropy
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.losses.same_texts import false_negatives, same_label, text_keys
@@ -278,8 +279,8 @@ class InfoNCELoss(nn.Module):
 
 
 def _rank() -> int | None:
-    """This process's number among those that train together; ``None`` where it trains alone."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else None
+    """This process's number among those that take a step together; ``None`` where it is alone, or evaluates."""
+    return dist.get_rank() if trains_across_ranks() else None
 
 
 def _gathered(rows: Tensor) -> Tensor:

@@ -5,9 +5,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses.merged_forward import embed_columns as embed_each_column
 from sentence_transformers.base.losses.merged_forward import merge_feature_batches
 from torch import Tensor, nn
+
+from selfsent.errors import UserError
 
 Features = Mapping[str, Any]
 
@@ -45,6 +48,21 @@ def embed_columns(model: nn.Module, columns: Iterable[Features]) -> list[Float[T
 def repeat_rows(features: Features, times: int = 2) -> list[Features]:
     """Give one column several times: views that differ in dropout alone, tokenised once."""
     return [features] * times
+
+
+def two_views(sentence_features: Iterable[Features]) -> list[Features]:
+    """Take the columns of a batch as two views; one column is both, and dropout makes them differ."""
+    columns = list(sentence_features)
+    if len(columns) > 2:  # noqa: PLR2004 views
+        raise UserError(
+            f"got {len(columns)} columns of texts, and the cross-view objective compares two; pick two with --columns"
+        )
+    return repeat_rows(columns[0]) if len(columns) == 1 else columns
+
+
+def width_of(model: SentenceTransformer) -> int:
+    """Values of an embedding of the model."""
+    return int(model.get_embedding_dimension() or 0)
 
 
 def _is_grouped(mask: Tensor) -> bool:

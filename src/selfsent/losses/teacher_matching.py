@@ -13,9 +13,8 @@ from sentence_transformers.sentence_transformer.losses import EmbedDistillLoss
 from torch import Tensor
 
 from selfsent.errors import UserError
-from selfsent.losses.cross_view import width_of
 from selfsent.losses.cross_view_distillation import require_same_width
-from selfsent.losses.sentence_pass import embed_columns
+from selfsent.losses.sentence_pass import embed_columns, width_of
 from selfsent.options import Options, takes_two
 
 Matching = Literal["mse", "cosine"]

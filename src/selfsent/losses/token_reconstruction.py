@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, token_weights
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.info_nce import InfoNCELoss, LabelOptions, TemperatureOptions
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 from selfsent.modules.text_cnn import CnnSizes, TextCNN, added_token_ids, text_token_mask
@@ -301,7 +302,7 @@ def _numbered(view: Mapping[str, Any], number: int) -> dict[str, Any]:
 def _share_of_all_ranks(count: int, like: Tensor) -> Tensor:
     """This rank's fair share of a count over all ranks, so that gradients averaged over ranks are the whole's."""
     total = torch.tensor(float(count), device=like.device)
-    if dist.is_available() and dist.is_initialized():
+    if trains_across_ranks():
         dist.all_reduce(total)
         total = total / dist.get_world_size()
     return total.clamp(min=torch.finfo(total.dtype).tiny)  # without any token the sum over them is 0 as well

@@ -257,13 +257,24 @@ def _notes(config: SctConfig, columns: tuple[str, ...], rows: TrainingRows) -> l
     if len(columns) > _NUM_VIEWS:
         notes.append(f"two of the {len(columns)} texts of a row are drawn as its views, anew each epoch")
     num_rows = rows.num_rows * (_NUM_VIEWS if config.queues == "one" else 1)
-    if config.queues in ("two", "one") and config.queue_size > num_rows:
+    is_queued = config.queues in ("two", "one") and not compares_vectors_alone(config)
+    if is_queued and config.queue_size > num_rows:
         notes.append(
             f"warning: a queue of {config.queue_size:,} rows is longer than the corpus of {rows.num_rows:,}: it holds"
             f" random rows for the whole first epoch, and later each sentence several times; queue_size={num_rows} or"
             " less holds none twice"
         )
     return notes
+
+
+def compares_vectors_alone(config: SctConfig) -> bool:
+    """Whether no term of the objective looks at a queue."""
+    if isinstance(config, SctDistillConfig):
+        is_direct = config.distillation == "mse" or (
+            config.distillation == "cross-view" and config.comparison == "vectors"
+        )
+        return is_direct and (config.objective == "alone" or config.comparison == "vectors")
+    return config.comparison == "vectors"
 
 
 def _teacher_vectors(run: Run[SctDistillConfig], texts: Dataset, teacher: SentenceTransformer) -> TeacherVectors:

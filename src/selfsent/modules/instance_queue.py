@@ -1,13 +1,13 @@
 """A first-in, first-out queue of earlier sentence vectors, which belongs to the loss and is saved with it."""
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from sentence_transformers.util import all_gather
 from torch import Tensor, nn
 from torch.nn import functional
 
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import trains_across_ranks
 
 
 class InstanceQueue(nn.Module):
@@ -66,5 +66,5 @@ class InstanceQueue(nn.Module):
 
 
 def gathered(rows: Float[Tensor, "B D"]) -> Float[Tensor, "M D"]:
-    """Return the rows of all ranks in the order of the ranks; those of a process that trains alone as they are."""
-    return all_gather(rows.contiguous()) if dist.is_available() and dist.is_initialized() else rows
+    """Return the rows of all ranks in their order; those of a process that is alone, or evaluates, as they are."""
+    return all_gather(rows.contiguous()) if trains_across_ranks() else rows

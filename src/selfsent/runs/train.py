@@ -17,6 +17,7 @@ from selfsent.methods import METHODS
 from selfsent.methods.method import PRESET, RELEASED, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.options import names_of
+from selfsent.ranks import is_first_rank, join_ranks, made_once, one_line_if_a_rank_is_lost, require_same
 from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.train_options import TrainOptions
@@ -205,17 +206,32 @@ def train_run(run: Run[Any]) -> SentenceTransformer:
     Raises:
         UserError: What ``train`` raises.
     """
-    folder = RunFolder(run.folder)
-    folder.require_own()  # refuse before any work is done
+    join_ranks(on_cpu=bool(run.arguments.get("use_cpu")))
+    with one_line_if_a_rank_is_lost():
+        require_same({**run.described(), "seed": run.seed, "training": dict(run.training), "data": _size(run)})
+        return _train_here(run, RunFolder(run.folder))
+
+
+def _train_here(run: Run[Any], folder: RunFolder) -> SentenceTransformer:
+    made_once(folder.require_own)  # refuse before any work is done
     with folder.sole_writer():
-        folder.require_startable(resume=run.resume, overwrite=run.overwrite)
+        made_once(lambda: folder.require_startable(resume=run.resume, overwrite=run.overwrite))
         try:
             with _enough_memory():
                 plan = _plan(run)
                 loss = plan.built.loss
                 return train_by_library(plan, loss) if isinstance(loss, LibraryFit) else train_as_planned(plan)
         finally:
-            shutil.rmtree(run.corpus_folder, ignore_errors=True)
+            if is_first_rank():
+                shutil.rmtree(run.corpus_folder, ignore_errors=True)
+
+
+def _size(run: Run[Any]) -> str:
+    """Tell the data of one rank from other data of the same name: the sizes of files, which take no time to read."""
+    place = Path(run.data)
+    files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+    num_bytes = sum(file.stat().st_size for file in files if file.is_file())
+    return f"{run.data} of {num_bytes:,} bytes" if num_bytes else str(run.data)
 
 
 def _method(recipe: Recipe, methods: Mapping[str, Method], request: Request) -> Method:
@@ -233,7 +249,7 @@ def _plan(run: Run[Any]) -> RunPlan:
     data = open_run_data(run, limit=TimeLimit(run.max_minutes))
     torch.manual_seed(run.seed)
     plan = RunPlan(run=run, data=data, built=_built(run, data))
-    for note in plan.notes:
+    for note in plan.notes if is_first_rank() else ():
         logger.info(note)
     return plan
 

@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import socket
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,6 +235,7 @@ def _required() -> Any:
                 raise UserError(
                     f"--engine ray needs {name} {'.'.join(map(str, oldest))} or later, got {version}: {install}"
                 )
+        warnings.filterwarnings("ignore", message="lance is not fork-safe")  # nothing here forks
         importlib.import_module("lance_ray")
         return importlib.import_module("ray")
     except ImportError as error:  # PackageNotFoundError is one

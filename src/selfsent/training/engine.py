@@ -2,19 +2,18 @@
 
 import datetime as dt
 import logging
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch.distributed as dist
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
+from selfsent.ranks import is_first_rank, made_once, num_ranks
 from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
 from selfsent.training.collapse_alarm import CollapseAlarm, draw_probe
 from selfsent.training.metrics_log import MetricsCallback, MetricsLog
@@ -28,28 +27,9 @@ from selfsent.training.trainer import ExactTrainer
 
 logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-
-
-def _agreed(decide: Callable[[], _T]) -> _T:
-    """Decide on rank 0 and tell the others, so that all ranks start alike; an error there is an error everywhere."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return decide()
-    outcome: list[Any] = [None]
-    if dist.get_rank() == 0:
-        try:
-            outcome = [decide()]
-        except UserError as error:
-            outcome = [error]
-    dist.broadcast_object_list(outcome, src=0)
-    if isinstance(outcome[0], UserError):
-        raise outcome[0]
-    return outcome[0]
-
 
 def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingArguments:
-    num_ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    num_steps = num_training_steps(plan.run.arguments, len(plan.built.dataset), num_ranks)
+    num_steps = num_training_steps(plan.run.arguments, len(plan.built.dataset), num_ranks())
     arguments = training_arguments(
         plan.run.arguments,
         output_dir=folder.checkpoints,
@@ -86,8 +66,9 @@ class _Session:
         self._seconds_before = float(before.get("seconds", 0.0))
         self.training_seconds = float(before.get("training_seconds", 0.0))
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        self.record: dict[str, Any] = {"status": "running", "started_at": now, **plan.identity}
-        self.record |= {"sources": plan.notes, **provenance()}
+        self.record: dict[str, Any] = {"status": "running", "started_at": now}
+        if is_first_rank():  # the only one that writes; to know what was read takes a pass over the data
+            self.record |= {**plan.identity, "num_ranks": num_ranks(), "sources": plan.notes, **provenance()}
 
     def write(self, **changes: Any) -> None:
         """Bring ``run.json`` up to date."""
@@ -186,7 +167,7 @@ def train(plan: RunPlan) -> SentenceTransformer:
     arguments = _arguments(plan, folder)
     _check_batch(plan, arguments)
     with folder.sole_writer():
-        start = _agreed(lambda: folder.begin(plan))
+        start = made_once(lambda: folder.begin(plan))
         if start.note and arguments.process_index == 0:
             logger.warning(start.note)
         if start.kind == "finished":

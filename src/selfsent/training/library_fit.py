@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 
 from selfsent.errors import UserError
 from selfsent.loading import load, model_content_hash
+from selfsent.ranks import num_ranks
 from selfsent.training.arguments import BEST
 from selfsent.training.fitting import Fitting
 from selfsent.training.metrics_log import MetricsLog
@@ -60,7 +60,7 @@ def train_by_library(plan: RunPlan, fit: LibraryFit) -> SentenceTransformer:
     Raises:
         UserError: The plan cannot be run: settings, data, output folder, or several processes.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if num_ranks() > 1:
         raise UserError("this method trains in one process; start it without torchrun")
     folder = RunFolder(plan.run.folder)
     with folder.sole_writer():

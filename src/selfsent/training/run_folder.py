@@ -17,6 +17,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.metrics_file import METRICS_FILE
 from selfsent.evaluation.report import package_version
 from selfsent.one_writer import one_writer
+from selfsent.ranks import is_first_rank, num_ranks
 from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
 from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card
 from selfsent.training.run import RunPlan, differences
@@ -114,7 +115,7 @@ class RunFolder:
             UserError: Another process writes here, or nothing can be written.
         """
         held = _WRITING.get()
-        if self.path in held or os.environ.get("RANK", "0") != "0":
+        if self.path in held or not is_first_rank():
             yield
             return
         self.check_writable()
@@ -193,6 +194,11 @@ class RunFolder:
             raise UserError(
                 f"--resume in {self.path} with another recipe ({shown}{more}); "
                 "give the settings of the earlier run, or another --output"
+            )
+        if record.get("num_ranks", 1) != num_ranks():
+            raise UserError(
+                f"--resume in {self.path} with {num_ranks()} processes, and {record.get('num_ranks', 1)} began the run:"
+                " its order of rows and its random numbers belong to these; start as many again"
             )
         if record.get("status") == "finished":
             return Start("finished", note=f"the run in {self.path} is finished: nothing to resume")

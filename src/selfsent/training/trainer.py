@@ -214,6 +214,7 @@ class ExactTrainer(SentenceTransformerTrainer):
             self._begin_staging(staging)
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
+            self._name_best(run_folder / name)
             if self.args.should_save:
                 self._finish_staging(staging / name, run_folder / name)
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -230,10 +231,13 @@ class ExactTrainer(SentenceTransformerTrainer):
         self.accelerator.wait_for_everyone()
         self._staging_folder = staging
 
-    def _finish_staging(self, staged: Path, final: Path) -> None:
+    def _name_best(self, final: Path) -> None:
+        """Know the best checkpoint by the name it will have, on every rank, since each of them loads it at the end."""
         if self.state.best_global_step:
             best = final.with_name(f"checkpoint-{self.state.best_global_step}")
             self.state.best_model_checkpoint = str(best) if best == final or best.is_dir() else None
+
+    def _finish_staging(self, staged: Path, final: Path) -> None:
         self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
         if final.exists():
             shutil.rmtree(final)

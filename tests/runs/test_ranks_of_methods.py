@@ -1,0 +1,100 @@
+"""Two ranks with half a batch each have the losses of one process with the whole batch, where that can be."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tests.methods.method_cases import CASES
+from tests.training.tiny_run import free_port
+from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+ALONE = {"fasttext", "document-contrast"}
+DRAWN = {
+    "mlm": "each rank masks other tokens",
+    "translation-ranking": "each rank masks other tokens",
+}
+"""Methods whose ranks draw random numbers of their own, so that their losses are others; they train all the same."""
+
+METHODS = ["self-strae", "simcse", "sct", "sarcse", "document-contrast"]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast) -> Path:
+    folder = tmp_path_factory.mktemp("ranks")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer.backend_tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    )
+    tokenizer.add_special_tokens({"mask_token": "[MASK]", "cls_token": "[CLS]", "sep_token": "[SEP]"})
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes, **dropout)
+    BertForMaskedLM(config).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    static = StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=16)
+    SentenceTransformer(modules=[static], device="cpu").save_pretrained(str(folder / "static"))
+    for method in METHODS:
+        rows = [dict(row) for row in CASES[method].rows]
+        copies = [
+            {name: f"{value} {copy}" if name == "text" else value for name, value in row.items()}
+            for row in rows
+            for copy in range(4)
+        ]
+        (folder / f"{method}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in copies))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def losses(place: Path) -> Iterator[dict[str, dict[str, list[float] | str]]]:
+    """What one process says, and each of two ranks; each trains all methods, since to start is what takes time."""
+    meeting = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "WORLD_SIZE": "2",
+        "ACCELERATE_USE_CPU": "true",
+    }
+    ranks = {name: {**meeting, "RANK": rank, "LOCAL_RANK": rank} for name, rank in (("first", "0"), ("second", "1"))}
+    processes = {}
+    for name, environment in {"alone": {}, **ranks}.items():
+        command = [
+            sys.executable,
+            "-m",
+            "tests.runs.ranks_of_methods",
+            str(place),
+            str(place / f"{name}.json"),
+            *METHODS,
+        ]
+        processes[name] = subprocess.Popen(command, env={**os.environ, "SELFSENT_DATA": "", **environment}, cwd=ROOT)
+    for process in processes.values():
+        process.wait(timeout=1200)
+    yield {name: json.loads((place / f"{name}.json").read_text()) for name in processes}
+    for process in processes.values():
+        process.kill()
+
+
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in ALONE])
+def test_two_ranks_train_as_one_process_does(method, losses):
+    alone, first, second = (losses[name][method] for name in ("alone", "first", "second"))
+    assert isinstance(alone, list), alone
+    assert isinstance(first, list), first
+    assert first == second  # both read the file that the first rank wrote
+    assert len(first) == len(alone) == 3
+    if method not in DRAWN:
+        assert first == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize("method", sorted(ALONE & set(METHODS)))
+def test_methods_of_one_process_say_so(method, losses):
+    assert isinstance(losses["alone"][method], list) or "UserError" not in losses["alone"][method]
+    assert losses["first"][method] == losses["second"][method]
+    assert "trains in one process; start it without torchrun" in losses["first"][method]

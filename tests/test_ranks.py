@@ -1,0 +1,85 @@
+"""What ranks make once and agree on, with two processes that meet by gloo."""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.training.tiny_run import free_port
+
+from selfsent import ranks
+from selfsent.errors import UserError
+
+
+def _as_rank(rank: int, port: int, action: Callable[[int], Any], answers: Any) -> None:
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    os.environ["ACCELERATE_USE_CPU"] = "true"
+    ranks.join_ranks(on_cpu=True)
+    try:
+        with ranks.one_line_if_a_rank_is_lost():
+            answers.put((rank, action(rank)))
+    except UserError as error:
+        answers.put((rank, f"error: {error}"))
+
+
+def on_two_ranks(action: Callable[[int], Any], *, num_answers: int = 2) -> dict[int, Any]:
+    context = multiprocessing.get_context("spawn")
+    answers, port = context.Queue(), free_port()
+    processes = [context.Process(target=_as_rank, args=(rank, port, action, answers)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    found = dict(answers.get(timeout=240) for _ in range(num_answers))
+    for process in processes:
+        process.join(timeout=60)
+    return found
+
+
+def _all(rank: int) -> list[Any]:
+    made = ranks.made_once(lambda: {"made by": rank})
+    try:
+        ranks.made_once(_refuse)
+    except UserError as error:
+        refused = str(error)
+    ranks.require_same({"method": "sct", "seed": 1})
+    try:
+        ranks.require_same({"method": "sct", "seed": rank})
+    except UserError as error:
+        differs = str(error)
+    return [made, refused, differs]
+
+
+def _refuse() -> None:
+    raise UserError("a mistake of the first")
+
+
+def _one_dies(rank: int) -> Any:
+    if rank == 1:
+        os._exit(7)
+    return ranks.made_once(dict) or ranks.require_same({"method": "sct"})
+
+
+def test_the_first_rank_makes_what_all_have_and_differences_are_told():
+    found = on_two_ranks(_all)
+    assert found[0] == found[1]
+    made, refused, differs = found[0]
+    assert made == {"made by": 0}
+    assert refused == "a mistake of the first"
+    assert differs.startswith("all ranks must be started alike: rank 0 has seed 0, and rank 1 1")
+
+
+def test_a_rank_that_dies_ends_the_other_with_one_line():
+    found = on_two_ranks(_one_dies, num_answers=1)
+    assert found[0].startswith("error: another rank has ended, and this one cannot go on without it")
+    assert "\n" not in found[0]
+
+
+def test_alone_everything_is_made_here_and_nothing_is_compared(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    ranks.join_ranks(on_cpu=True)
+    assert ranks.made_once(lambda: 7) == 7
+    ranks.require_same({"seed": 1})
+    with pytest.raises(RuntimeError, match="gloo"), ranks.one_line_if_a_rank_is_lost():
+        raise RuntimeError("gloo")
