@@ -49,7 +49,8 @@ class Command(typer.core.TyperCommand):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        for one in self.params:
+        parameters: list[Any] = self.params
+        for one in parameters:
             if one.param_type_name == "argument" and one.metavar is None:
                 one.metavar = str(one.name).upper()
 
