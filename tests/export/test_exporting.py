@@ -142,7 +142,7 @@ def test_an_interruption_leaves_nothing(model: Path, tmp_path: Path, monkeypatch
         (("--format", "int4"), "'int4'"),
         (("--dimensions", "0"), "--dimensions must be 1 or more, got 0"),
         (("--dimensions", "25"), "--dimensions must be at most the model's 24, got 25"),
-        (("--format", "static", "--reduction", "truncate"), "says how --dimensions are taken away"),
+        (("--format", "static", "--reduction", "truncate"), "needs --dimensions N"),
         (("--format", "static", "--reduction", "random"), "'random'"),
         (("--format", "static", "--max-loss", "-1"), "--max-loss must be 0 points or more, got -1"),
         (("--format", "static", "--max-loss", "nan"), "--max-loss must be 0 points or more, got nan"),

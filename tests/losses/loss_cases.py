@@ -168,12 +168,17 @@ CASES: dict[str, Case] = {
             Refusal(model="static", match="needs a transformer.*StaticEmbedding.*--base"),
             Refusal(model="bert without mask", match="no mask token"),
             Refusal(settings={"base": "no/such-model"}, match="no masked LM for no/such-model"),
+            Refusal(settings={"next_sentence": True}, columns=1, match="must get two columns of texts, got 1"),
         ),
     ),
     "NodeContrastiveLoss": Case(
         model="tree", variants=TREE_CONTRASTS, refusals=(NO_TREE, NO_DIVISOR, NO_DECAY, NO_REPEATS)
     ),
-    "ReconstructionLoss": Case(model="tree", variants=({}, {"tied": False}), refusals=(NO_TREE,)),
+    "ReconstructionLoss": Case(
+        model="tree",
+        variants=({}, {"tied": False}),
+        refusals=(NO_TREE, Refusal(settings={"weighting": "linear"}, match="needs the frequencies of the tokens")),
+    ),
     "RecursiveNetworkLoss": Case(
         model="tree-lstm",
         variants=NETWORK_OBJECTIVES,

@@ -163,7 +163,7 @@ def test_the_bridge_is_a_layer_or_the_teachers_principal_directions(table, teach
     assert isinstance(layer.model[-1], Dense)
     narrow: Any = build(table, teacher, tmp_path / "two", bridge="pca").loss
     assert not any(isinstance(module, Dense) for module in narrow.model)
-    assert narrow.projection.shape == (24, 16)
+    assert narrow.teacher_projection.shape == (24, 16)
     with pytest.raises(UserError, match="16 values and the teacher's 24"):
         build(table, teacher, tmp_path / "three", bridge="none")
     with pytest.raises(UserError, match="cannot make them 32 wide"):

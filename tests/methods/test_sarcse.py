@@ -198,7 +198,8 @@ def test_every_run_of_a_recipe_can_be_configured(name: str):
 
 
 def test_there_is_a_recipe_for_every_experiment():
-    assert [f"sarcse-{name}" for name in ("ablations", "batch", "choices", "kernels", "sweep", "vs-simcse")] == RECIPES
+    names = ("ablations", "batch", "choices", "kernels", "minilm", "sweep", "tree", "vs-simcse")
+    assert [f"sarcse-{name}" for name in names] == RECIPES
 
 
 def test_the_decoders_own_rate_is_that_of_the_decoder_and_of_nothing_else(build: Build):

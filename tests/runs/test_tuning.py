@@ -107,7 +107,7 @@ def test_what_changes_the_loss_that_judges_is_told(
     request = Request(method="self-strae", data=notes, output=tmp_path / "tuned", training={"max_steps": 1})
     with pytest.raises(UserError):  # of the batch, which is larger than the data
         tune(request, num_trials=1, space={"temperature": Range(low=0.1, high=2)})
-    assert "temperature changes the loss on held-out rows" in caplog.text
+    assert "trials are judged by the loss on held-out rows, which temperature changes" in caplog.text
 
 
 def test_an_option_that_is_not_there_is_refused_before_any_run(tmp_path: Path, notes: Path):

@@ -203,6 +203,8 @@ def test_a_store_of_int8_finds_what_one_of_float32_finds(tmp_path, model, model_
         assert len({hit.text for hit in near} & {hit.text for hit in exact}) >= 7
     with pytest.raises(UserError, match="the filter 'nothing = 1' cannot be used"):
         searches["int8"].search("cat", 1, "vector", where="nothing = 1")
+    with pytest.raises(UserError, match="the filter must be one expression, got 'line > 0; DROP TABLE x'"):
+        searches["int8"].search("cat", 1, "vector", where="line > 0; DROP TABLE x")
     assert [hit.text for hit in searches["int8"].search("cat roof sea", 3)] != []
     vectors = stores["int8"] / "texts.lance"
     assert sum(path.stat().st_size for path in vectors.rglob("*.lance")) > 0

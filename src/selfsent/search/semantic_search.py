@@ -1,6 +1,7 @@
 """Queries on a store: by meaning, by words, or by both."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = ["Answers", "Hit", "SemanticSearch", "render_hits"]
 
 _PROVENANCE = ("file", "line", "page", "package", "qualified_name")
 _UNREAD = ("vector", "words")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _LOG = logging.getLogger(__name__)
 
 Vector = NDArray[np.float32]
@@ -193,6 +195,7 @@ class SemanticSearch:
             UserError: As ``search``.
         """
         _refuse(queries, k, mode)
+        _require_one_expression(where)
         vectors = [None] * len(queries) if mode == "text" else self._encode(queries, mode)
         return [
             self._answer(query, vector, k, mode, where=where, show_weak=all, mark=mark)
@@ -263,6 +266,12 @@ def _open_model(
         ) from error
     recorded.require(describe(opened, location, place), place)
     return opened
+
+
+def _require_one_expression(where: str | None) -> None:
+    """Refuse a second statement, which LanceDB passes over without a word."""
+    if where is not None and ";" in _QUOTED.sub("", where):
+        raise UserError(f"the filter must be one expression, got {where!r}; leave out the ';' and what follows it")
 
 
 def _refuse(queries: Sequence[str], k: int, mode: str) -> None:
