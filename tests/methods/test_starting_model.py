@@ -12,6 +12,7 @@ from torch import nn
 from transformers import BertModel, RobertaConfig, RobertaModel
 
 from selfsent.errors import UserError
+from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.starting_model import (
     from_scratch,
     keep_lowest_layers,
@@ -20,7 +21,6 @@ from selfsent.methods.starting_model import (
     open_transformer,
     tokenizer_of,
     training_limit,
-    width_of,
 )
 from selfsent.modules import TreeEncoder
 

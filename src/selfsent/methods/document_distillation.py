@@ -35,8 +35,9 @@ from selfsent.documents.document import Document
 from selfsent.documents.passages import count_words, passages
 from selfsent.encoding import encode_texts
 from selfsent.errors import UserError
+from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.method import Method
-from selfsent.methods.starting_model import TeacherOptions, open_teacher, width_of
+from selfsent.methods.starting_model import TeacherOptions, open_teacher
 from selfsent.model_content import content_hash
 from selfsent.options import option
 from selfsent.time_limit import TimeLimit

@@ -51,6 +51,7 @@ from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors
 from selfsent.evaluation.tasks.bitext import is_heldout
 from selfsent.loading import load
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss, require_same_width
+from selfsent.losses.sentence_pass import width_of
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods.method import Method
 from selfsent.methods.starting_model import (
@@ -61,7 +62,6 @@ from selfsent.methods.starting_model import (
     open_transformer,
     tokenizer_of,
     training_limit,
-    width_of,
 )
 from selfsent.model_content import content_hash, former_hashes
 from selfsent.modules.scratch_encoders import FROM_SCRATCH, EncoderSizes, WidthOptions, untrained_encoder

@@ -45,10 +45,11 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.info_nce import TemperatureOptions
+from selfsent.losses.sentence_pass import width_of
 from selfsent.losses.token_reconstruction import ReconstructionOptions, TokenReconstructionLoss
 from selfsent.methods.document_views import document_dataset, reads_documents
 from selfsent.methods.method import Method, split_for
-from selfsent.methods.starting_model import DropoutOptions, from_scratch, open_transformer, tokenizer_of, width_of
+from selfsent.methods.starting_model import DropoutOptions, from_scratch, open_transformer, tokenizer_of
 from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
 from selfsent.options import option

@@ -34,6 +34,7 @@ from selfsent.data.columns import Row
 from selfsent.data.judged_pairs import ENTAILMENT_LABELS, ClassifiedPairs, RatedPairs, require_columns
 from selfsent.data.training_rows import TrainingRows
 from selfsent.errors import UserError
+from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
     FROM_SCRATCH,
@@ -42,7 +43,6 @@ from selfsent.methods.starting_model import (
     open_transformer,
     tokenizer_of,
     training_limit,
-    width_of,
 )
 from selfsent.options import option
 from selfsent.training.run import Ingredients, Run, RunData

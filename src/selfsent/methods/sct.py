@@ -66,6 +66,7 @@ from selfsent.losses.cross_view_distillation import (
     CrossViewDistillationOptions,
     require_same_width,
 )
+from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
 from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
@@ -78,7 +79,6 @@ from selfsent.methods.starting_model import (
     open_transformer,
     tokenizer_of,
     training_limit,
-    width_of,
 )
 from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state

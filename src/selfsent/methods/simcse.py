@@ -47,6 +47,7 @@ from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
 from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss, TanhHead
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
+from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
 from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
@@ -58,7 +59,6 @@ from selfsent.methods.starting_model import (
     open_transformer,
     tokenizer_of,
     training_limit,
-    width_of,
 )
 from selfsent.options import option
 from selfsent.training.run import Ingredients, Run, RunData

@@ -305,8 +305,3 @@ def from_scratch(kind: str, texts: Iterable[str], *, device: str | None = None) 
 def tokenizer_of(model: SentenceTransformer) -> Any:
     """The tokenizer of a model's first module, whichever kind it is."""
     return getattr(model[0], "tokenizer", None)
-
-
-def width_of(model: SentenceTransformer) -> int:
-    """Values of an embedding of a model."""
-    return int(model.get_embedding_dimension() or 0)
