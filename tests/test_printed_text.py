@@ -204,7 +204,7 @@ def test_a_picture_of_a_tree_is_xml_whatever_its_words_are(name: str) -> None:
 def test_a_progress_bar_does_not_pass_commands_on(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, object] = {}
     monkeypatch.setattr("tqdm.auto.tqdm", lambda _, **options: given.update(options))
-    progress.progress_bar(range(3), what="a\x1b[31m documents", unit="text")
+    progress_bar(range(3), what="a\x1b[31m documents", unit="text")
     assert given["desc"] == "a\\x1b[31m documents"
 
 
