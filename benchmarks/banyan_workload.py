@@ -69,7 +69,7 @@ class BanyanStep(TrainingStep):
         frontier = torch.full(mask.shape, -1).masked_scatter(mask, leaf_of)
         dropout = encoder.options.composition_dropout if is_training else 0.0
         graph = entangled_by_reference(leaves, frontier, mask.sum(dim=1), encoder.composition, dropout)
-        down = self._downward(graph, self.loss.dropout if is_training else 0.0)
+        down = self._downward(graph, self.loss.options.decomposition_dropout if is_training else 0.0)
         output = self.loss.index.output
         return functional.cross_entropy(output(down[: len(tokens)]), tokens)
 

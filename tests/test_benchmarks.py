@@ -29,6 +29,7 @@ def test_the_reference_of_banyan_has_our_loss_and_gradients(sentences: list[str]
         outcomes.append(torch.autograd.grad(objective, one.parameters))
     for ours, theirs in zip(*outcomes, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert np.isfinite([step(), reference()]).all()  # a step of training, with dropout, as it is timed
 
 
 def test_a_pair_that_was_merged_before_has_one_parent():

@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from selfsent.counts import cooccurrences as cooccurrences_module
 from selfsent.counts.cooccurrences import cooccurrences, positive_pmi, principal_vectors
+from selfsent.counts.tokenized_texts import TokenizedTexts
 
 TEXTS = ["a b a c", "b c", "", "d", "a d b ? a"]
 
@@ -32,14 +33,14 @@ def test_cooccurrences_equal_a_naive_count(
         for i, one in enumerate(words):
             for j, other in enumerate(words):
                 naive[one, other] += 0 < abs(i - j) <= 2 and unknown not in (one, other)
-    counted = cooccurrences(iter(TEXTS), tokenizer, window=2, unknown=unknown)
+    counted = cooccurrences(TokenizedTexts.of(TEXTS, tokenizer), window=2, unknown=unknown)
     np.testing.assert_array_equal(counted.toarray(), naive)
 
 
 @pytest.mark.parametrize("unknown", [0, None])
 def test_a_window_wider_than_every_text_counts_all_pairs_of_a_text(tokenizer: Tokenizer, unknown: int | None):
-    counted = cooccurrences(TEXTS, tokenizer, window=10**17, unknown=unknown)
-    whole = cooccurrences(TEXTS, tokenizer, window=None, unknown=unknown)
+    counted = cooccurrences(TokenizedTexts.of(TEXTS, tokenizer), window=10**17, unknown=unknown)
+    whole = cooccurrences(TokenizedTexts.of(TEXTS, tokenizer), window=None, unknown=unknown)
     np.testing.assert_array_equal(counted.toarray(), whole.toarray())
     assert whole.toarray()[1, 1] == 4  # "a" stands twice in two texts
     assert whole.nnz == np.count_nonzero(whole.toarray())
@@ -65,7 +66,7 @@ def test_vectors_have_the_products_of_the_principal_directions(power: float):
 def test_a_word_without_neighbours_has_the_zero_vector_and_the_dimension_is_at_most_the_vocabularys(
     tokenizer: Tokenizer,
 ):
-    association = positive_pmi(cooccurrences(TEXTS, tokenizer, window=1, unknown=0))
+    association = positive_pmi(cooccurrences(TokenizedTexts.of(TEXTS, tokenizer), window=1, unknown=0))
     vectors = principal_vectors(association, dimension=50, eigenvalue_power=0.0)
     assert vectors.shape == (5, 4)
     np.testing.assert_allclose(vectors[0], 0, atol=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from selfsent.evaluation.document_scores import DocumentQuestions
-from selfsent.evaluation.fusion_weight import WEIGHTS, TwoScores, choose_weight, gains_by_weight, hybrid_ranks
+from selfsent.evaluation.fusion_weight import WEIGHTS, TwoScores, best_weights, gains_by_weight, hybrid_ranks
 from selfsent.search.fusion import fused
 
 
@@ -46,7 +46,7 @@ def test_the_chosen_weight_leans_on_the_part_that_finds():
     asked = questions(50, 30)
     meaning = [TwoScores(words=noise, cosines=knowing).candidates()]
     words = [TwoScores(words=knowing, cosines=noise).candidates()]
-    by_meaning, by_words = (choose_weight([[gains_by_weight(one, asked).mean(1)]]) for one in (meaning, words))
+    by_meaning, by_words = (best_weights([[gains_by_weight(one, asked).mean(1)]])[0] for one in (meaning, words))
     assert by_words < 0.5 < by_meaning
     assert (hybrid_ranks(meaning, asked, by_meaning) == 1).all()
 
@@ -57,9 +57,9 @@ def test_two_halves_that_each_find_half_are_weighed_alike():
     words[:20, 1:] = cosines[20:, 1:] = 0.4
     asked = questions(40, 10)
     found = [TwoScores(words=words, cosines=cosines).candidates()]
-    weight = choose_weight([[gains_by_weight(found, asked).mean(axis=1)]])
-    assert 0.05 <= weight <= 0.95
-    assert (hybrid_ranks(found, asked, weight) == 1).all()
+    weights = best_weights([[gains_by_weight(found, asked).mean(axis=1)]])
+    assert weights == list(WEIGHTS[1:-1])
+    assert all((hybrid_ranks(found, asked, weight) == 1).all() for weight in weights)
 
 
 @pytest.mark.parametrize("num_documents", [30, 400])
@@ -76,10 +76,11 @@ def test_ranks_among_candidates_are_those_among_all_documents(num_documents: int
         assert hybrid_ranks(found, asked, weight).tolist() == (hybrid >= hybrid[:, :1]).sum(axis=1).tolist()
 
 
-def test_groups_count_alike_and_of_equal_weights_the_middle_one_is_taken():
+def test_groups_count_alike_and_all_weights_near_the_best_are_given():
     rising = np.linspace(0, 1, len(WEIGHTS))
-    assert choose_weight([[rising], [2 * rising[::-1]] * 3]) == 0.0
-    assert choose_weight([[rising], [rising[::-1], rising[::-1]]]) == 0.5
-    assert choose_weight([[], [rising]]) == 1.0
+    assert best_weights([[rising], [2 * rising[::-1]] * 3]) == [0.0]
+    assert best_weights([[rising], [rising[::-1], rising[::-1]]]) == list(WEIGHTS)
+    assert best_weights([[], [rising]]) == [1.0]
+    assert best_weights([[rising / 200 + 0.5]]) == list(WEIGHTS)
     with pytest.raises(ValueError, match="one curve at least"):
-        choose_weight([[], []])
+        best_weights([[], []])

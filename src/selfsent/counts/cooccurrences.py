@@ -1,46 +1,35 @@
 """Co-occurrences of the words of a corpus, and word vectors made of them."""
 
-from collections.abc import Iterable
-from itertools import chain, islice
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 from sklearn.decomposition import TruncatedSVD
-from tokenizers import Tokenizer
 
-from selfsent.encoding import chunked
+from selfsent.counts.tokenized_texts import Ids, TokenizedTexts
 
 Counts = csr_array
 """A sparse matrix of counts."""
 
-Ids = NDArray[np.int32]
-"""One number a word."""
-
 _TEXTS_AT_ONCE = 50_000
-_TOKENIZED_AT_ONCE = 1000  # an encoding knows much more of a text than its ids, and takes a hundred times their memory
 _EMPTY = 1e-9
 
 
-def cooccurrences(texts: Iterable[str], tokenizer: Tokenizer, *, window: int | None, unknown: int | None) -> Counts:
+def cooccurrences(texts: TokenizedTexts, *, window: int | None, unknown: int | None) -> Counts:
     """Count how often two words stand near each other, in both directions.
 
     Memory grows with the distinct pairs of words, not with the corpus.
 
     Args:
-        texts: The corpus, read once; a window does not cross from one text to the next.
-        tokenizer: Gives the words of a text.
+        texts: The corpus, as ids of words; a window does not cross from one text to the next.
         window: The farthest distance that counts, in words; all distances count alike. ``None``: the whole text.
         unknown: Id of the unknown word, which holds a place and does not count.
 
     Returns:
         Words by words, symmetric.
     """
-    num_words = tokenizer.get_vocab_size()
+    num_words = texts.num_ids
     total = csr_array((num_words, num_words), dtype=np.float64)
-    unread = iter(texts)
-    while part := list(islice(unread, _TEXTS_AT_ONCE)):
-        ids, document = word_ids(part, tokenizer)
+    for ids, document in texts.blocks(_TEXTS_AT_ONCE):
         known = np.ones(len(ids), dtype=np.bool_) if unknown is None else ids != unknown
         if window is None:
             total = total + _of_whole_texts(ids[known], document[known], num_words)
@@ -66,17 +55,6 @@ def _of_whole_texts(ids: Ids, document: Ids, num_words: int) -> Counts:
     pairs = csr_array(texts.T @ texts - diags_array(texts.sum(axis=0)))
     pairs.eliminate_zeros()
     return pairs
-
-
-def word_ids(texts: list[str], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
-    """Ids of all words in order, and the number of the text that each stands in."""
-    parts: list[Ids] = [np.zeros(0, dtype=np.int32)]
-    lengths: list[int] = []
-    for some in chunked(texts, _TOKENIZED_AT_ONCE):
-        encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(some, add_special_tokens=False)]
-        lengths += map(len, encoded)
-        parts.append(np.fromiter(chain.from_iterable(encoded), dtype=np.int32))
-    return np.concatenate(parts), np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
 
 
 def positive_pmi(counts: Counts, *, smoothing: float = 0.75) -> Counts:

@@ -1,8 +1,7 @@
 """Topic vectors of tokens, from the passages of a corpus that they share."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, load_npz, save_npz
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
-from tokenizers import Tokenizer
 
-from selfsent.counts.cooccurrences import word_ids
 from selfsent.counts.streamed_svd import Blocks, right_singular_vectors
+from selfsent.counts.tokenized_texts import TokenizedTexts
 
 _TEXTS_AT_ONCE = 50_000
 
 
 def latent_semantics(
-    texts: Iterable[str], tokenizer: Tokenizer, *, dimension: int, texts_a_passage: int = 1, seed: int = 0
+    texts: TokenizedTexts, *, dimension: int, texts_a_passage: int = 1, seed: int = 0
 ) -> NDArray[np.float32]:
     """Give each token the direction of the passages that contain it.
 
@@ -29,8 +27,7 @@ def latent_semantics(
     Differs: a token's vector is scaled by the square root of the singular values, and to length 1.
 
     Args:
-        texts: The corpus, read once.
-        tokenizer: Gives the tokens of a text.
+        texts: The corpus, as token ids.
         dimension: Values of a vector; the last stay zero where the corpus has fewer passages or tokens.
         texts_a_passage: How many texts, one after another, are one passage. Wikipedia's sentences in their order say
             more in fours; where neighbours have nothing to do with each other, 1 is right.
@@ -41,12 +38,12 @@ def latent_semantics(
     """
     with tempfile.TemporaryDirectory() as folder:
         files: list[Path] = []
-        for block in _counts(texts, tokenizer, texts_a_passage):
+        for block in _counts(texts, texts_a_passage):
             files.append(Path(folder) / f"{len(files)}.npz")
             save_npz(files[-1], block, compressed=False)
         return semantics_of_counts(
             lambda: (csr_array(load_npz(file)) for file in files),
-            tokenizer.get_vocab_size(),
+            texts.num_ids,
             dimension=dimension,
             seed=seed,
         )
@@ -82,13 +79,12 @@ def semantics_of_counts(blocks: Blocks, num_tokens: int, *, dimension: int, seed
     return vectors
 
 
-def _counts(texts: Iterable[str], tokenizer: Tokenizer, texts_a_passage: int) -> Iterator[csr_array]:
+def _counts(texts: TokenizedTexts, texts_a_passage: int) -> Iterator[csr_array]:
     """How often each token stands in each passage, some thousand passages at a time."""
-    size = tokenizer.get_vocab_size()
     whole_passages = max(_TEXTS_AT_ONCE // texts_a_passage, 1) * texts_a_passage
-    unread = iter(texts)
-    while part := list(islice(unread, whole_passages)):
-        ids, text = word_ids(part, tokenizer)
-        num_passages = -(-len(part) // texts_a_passage)
+    num_left = len(texts)
+    for ids, text in texts.blocks(whole_passages):
+        num_passages = -(-min(num_left, whole_passages) // texts_a_passage)
+        num_left -= whole_passages
         ones = np.ones(len(ids), dtype=np.float32)
-        yield csr_array((ones, (text // texts_a_passage, ids)), shape=(num_passages, size))
+        yield csr_array((ones, (text // texts_a_passage, ids)), shape=(num_passages, texts.num_ids))

@@ -48,14 +48,15 @@ def right_singular_vectors(
         seen = block @ basis
         moments += seen.T @ seen
     squares, rotation = np.linalg.eigh(moments)
-    vectors = basis @ rotation[:, ::-1][:, :rank]
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(rank)])
-    return np.sqrt(np.maximum(squares[::-1][:rank], 0)), (vectors * signs).astype(np.float32)
+    vectors = (basis @ rotation[:, ::-1][:, :rank]).astype(np.float32)
+    vectors *= np.where(vectors.max(axis=0) >= -vectors.min(axis=0), 1, -1)
+    return np.sqrt(np.maximum(squares[::-1][:rank], 0)), vectors
 
 
 def _orthonormal(basis: Float[np.ndarray, "C W"]) -> Float[np.ndarray, "C W"]:
     """Give orthonormal columns that span the same, in double precision; twice, since once leaves rounding."""
     rows = basis.T.astype(np.float64)
     for _ in range(2):
-        rows = solve_triangular(np.linalg.cholesky(rows @ rows.T), rows, lower=True, check_finite=False)
+        factor = np.linalg.cholesky(rows @ rows.T)
+        rows = solve_triangular(factor, rows, lower=True, overwrite_b=True, check_finite=False)
     return rows.T

@@ -17,7 +17,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from selfsent.counts.cooccurrences import Counts, cooccurrences, positive_pmi, principal_vectors, word_ids
+from selfsent.counts.cooccurrences import Counts, cooccurrences, positive_pmi, principal_vectors
+from selfsent.counts.tokenized_texts import TokenizedTexts
 from selfsent.errors import UserError
 from selfsent.words import UNSPACED_SCRIPTS, Analyser
 
@@ -96,7 +97,7 @@ def word_vectors(
     kept = list(islice(texts, max_texts))
     tokenizer = _word_tokenizer(kept, max_vocabulary)
     unknown = tokenizer.token_to_id(_UNKNOWN)
-    association = positive_pmi(cooccurrences(kept, tokenizer, window=window, unknown=unknown))
+    association = positive_pmi(cooccurrences(TokenizedTexts.of(kept, tokenizer), window=window, unknown=unknown))
     vectors = principal_vectors(association, dimension=dimension, eigenvalue_power=0.5, seed=seed)
     return _static_model(tokenizer, vectors)
 
@@ -134,7 +135,7 @@ def _stems_of_words(tokenizer: Tokenizer, analyser: Analyser) -> Counts:
 
 
 def _document_counts(texts: list[str], tokenizer: Tokenizer) -> Counts:
-    ids, document = word_ids(texts, tokenizer)
+    ((ids, document),) = TokenizedTexts.of(texts, tokenizer).blocks(len(texts))
     known = ids != tokenizer.token_to_id(_UNKNOWN)
     shape = (len(texts), tokenizer.get_vocab_size())
     return csr_array((np.ones(known.sum()), (document[known], ids[known])), shape=shape)

@@ -129,14 +129,14 @@ def gains_by_weight(found: Sequence[HybridCandidates], questions: DocumentQuesti
     return np.stack([gains(hybrid_ranks(found, questions, weight)) for weight in WEIGHTS])
 
 
-def choose_weight(groups: Sequence[Sequence[Curve]]) -> float:
-    """Choose the weight of the cosines: the best nDCG@10, each group counting alike, and each curve within its group.
+def best_weights(groups: Sequence[Sequence[Curve]]) -> list[float]:
+    """Give the weights of the cosines whose nDCG@10 is within half a point of the best, in order.
 
-    Curves are flat near their top, so the highest point is chance: of all weights within half a point of it, the middle
-    one is taken.
+    Curves are flat near their top, so the highest point alone is chance.
 
     Args:
-        groups: Curves of each kind of evidence; groups without a curve do not count.
+        groups: Curves of each kind of evidence. Each group counts alike, and each curve within its group; groups
+            without a curve do not count.
 
     Raises:
         ValueError: There is no curve.
@@ -145,5 +145,4 @@ def choose_weight(groups: Sequence[Sequence[Curve]]) -> float:
     if not means:
         raise ValueError("a weight must be chosen by one curve at least, got none")
     values = np.mean(means, axis=0)
-    best = np.flatnonzero(values >= values.max() - _TOLERANCE)
-    return WEIGHTS[int(best[len(best) // 2])]
+    return [WEIGHTS[i] for i in np.flatnonzero(values >= values.max() - _TOLERANCE)]

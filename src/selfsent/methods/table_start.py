@@ -1,6 +1,5 @@
 """Where the embedding table of a tree model starts: at random, or at what a count of the corpus already knows."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +9,7 @@ import torch
 from selfsent.counts.cooccurrences import cooccurrences, positive_pmi, principal_vectors
 from selfsent.counts.latent_semantics import latent_semantics
 from selfsent.counts.spelling import spelling_vectors
-from selfsent.counts.token_frequencies import count_tokens
-from selfsent.errors import UserError
+from selfsent.counts.tokenized_texts import TokenizedTexts
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.weighted_embedding import FrequencyWeightedEmbedding
 from selfsent.options import Options, option
@@ -44,7 +42,7 @@ class TableOptions(Options):
     spelling: bool = False
 
 
-def start_table(encoder: ComposingEncoder, texts: Iterable[str], options: TableOptions) -> None:
+def start_table(encoder: ComposingEncoder, texts: TokenizedTexts, options: TableOptions) -> None:
     """Count in the corpus what the table of a new encoder starts with, and its tokens' weights where it has such.
 
     Counted vectors and those of spelling are added to the uniform start, each with its mean square: the sum keeps apart
@@ -57,36 +55,25 @@ def start_table(encoder: ComposingEncoder, texts: Iterable[str], options: TableO
 
     Args:
         encoder: As it was built.
-        texts: The corpus; it is read anew for each of the two counts that is wanted.
+        texts: The corpus.
         options: What the table starts with.
-
-    Raises:
-        UserError: The tokenizer is not a compiled one.
     """
     tokenizer: Any = encoder.tokenizer
-    if options.table_init != "uniform" and not tokenizer.is_fast:
-        raise UserError(
-            f"table_init={options.table_init} needs a tokenizer that comes as a tokenizer.json; name such a one"
-        )
     table = encoder.embedding.weight.data
     mean_square = float(table.square().mean())
     if options.table_init == "cooccurrence":
-        counts = cooccurrences(
-            texts, tokenizer.backend_tokenizer, window=options.window, unknown=tokenizer.unk_token_id
-        )
+        counts = cooccurrences(texts, window=options.window, unknown=tokenizer.unk_token_id)
         association = positive_pmi(counts, smoothing=_CONTEXT_SMOOTHING)
         _add(table, principal_vectors(association, dimension=table.shape[1], eigenvalue_power=0.0), mean_square)
     if options.table_init == "lsa":
-        vectors = latent_semantics(
-            texts, tokenizer.backend_tokenizer, dimension=table.shape[1], texts_a_passage=options.texts_a_passage
-        )
+        vectors = latent_semantics(texts, dimension=table.shape[1], texts_a_passage=options.texts_a_passage)
         _add(table, vectors, mean_square)
     if options.spelling:
         tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
         seed = int(torch.randint(_NUM_SEEDS, ()))
         _add(table, spelling_vectors(tokens, dimension=table.shape[1], seed=seed), mean_square)
     if isinstance(encoder.embedding, FrequencyWeightedEmbedding):
-        encoder.embedding.count(count_tokens(texts, encoder.tokenizer).counts)
+        encoder.embedding.count(texts.counts())
 
 
 def _add(table: torch.Tensor, vectors: np.ndarray[Any, Any], mean_square: float) -> None:

@@ -1,6 +1,7 @@
 """What methods that train a tree model from scratch share: options, texts and tokenizer, how it is put together."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,8 +11,10 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from selfsent.counts.tokenized_texts import TokenizedTexts, TokenWriter
 from selfsent.data.arrow_file import materialise
 from selfsent.data.tokenizer import TokenizerOptions, open_or_train, vocabulary_report
+from selfsent.encoding import chunked
 from selfsent.errors import UserError
 from selfsent.losses.reconstruction import ReconstructionOptions
 from selfsent.methods.method import split_for
@@ -103,7 +106,7 @@ def assemble_from_channels(run: Run[TreeModelConfig], data: RunData, make_loss: 
     def make_encoder(tokenizer: PreTrainedTokenizerBase, given: GivenTrees | None) -> TreeEncoder:
         return TreeEncoder(tokenizer=tokenizer, **encoder_options(config, ChannelTreeOptions, given))
 
-    def start(encoder: ComposingEncoder, texts: Iterable[str]) -> None:
+    def start(encoder: ComposingEncoder, texts: TokenizedTexts) -> None:
         start_table(encoder, texts, config.part(TableOptions))
 
     return assemble_tree_model(run, data, make_loss, make_encoder, start)
@@ -114,9 +117,9 @@ def assemble_tree_model(
     data: RunData,
     make_loss: MakeLoss,
     make_encoder: MakeEncoder,
-    start: Callable[[ComposingEncoder, Iterable[str]], None] | None = None,
+    start: Callable[[ComposingEncoder, TokenizedTexts], None] | None = None,
 ) -> Ingredients:
-    """Train or open the tokenizer, write the usable texts to disk, and put model and loss together.
+    """Train or open the tokenizer, write usable texts and all token ids to disk, and put model and loss together.
 
     Args:
         run: What was asked for.
@@ -135,14 +138,16 @@ def assemble_tree_model(
     tokenizer = open_or_train(config, texts.plain())
     encoder = make_encoder(tokenizer, given)
     encoder.trees_of.attention = attention
+    usable = UsableTexts(
+        texts, tokenizer, config, unparsed=config.unparsed, token_folder=run.corpus_folder if start else None
+    )
+    dataset = materialise(usable, run.corpus_folder / "corpus.arrow", columns=["text"])
     if start is not None:
-        start(encoder, texts.plain())
+        start(encoder, TokenizedTexts.open(run.corpus_folder, max(tokenizer.get_vocab().values()) + 1))
     model = SentenceTransformer(modules=[encoder], device=run.device)
     if given:
         model.model_card_data.usage_examples = list(_WRITTEN_TREES)
     loss = make_loss(model, texts.plain)
-    usable = UsableTexts(texts, tokenizer, config, unparsed=config.unparsed)
-    dataset = materialise(usable, run.corpus_folder / "corpus.arrow", columns=["text"])
     dataset, heldout = split_for(data, dataset)
     report = vocabulary_report(tokenizer, islice(texts.plain(), _TEXTS_IN_VOCABULARY_REPORT))
     notes = [
@@ -194,32 +199,47 @@ class UsableTexts:
         tokenizer: The model's.
         config: Holds the bounds.
         unparsed: What a text without a tree gets.
+        token_folder: Where a pass writes the token ids of all texts, for `TokenizedTexts.open`; None for nowhere.
 
     Raises:
         UserError: After a pass that found no usable text.
     """
 
-    def __init__(self, texts: TreeTexts, tokenizer: Any, config: TextOptions, *, unparsed: str = "stop") -> None:
+    def __init__(
+        self,
+        texts: TreeTexts,
+        tokenizer: Any,
+        config: TextOptions,
+        *,
+        unparsed: str = "stop",
+        token_folder: Path | None = None,
+    ) -> None:
         self.texts, self.tokenizer, self.config, self.unparsed = texts, tokenizer, config, unparsed
+        self.token_folder = token_folder
         self.num_kept = self.num_short = self.num_long = self.num_tokens = 0
 
     def __iter__(self) -> Iterator[dict[str, str]]:
-        texts = iter(self.texts)
-        while batch := list(islice(texts, _TEXTS_A_BATCH)):
-            plain = [words for _, words in batch]
-            ids = self.tokenizer(plain, add_special_tokens=False, return_attention_mask=False, verbose=False)
-            for (text, _), tokens in zip(batch, ids["input_ids"], strict=True):
-                self.num_short += len(tokens) < self.config.min_tokens
-                self.num_long += len(tokens) > self.config.max_tokens
-                if self.config.min_tokens <= len(tokens) <= self.config.max_tokens:
-                    self.num_kept += 1
-                    self.num_tokens += len(tokens)
-                    yield {"text": text}
+        with TokenWriter(self.token_folder) if self.token_folder else nullcontext() as written:
+            for batch in chunked(self.texts, _TEXTS_A_BATCH):
+                ids = self._ids([words for _, words in batch])
+                if written is not None:
+                    written.add(ids)
+                for (text, _), tokens in zip(batch, ids, strict=True):
+                    self.num_short += len(tokens) < self.config.min_tokens
+                    self.num_long += len(tokens) > self.config.max_tokens
+                    if self.config.min_tokens <= len(tokens) <= self.config.max_tokens:
+                        self.num_kept += 1
+                        self.num_tokens += len(tokens)
+                        yield {"text": text}
         if not self.num_kept:
             raise UserError(
                 f"no text has {self.config.min_tokens} to {self.config.max_tokens} tokens: {self.num_short:,} are"
                 f" shorter, {self.num_long:,} longer; give other texts, or set min_tokens and max_tokens"
             )
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        encoded = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
+        return encoded["input_ids"]
 
     def note(self) -> str:
         """Say what was kept and what was left out."""
