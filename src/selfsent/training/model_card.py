@@ -14,6 +14,8 @@ _HOST_INSTALL = "pip install -U sentence-transformers"
 _NEUTRAL_WIDGET: list[Any] = [
     {"source_sentence": "A child reads a book.", "sentences": ["A boy is reading.", "It rains in the mountains."]}
 ]
+_FOLDERS = re.compile(r"""(^|[":=;,])~?/(?!/)(?:[^/;,"]+/)*""")
+"""The folders of an absolute path: alone, in JSON, or in a source such as ``parallel:en=/a/en.txt``."""
 _HOST_CALL = re.compile(r'SentenceTransformer\("([^"]+)"\)')
 
 
@@ -54,13 +56,18 @@ def _scores(record: Mapping[str, Any]) -> str:
     return kept + table
 
 
+def _without_folders(text: str) -> str:
+    """Leave out where files stood: a card is published, and folders concern nobody else."""
+    return _FOLDERS.sub(r"\1", text)
+
+
 def _own_section(model: SentenceTransformer, record: Mapping[str, Any]) -> str:
-    hashes = [f"- {name}: SHA-256 `{digest}`" for name, digest in record.get("data_hashes", {}).items()]
+    hashes = [f"- {_without_folders(name)}: SHA-256 `{sha}`" for name, sha in record.get("data_hashes", {}).items()]
     data = "\n".join([*(f"- {note}" for note in record.get("sources", [])), *hashes]) or "- not recorded"
     recipe = {"recipe": record.get("recipe"), "arguments": record.get("arguments"), "seed": record.get("seed")}
     return (
         f"## Trained with selfsent\n\n{_opening(model)}\n### Recipe\n\n```json\n"
-        f"{json.dumps(recipe, indent=2, ensure_ascii=False, default=str)}\n```\n\n"
+        f"{_without_folders(json.dumps(recipe, indent=2, ensure_ascii=False, default=str))}\n```\n\n"
         f"### Data\n\n{data}\n\n### Scores\n\n{_scores(record)}\n"
     )
 

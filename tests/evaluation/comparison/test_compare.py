@@ -60,6 +60,9 @@ def test_the_terminal_table_shows_value_interval_and_difference():
         [Run(name=name, report=noisy_report(name, seed)) for seed, name in enumerate("ab", start=1)]
     )
     shown = printed(render(comparison))
-    difference = 100 * comparison.differences["STSBenchmark", "b"].paired.difference
-    assert f"{difference:+.2f}" in shown
+    paired = comparison.differences["STSBenchmark", "b"].paired
+    assert paired.ci95 is not None
+    low, high = (100 * bound for bound in paired.ci95)
+    star = "" if low <= 0 <= high else "*"
+    assert f"{100 * paired.difference:+.2f}{star} ({low:.2f} to {high:.2f})" in shown
     assert "(10.00 to 90.00)" in shown

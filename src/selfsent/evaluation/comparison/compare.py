@@ -15,8 +15,8 @@ from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.printed_text import TextTable, in_markdown
 
 _LEGEND = (
-    "Value (95% interval); behind it the difference from {first}, starred where the 95% interval of a paired bootstrap "
-    "leaves out zero. Fractions times 100. Several stars among many comparisons are expected by chance."
+    "Value (95% interval); behind it the difference from {first} (95% interval of a paired bootstrap), starred where "
+    "that leaves out zero. Fractions times 100. Several stars among many comparisons are expected by chance."
 )
 
 
@@ -99,6 +99,11 @@ def signed(difference: Difference) -> str:
     return f"{'+' if difference.paired.difference >= 0 else ''}{value}{'*' if difference.is_clear else ''}"
 
 
+def with_interval(difference: Difference) -> str:
+    """Write a difference with its sign, its star and its 95% interval."""
+    return f"{signed(difference)} ({difference.metric.shown_interval(difference.paired.ci95)})"
+
+
 def render(comparison: Comparison) -> TextTable:
     """Lay a comparison out as a table for a terminal, fractions times 100: value, interval, difference from the first.
 
@@ -151,4 +156,4 @@ def _cell(comparison: Comparison, run: Run, task: str, *, between: str = " ") ->
         return "-"
     parts = [score.shown(), f"({score.shown_interval()})"]
     difference = comparison.differences.get((task, run.name))
-    return between.join(parts if difference is None else [*parts, signed(difference)])
+    return between.join(parts if difference is None else [*parts, with_interval(difference)])

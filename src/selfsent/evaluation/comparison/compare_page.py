@@ -133,4 +133,8 @@ def _cell(comparison: Comparison, run: Run, task: str) -> str:
         return f"<td>{value}<small>{ci95}</small></td>"
     better = score.metric.is_gain(difference.paired.difference) if difference.is_clear else None
     kind = {True: "gain", False: "loss", None: ""}[better]
-    return f"<td>{value}<span class='{kind}'>{signed(difference)}</span><small>{ci95}</small></td>"
+    between = score.metric.shown_interval(difference.paired.ci95)
+    return (
+        f"<td>{value}<span class='{kind}'>{signed(difference)}</span>"
+        f"<small>{ci95}</small><small>difference {between}</small></td>"
+    )
