@@ -41,7 +41,7 @@ def right_singular_vectors(
         product = np.zeros_like(basis)
         for block in blocks():
             product += block.T @ (block @ basis)
-        basis = lu(product, permute_l=True, check_finite=False)[0]
+        basis = lu(product, permute_l=True, overwrite_a=True, check_finite=False)[0]
     basis = _orthonormal(basis)
     moments = np.zeros((width, width))
     for block in blocks():
