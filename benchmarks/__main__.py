@@ -41,7 +41,7 @@ from rich.console import Console
 
 from selfsent.atomic import write_text
 from selfsent.compiler import num_threads
-from selfsent.evaluation.report import installed_versions
+from selfsent.provenance import installed_versions
 
 
 def machine() -> dict[str, Any]:

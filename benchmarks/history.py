@@ -1,4 +1,4 @@
-"""What earlier runs of ``make bench`` found, a line each, and what has got slower since the last one."""
+"""The history of ``make bench``: one line for each run, and a comparison of a new run with the last one."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Any
 
 _SLOWER = 0.9
-"""Of the last ratio: what is below it is named; runs on a busy machine differ by less."""
+"""A ratio below this share of the last one is reported as slower; runs on a busy machine differ by less than that."""
 
 
 def entry_of(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Take from results what the history keeps."""
+    """Choose the figures of a run that the history keeps: machine, ratios and waits."""
     machine = {key: results["machine"].get(key) for key in ("commit", "cpu", "cores", "threads", "load_at_start")}
     waits = {name: wait["seconds"] for name, wait in results["waits"].items()}
     return {**machine, "ratios": results["ratios"], "waits": waits}
 
 
 def compare_with_history(results: Mapping[str, Any], path: Path | None) -> Iterator[str]:
-    """Say what got slower since the last run on a machine like this, and add this run.
+    """Compare a run with the last one on the same kind of machine, say what got slower, and add it to the history.
 
     Args:
-        results: What ``bench.json`` holds.
-        path: The history, a line of JSON for each run; ``None`` keeps and compares nothing.
+        results: The content of ``bench.json``.
+        path: File of the history, a line of JSON for each run; ``None``: nothing is compared and nothing is written.
     """
     if path is None:
         return

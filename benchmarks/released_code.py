@@ -1,14 +1,14 @@
-"""Tokens a second of training steps and of encoding, on one thread and on two; the authors' code beside them.
+"""Measure tokens per second of training steps and of encoding, on one and two threads, for our code and the authors'.
 
     python -m benchmarks.released_code [--source FILE] [--threads 1 2] [--peer "PYTHON ADAPTER CHECKOUT"]
 
-Ours is timed in a process for each number of threads: strings to tokens, trees, loss, gradients, clipping and fused
-Adam, as the trainer has them, over a vocabulary of 25,000. By the clock, medians of steps; processor time beside it,
-which a busy machine changes less.
+Our code is timed in one process for each number of threads. A step is all that the trainer does: strings to tokens,
+trees, loss, gradients, clipping and fused Adam, over a vocabulary of 25,000. The table shows the median step by the
+clock and, beside it, by processor time, which changes less on a busy machine.
 
-The authors' code needs an environment of its own, so a person gives the command that times it. It is called with
-``KIND BATCH DIMENSION VOCABULARY THREADS SENTENCES.txt``, KIND being ``contrastive`` or ``banyan``, and prints the
-seconds of one step as its last line. Where there is no such command, or it fails, those columns stay empty.
+The authors' code needs an environment of its own, so ``--peer`` names a command that times it. The command is called
+with ``KIND BATCH DIMENSION VOCABULARY THREADS SENTENCES.txt``, where KIND is ``contrastive`` or ``banyan``. The last
+line that it prints must be the seconds of one step. Without a command, or where it fails, those columns stay empty.
 """
 
 import argparse
@@ -42,13 +42,13 @@ STEPS: dict[str, tuple[type[TrainingStep], tuple[tuple[int, int], ...]]] = {
 
 
 def sentences_of(source: str) -> list[str]:
-    """The sentences that are trained on."""
+    """Read the sentences to train on: the first 20,000 of 20 to 400 characters."""
     usable = (text for text in open_source(source).texts() if 20 <= len(text) <= 400)
     return list(itertools.islice(usable, NUM_SENTENCES))
 
 
 def timed(work: Callable[[], Any], num_tokens: int) -> dict[str, float]:
-    """Tokens a second by the clock and by processor time, of the median turn of about four seconds."""
+    """Repeat a piece of work for about four seconds; give tokens per second of the median time, clock and processor."""
     work()
     turns: list[tuple[float, float]] = []
     begin = time.perf_counter()
@@ -61,7 +61,7 @@ def timed(work: Callable[[], Any], num_tokens: int) -> dict[str, float]:
 
 
 def measured(sentences: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
-    """Time every kind of step and the encoding, with the threads this process has."""
+    """Time every kind of step and the encoding, with the threads of this process."""
     for kind, (step_of, sizes) in STEPS.items():
         for batch_size, dimension in sizes:
             make = banyan_models if kind == "banyan" else models_of
@@ -82,7 +82,7 @@ def measured(sentences: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def ours(source: str, num_threads: int) -> dict[str, dict[str, float]]:
-    """Measure in a new process that has so many threads."""
+    """Measure our code in a new process with a number of threads."""
     command = [sys.executable, "-m", "benchmarks.released_code", "--source", source, "--measure", str(num_threads)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -91,7 +91,7 @@ def ours(source: str, num_threads: int) -> dict[str, dict[str, float]]:
 
 
 def peer(command: str, name: str, num_threads: int, sentences: Path) -> float | None:
-    """Seconds of one step of the authors' code; ``None`` where it has no such step or fails."""
+    """Time one step of the authors' code, in seconds; ``None`` where it has no such step or fails."""
     kind, batch_size, dimension = name.split()
     if kind not in {"contrastive", "banyan"}:
         return None

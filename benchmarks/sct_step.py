@@ -23,8 +23,7 @@ from selfsent.losses.cross_view import CrossViewLoss, encode, reference_vectors
 from selfsent.losses.functional import cross_view
 from selfsent.losses.sentence_pass import Features
 from selfsent.methods.starting_model import open_transformer
-from selfsent.training.dropout import fast_dropout
-from selfsent.training.embedding_gradients import gathered_embedding_gradients
+from selfsent.training.faster_steps import fast_dropout, gathered_embedding_gradients
 
 PARTS = ("reference pass", "online pass", "queues", "comparison", "backward of model and head", "optimizer")
 

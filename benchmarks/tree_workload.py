@@ -23,8 +23,7 @@ from selfsent.losses import NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.functional import node_contrastive
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import Cell
-from selfsent.training.embedding_gradients import GatheredGradients, gathered_embedding_gradients
-from selfsent.training.freed_memory import kept_memory
+from selfsent.training.faster_steps import GatheredGradients, gathered_embedding_gradients, kept_memory
 from selfsent.trees.arrays import TreeBatch
 
 Step = TypeVar("Step", bound="TrainingStep")

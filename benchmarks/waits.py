@@ -1,4 +1,4 @@
-"""What a person waits for, in processor seconds: help, a small build, a search in a new process, a served search."""
+"""Processor seconds of what users wait for: help, a small build, a search in a new process, a search of a server."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ _NUM_SEARCHES = 200
 
 
 def processor_seconds(arguments: Sequence[str]) -> float:
-    """Run the command line in a new process; user and system time of it and its children.
+    """Run the command line in a new process and measure its user and system time, with that of its children.
 
     Raises:
-        RuntimeError: It ended with another code than 0.
+        RuntimeError: The exit code is not 0.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "selfsent", *arguments]
@@ -33,10 +33,10 @@ def processor_seconds(arguments: Sequence[str]) -> float:
 
 
 async def served_search(store: str, queries: Sequence[str]) -> float:
-    """Serve a store and search it; processor seconds of the server for one search, after some that do not count.
+    """Serve a store and search it; give the server's processor seconds for one search, after 200 searches to warm up.
 
     Raises:
-        RuntimeError: A search was not answered, or the server does not tell its processor time.
+        RuntimeError: A search was not answered, or the server does not report its processor time.
     """
     with served(store) as port:
         client, spent = Client(port), list[float]()
@@ -54,8 +54,8 @@ def time_waits(results: Results, sentences: list[str]) -> None:
     """Build a small corpus, search it and ask for help, each in a new process.
 
     Args:
-        results: Takes the figures.
-        sentences: The corpus, a document a line.
+        results: Where the figures are written.
+        sentences: Documents of the corpus, a line each.
     """
     with tempfile.TemporaryDirectory() as folder:
         corpus, built = Path(folder) / "corpus.txt", Path(folder) / "built"

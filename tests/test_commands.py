@@ -1,6 +1,9 @@
 """What every command does with what was typed: names and places, empty values, mistakes."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from tests.command_line import refused, typed
 
 from selfsent import cli, commands
 from selfsent.atomic import require_file_place
+from selfsent.commands import share_threads
 from selfsent.errors import UserError, did_you_mean
 
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
@@ -173,3 +177,48 @@ def test_a_place_is_checked_without_making_anything(tmp_path: Path, monkeypatch:
 def test_options_that_have_nothing_to_work_on_are_refused(tmp_path: Path) -> None:
     refused(typed("evaluate", "m", "--on-bad-row", "skip"), "--on-bad-row", "--pairs")
     refused(typed("evaluate", "m", "--qrels", tmp_path, "--on-bad-row", "skip"), "--on-bad-row")
+
+
+_COUNT = """
+import os
+from selfsent.commands import share_threads
+share_threads(os.environ)
+import numba, torch
+from threadpoolctl import threadpool_info
+import numpy, scipy.linalg
+print(torch.get_num_threads(), numba.get_num_threads(), *{pool["num_threads"] for pool in threadpool_info()})
+"""
+
+
+@pytest.mark.parametrize("budget", ["1", "3"])
+def test_every_library_gets_the_budget_also_above_the_number_of_cores(budget: str):
+    environment = {**os.environ, "SELFSENT_THREADS": budget, "OMP_NUM_THREADS": "7"}
+    result = subprocess.run(
+        [sys.executable, "-c", _COUNT], env=environment, capture_output=True, text=True, check=True, timeout=200
+    )
+    of_torch, of_numba, *of_pools = map(int, result.stdout.split())
+    assert of_numba == int(budget)
+    assert max(of_torch, *of_pools) <= int(budget)  # MKL and OpenBLAS never take more than there are cores
+
+
+def test_without_a_budget_the_environment_stays_as_it_is():
+    environment = {"OMP_NUM_THREADS": "7"}
+    share_threads(environment)
+    assert environment == {"OMP_NUM_THREADS": "7"}
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "two", "1.5", "99999", "²"])
+def test_what_is_not_a_number_of_threads_is_refused(budget: str):
+    with pytest.raises(UserError, match=rf"SELFSENT_THREADS must be a whole number from 1 to 1024, got '{budget}'"):
+        share_threads({"SELFSENT_THREADS": budget})
+
+
+def test_the_command_line_refuses_it_in_one_line():
+    environment = {**os.environ, "SELFSENT_THREADS": "many"}
+    result = subprocess.run(
+        [sys.executable, "-m", "selfsent", "--help"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "error: SELFSENT_THREADS must be a whole number from 1 to 1024, got 'many'; unset it to use all cores"
+    ]

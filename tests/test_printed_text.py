@@ -5,6 +5,7 @@ import dataclasses
 import html
 import io
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,15 +15,14 @@ from markdown_it import MarkdownIt
 from rich.console import Console, Group
 from tests.evaluation.evaluation_data import noisy_report
 
-from selfsent import evaluation
+from selfsent import evaluation, printed_text
 from selfsent.demo import Demo
 from selfsent.demo import render as render_demo
 from selfsent.document_report import render as render_report
 from selfsent.drawing.one_tree import svg
-from selfsent.evaluation import progress
 from selfsent.evaluation.comparison import compare, compare_page
 from selfsent.evaluation.comparison.runs import Run
-from selfsent.printed_text import TextTable, in_markdown, plain, show, visible
+from selfsent.printed_text import TextTable, in_markdown, plain, progress_bar, show, visible
 from selfsent.runs.run_table import Line, Outcome, RunTable
 from selfsent.runs.tuning import Trial, Tuned
 from selfsent.search.semantic_search import Hit, render_hits
@@ -203,6 +203,22 @@ def test_a_picture_of_a_tree_is_xml_whatever_its_words_are(name: str) -> None:
 
 def test_a_progress_bar_does_not_pass_commands_on(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, object] = {}
-    monkeypatch.setattr(progress, "tqdm", lambda _, **options: given.update(options))
-    progress.progress_bar(range(3), what="a\x1b[31m documents", unit="text")
+    monkeypatch.setattr("tqdm.auto.tqdm", lambda _, **options: given.update(options))
+    progress_bar(range(3), what="a\x1b[31m documents", unit="text")
     assert given["desc"] == "a\\x1b[31m documents"
+
+
+def test_a_bar_gives_its_items_and_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(progress_bar([3, 1, 2], what="counting", unit="number")) == [3, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("after_s", "is_shown"), [(60.0, False), (0.0, True)])
+def test_a_bar_shows_on_a_terminal_once_something_takes_long(
+    after_s: float, is_shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(printed_text, "_AFTER_S", after_s)
+    with progress_bar(total=4, what="counting", unit="number") as bar:
+        bar.update(4)
+    assert ("counting" in capsys.readouterr().err) == is_shown

@@ -22,8 +22,7 @@ from selfsent.evaluation.suites import suite_names
 from selfsent.methods import METHODS
 from selfsent.methods.method import PRESET
 from selfsent.options import describe
-from selfsent.runs.recipe import find_recipe
-from selfsent.settings import parse_assignments, split_settings
+from selfsent.runs.recipe import find_recipe, parse_assignments, split_settings
 from selfsent.training.arguments import argument_names
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -144,8 +144,8 @@ def train(
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
     from selfsent.runs.publishing import publish, require_access
+    from selfsent.runs.recipe import parse_assignments
     from selfsent.runs.train import Request, execute, named_recipe
-    from selfsent.settings import parse_assignments
 
     flags = {
         "num_train_epochs": epochs,

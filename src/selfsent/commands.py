@@ -1,9 +1,10 @@
-"""What all commands share: how typed values are read, and how a command ends."""
+"""What all commands share: how typed values are read, how many threads may run, and how a command ends."""
 
 import logging
 import os
 import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any, NoReturn
 
 import typer
@@ -12,7 +13,6 @@ import typer.core
 from selfsent.errors import UserError, did_you_mean
 from selfsent.printed_text import visible
 from selfsent.standard_streams import lost_output, open_streams
-from selfsent.thread_budget import share_threads
 
 INTERRUPTED = 130
 
@@ -153,3 +153,30 @@ def _usage(error: Any) -> str:
     looks_so = is_unknown or any(typed.startswith("-") and " " in typed for typed in sys.argv[1:])
     hint = "a text that begins with - goes behind `--`; " if takes_text and looks_so else ""
     return f"{reason} ({hint}see `{command} --help`)"
+
+
+VARIABLE = "SELFSENT_THREADS"
+_MOST = 1024
+_OF_LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+def share_threads(environment: MutableMapping[str, str]) -> None:
+    """Give every library the budget of ``SELFSENT_THREADS``, where that is set; more threads than cores are allowed.
+
+    torch and its MKL, numpy's OpenBLAS, numba's loops and the tokenizers each count the cores and take them all. Each
+    reads its own variable of the environment when it is imported, so the budget has to be set before.
+
+    Args:
+        environment: Of this process.
+
+    Raises:
+        UserError: The budget is not a whole number of 1 or more.
+    """
+    budget = environment.get(VARIABLE)
+    if not budget:
+        return
+    if not (budget.isascii() and budget.isdigit() and 0 < int(budget) <= _MOST):
+        raise UserError(
+            f"{VARIABLE} must be a whole number from 1 to {_MOST}, got {budget!r}; unset it to use all cores"
+        )
+    environment.update(dict.fromkeys(_OF_LIBRARIES, budget))

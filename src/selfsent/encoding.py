@@ -1,13 +1,21 @@
-"""Texts to vectors with a model's ``encode``, a batch at a time, and only finite vectors."""
+"""Texts to vectors with a model's ``encode``, a batch at a time; texts that are longer than the model reads."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from selfsent.errors import UserError
+from selfsent.runtime.runtime_model import RuntimeModel
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedTokenizerBase
+
 
 Item = TypeVar("Item")
 Vectors = NDArray[np.float32]
@@ -43,3 +51,138 @@ def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while chunk := list(itertools.islice(iterator, size)):
         yield chunk
+
+
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # in the order in which the host's encode_document looks for one
+_NUM_ADDED = 8  # tokens that no letter stands for: those at the beginning and the end
+
+
+def token_limit(model: Any) -> int | None:
+    """How many tokens of a text a model reads; None if it reads all, or is neither ours nor the host's."""
+    if isinstance(model, RuntimeModel):
+        return model.max_tokens
+    if not _is_hosts(model):  # anything with an ``encode`` may be a teacher
+        return None
+    tokenizer: Any = getattr(model[0], "tokenizer", None)
+    if isinstance(tokenizer, Tokenizer):
+        return None if tokenizer.truncation is None else int(tokenizer.truncation["max_length"])
+    limit = model.max_seq_length
+    return int(limit) if tokenizer is not None and limit is not None and limit < float("inf") else None
+
+
+def count_cut(model: Any, texts: Sequence[str], *, prompt: str = "") -> int:
+    """Count the texts of which a model reads the beginning only.
+
+    Cheap where texts are short: a token stands for at least one byte, so only texts of more bytes than the model reads
+    tokens are tokenized.
+
+    Args:
+        model: The model; the tokenizer and the limit of its first module are what counts.
+        texts: The texts, as they are given to the model.
+        prompt: What the model puts before each of them.
+
+    Returns:
+        How many are longer than ``token_limit``.
+    """
+    limit = token_limit(model)
+    if limit is None:
+        return 0
+    prompted = (prompt + text for text in texts)
+    long_enough = [text for text in prompted if len(text.encode("utf8", "replace")) + _NUM_ADDED > limit]
+    return sum(length > limit for length in num_tokens(model, long_enough))
+
+
+def cut_note(model: "SentenceTransformer | RuntimeModel", num_cut: int, num_texts: int) -> str:
+    """Say in one line how many texts were cut, and where."""
+    return f"{num_cut:,} of {num_texts:,} texts are longer than the {token_limit(model):,} tokens the model reads: cut"
+
+
+def document_prompt(model: "SentenceTransformer | RuntimeModel") -> str:
+    """What the host's ``encode_document`` puts before a text."""
+    name = next((name for name in _DOCUMENT_PROMPTS if name in model.prompts), model.default_prompt_name)
+    return _prompt(model, name)
+
+
+def query_prompt(model: "SentenceTransformer | RuntimeModel") -> str:
+    """What the host's ``encode_query`` puts before a text."""
+    return _prompt(model, "query" if "query" in model.prompts else model.default_prompt_name)
+
+
+def default_prompt(model: Any) -> str:
+    """What the host's ``encode`` puts before a text."""
+    return _prompt(model, model.default_prompt_name) if _is_known(model) else ""
+
+
+def _prompt(model: "SentenceTransformer | RuntimeModel", name: str | None) -> str:
+    return model.prompts.get(name or "") or ""
+
+
+def num_tokens(model: "SentenceTransformer | RuntimeModel", texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, uncut; a transformer counts those at the beginning and the end, our own modules do not.
+
+    Where the first module has no tokenizer, words count.
+    """
+    if not texts:
+        return []
+    if isinstance(model, RuntimeModel):
+        return model.num_tokens(texts)
+    tokenizer: Any = getattr(model[0], "tokenizer", None)
+    if tokenizer is None:
+        return [len(text.split()) for text in texts]
+    if isinstance(tokenizer, Tokenizer):
+        # The host reads such a tokenizer as it is; what was cut off is kept beside each text.
+        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [len(text.ids) + sum(len(rest.ids) for rest in text.overflowing) for text in encoded]
+    from sentence_transformers.base.modules import Router, Transformer  # noqa: PLC0415 the model is the host's
+    from transformers import PreTrainedTokenizerBase  # noqa: PLC0415
+
+    if isinstance(tokenizer, PreTrainedTokenizerBase):
+        has_ends = isinstance(model[0], (Transformer, Router))
+        return _lengths(tokenizer, list(texts), has_ends=has_ends)
+    return [len(tokenizer.tokenize(text)) for text in texts]
+
+
+def _lengths(tokenizer: "PreTrainedTokenizerBase", texts: list[str], *, has_ends: bool) -> list[int]:
+    """Count tokens; by the compiled tokenizer itself where there is one, since its wrapper takes longer than it."""
+    if not tokenizer.is_fast:
+        ids: Any = tokenizer(texts, add_special_tokens=has_ends, truncation=False, verbose=False)["input_ids"]
+        return [len(text) for text in ids]
+    backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] a compiled one
+    if backend.truncation is not None or backend.padding is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    return [len(text) for text in backend.encode_batch_fast(texts, add_special_tokens=has_ends)]
+
+
+def _is_hosts(model: Any) -> bool:
+    """Whether a model is a ``SentenceTransformer``; there is none before the host was imported."""
+    host = sys.modules.get("sentence_transformers")
+    return host is not None and isinstance(model, host.SentenceTransformer)
+
+
+def _is_known(model: Any) -> bool:
+    return isinstance(model, RuntimeModel) or _is_hosts(model)
+
+
+class CutTexts:
+    """Adds up, over several calls, how many texts a model cuts.
+
+    Args:
+        model: A model of the host, or one opened without torch; anything else counts as reading all of a text.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model if _is_known(model) else None
+        self.num_texts = self.num_cut = 0
+
+    def count(self, texts: Sequence[str]) -> None:
+        """Take in some texts that are about to be encoded."""
+        self.num_texts += len(texts)
+        if self._model is not None:
+            self.num_cut += count_cut(self._model, texts, prompt=default_prompt(self._model))
+
+    def notes(self) -> list[str]:
+        """Say how many texts were cut; empty where none was cut."""
+        if self._model is None or not self.num_cut:
+            return []
+        return [cut_note(self._model, self.num_cut, self.num_texts)]

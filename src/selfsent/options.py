@@ -1,5 +1,6 @@
-"""Options declared once: a frozen dataclass holds the type, default, bounds and description of each."""
+"""Options declared once: a frozen dataclass holds the type, default, bounds and description, and checks values."""
 
+import difflib
 import functools
 import inspect
 import math
@@ -16,6 +17,16 @@ _Self = TypeVar("_Self")
 _First = TypeVar("_First")
 _Value = TypeVar("_Value")
 _Options = TypeVar("_Options", bound="Options")
+_Config = TypeVar("_Config")
+
+WHOLE_RANGE = "of at most 18 digits"
+SEED_RANGE = "between 0 and 4,294,967,295"
+
+_LARGEST_WHOLE = 10**18 - 1
+_LARGEST_SEED = 2**32 - 1
+_LARGEST_FLOAT = 1e300
+_SHOWN_DIGITS = 40
+_SHOWN_CHARACTERS = 80
 
 _BOUNDS = "bounds"
 _CHOICES = "choices"
@@ -309,3 +320,84 @@ def _described_arguments(docstring: str) -> dict[str, str]:
         elif name:
             texts[name] += " " + line.strip()
     return texts
+
+
+def configure(config_type: type[_Config], options: Mapping[str, Any], *, method: str) -> _Config:
+    """Build a method's configuration from options; all problems are reported together.
+
+    Args:
+        config_type: A frozen dataclass; its field types say what a value may be.
+        options: Values by field name; fields left out keep their defaults.
+        method: What to call it in error texts.
+
+    Raises:
+        UserError: An option is unknown (the nearest known ones are named), or a value is not of its type.
+    """
+    hints = get_type_hints(config_type)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in hints:
+            problems.append(_unknown(name, list(hints), method))
+            continue
+        try:
+            values[name] = _coerced(value, hints[name])
+        except ValueError as error:
+            problems.append(f"{name}={shortened(value)} is not {error}")
+    if problems:
+        raise UserError("; ".join(problems))
+    return config_type(**values)
+
+
+def _unknown(name: str, known: list[str], method: str) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
+    return f"{method} has no option {name}; {hint} (arguments of the trainer are set as training.KEY=VALUE)"
+
+
+def _coerced(value: Any, hint: Any) -> Any:
+    """Give ``value`` the annotated type, or raise ``ValueError`` saying what is needed."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"one of {', '.join(map(str, get_args(hint)))}")
+        return value
+    if get_origin(hint) in {Union, UnionType}:
+        if value is None or value == "none":
+            return None
+        return _coerced(value, next(part for part in get_args(hint) if part is not NoneType))
+    accepted = {
+        float: is_number(value),
+        int: is_whole_number(value),
+        bool: isinstance(value, bool),
+        str: isinstance(value, str | int | float),
+    }
+    if not accepted[hint]:
+        needed = {float: "a number", int: f"a whole number {WHOLE_RANGE}", bool: "true or false", str: "a text"}
+        raise ValueError(needed[hint])
+    return hint(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold; infinity is one, NaN is not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return not math.isnan(value) if isinstance(value, float) else abs(value) < _LARGEST_FLOAT
+
+
+def is_whole_number(value: Any) -> bool:
+    """Whether a value is a whole number that 64 bits hold, be it written as a float (``1e4``)."""
+    return is_number(value) and abs(value) <= _LARGEST_WHOLE and float(value).is_integer()
+
+
+def is_seed(value: Any) -> bool:
+    """Whether a value is a whole number that every random generator takes."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_SEED
+
+
+def shortened(value: Any) -> str:
+    """Write a value for an error text, a long number or text shortened."""
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN_DIGITS:  # thousands of digits cannot be written at all
+        return f"a number of over {_SHOWN_DIGITS} digits"
+    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
+        return repr(value[:_SHOWN_CHARACTERS] + "…")
+    return repr(value)

@@ -7,18 +7,24 @@ for a link stays what it is, and a control character is shown as its escape inst
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
+
+T = TypeVar("T")
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # and overrides of direction
 _CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[\\`*|<>&~\[]|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:)")
 _PIPE_WIDTH = 120
 """Columns of a table that is not shown on a terminal."""
+_AFTER_S = 2.0
 
 
 def visible(text: object, *, lines: bool = False) -> str:
@@ -106,3 +112,20 @@ def show(*renderables: RenderableType) -> None:
     console = Console(width=width, markup=False, emoji=False, highlight=False)
     for renderable in renderables:
         console.print(_rendered(renderable), soft_wrap=isinstance(renderable, str))
+
+
+def progress_bar(items: Iterable[T] | None = None, *, what: str, unit: str, total: int | None = None) -> "tqdm[T]":
+    """Make a bar for a terminal, shown once something takes over two seconds; elsewhere nothing is shown.
+
+    It iterates over ``items``, or is told with ``update`` how far ``total`` has come.
+
+    Args:
+        items: What is done one after the other.
+        what: What is being done.
+        unit: What one item is.
+        total: How many items there are, where they are not given or do not know.
+    """
+    from tqdm.auto import tqdm  # noqa: PLC0415 a search, which shows no bar, need not wait for it
+
+    bar: Any = tqdm(items, desc=visible(what), unit=unit, total=total, delay=_AFTER_S, leave=False, disable=None)
+    return bar

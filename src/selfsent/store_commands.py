@@ -85,8 +85,8 @@ def search(
     device: Device = None,
 ) -> None:
     """Find the documents of a store that answer a query; one line each where the output is not a terminal."""
+    from selfsent.search.hit_table import show_answers
     from selfsent.search.semantic_search import SemanticSearch
-    from selfsent.search.shown_answers import show_answers
 
     search = SemanticSearch(store, model, device=device, words_only=mode == "text", version=version)
     show_answers(search.answers([query], k, mode, where=where, all=all)[0], as_json=as_json)

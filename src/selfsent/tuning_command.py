@@ -46,10 +46,10 @@ def tune(
     device: Device = None,
 ) -> None:
     """Search settings of a recipe, judged by STS-B dev or, without it, by what `train` chooses checkpoints by."""
+    from selfsent.runs.recipe import parse_assignments
     from selfsent.runs.train import Request
     from selfsent.runs.tuning import BEST_FILE, parse_space
     from selfsent.runs.tuning import tune as run
-    from selfsent.settings import parse_assignments
 
     flags = {"num_train_epochs": epochs, "max_steps": max_steps}
     request = Request(

@@ -14,8 +14,8 @@ from selfsent.evaluation import (
     render_differences,
     render_side_by_side,
 )
-from selfsent.evaluation.report import package_version
 from selfsent.evaluation.statistics import Spearman, paired_bootstrap
+from selfsent.provenance import package_version
 
 
 def test_the_json_has_the_fields_that_scripts_rely_on(tmp_path, tiny_static_model):

@@ -26,10 +26,10 @@ from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.losses.teacher_matching import TeacherMatchingLoss
 from selfsent.methods import METHODS
 from selfsent.methods.multilingual import MULTILINGUAL, MultilingualConfig
+from selfsent.options import configure
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
-from selfsent.settings import configure
 from selfsent.training.run import Ingredients
 
 TARGETS = [

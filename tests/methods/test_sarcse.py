@@ -22,10 +22,10 @@ from selfsent.methods import METHODS
 from selfsent.methods.sarcse import FREQUENCIES_FILE, SARCSE, SarcseConfig
 from selfsent.modules import TreeEncoder
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
+from selfsent.options import configure
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
-from selfsent.settings import configure
 from selfsent.training.run import Ingredients
 
 RECIPES = sorted(name for name in shipped_recipes() if name.startswith("sarcse-"))

@@ -21,10 +21,10 @@ from selfsent.losses.cross_view import CrossViewLoss
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss
 from selfsent.methods import METHODS
 from selfsent.methods.sct import SCT, SCT_DISTILL, SctConfig, SctDistillConfig, compares_vectors_alone
+from selfsent.options import configure
 from selfsent.runs.recipe import read_recipe, shipped_recipes
 from selfsent.runs.train import train
 from selfsent.runs.variants import variants_of
-from selfsent.settings import configure
 from selfsent.training.run import Ingredients
 from selfsent.views import BackTranslation
 

@@ -24,7 +24,7 @@ from selfsent.data.sources import open_source
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.methods.simcse import SIMCSE, SIMCSE_SUP, SimcseConfig, SupervisedSimcseConfig
-from selfsent.settings import configure
+from selfsent.options import configure
 from selfsent.training.run import Ingredients
 from selfsent.views import VIEWS
 

@@ -13,7 +13,7 @@ from tests.modules.transformer_models import open_bert, write_bert
 
 from selfsent.data.sources import open_source
 from selfsent.methods import METHODS
-from selfsent.settings import configure
+from selfsent.options import configure
 
 PAIRS = list(zip(SENTENCES[::2], SENTENCES[1::2], strict=True))
 TEXTS = [{"text": text} for text in SENTENCES]

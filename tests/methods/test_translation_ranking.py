@@ -13,8 +13,8 @@ from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.losses.translation_ranking import TranslationRankingLoss
 from selfsent.methods.translation_ranking import TRANSLATION_RANKING, TranslationRankingConfig
+from selfsent.options import configure
 from selfsent.runs.train import train
-from selfsent.settings import configure
 
 SMALL: dict[str, Any] = {"hidden_size": 16, "num_layers": 1, "max_seq_length": 16, "vocab_size": 400}
 

@@ -6,10 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from selfsent.search.hit_table import render_hits
+from selfsent.search.hit_table import render_hits, show_answers
 from selfsent.search.hits import Answers, Hit
 from selfsent.search.marks import Match
-from selfsent.search.shown_answers import show_answers
 
 HIT = Hit(
     rank=1,

@@ -13,10 +13,9 @@ from tests.search.test_indexing import kill_when
 
 from selfsent.search.mapped_store import MappedStore
 from selfsent.search.ranking import Ranked, rank
-from selfsent.search.snapshot_place import table_state
 from selfsent.search.store import MODES, Mode, Store
 from selfsent.search.store_place import SNAPSHOTS
-from selfsent.search.store_snapshot import ABOUT
+from selfsent.search.store_snapshot import ABOUT, table_state
 from selfsent.search.store_writer import writing
 from selfsent.search.stored_model import StoredModel
 

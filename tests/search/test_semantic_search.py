@@ -218,7 +218,7 @@ def test_a_search_by_words_opens_no_model_and_imports_no_torch(folder):
     script = """
 import sys
 from selfsent.search.semantic_search import SemanticSearch
-from selfsent.search.shown_answers import show_answers
+from selfsent.search.hit_table import show_answers
 search = SemanticSearch(sys.argv[1], words_only=True)
 show_answers(search.answers(["cat"], 5, "text")[0], as_json=False)
 assert "torch" not in sys.modules and "sentence_transformers" not in sys.modules

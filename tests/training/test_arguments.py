@@ -1,4 +1,9 @@
+import importlib.util
+import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +12,7 @@ import torch
 from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.command_line import typed
 from tests.training.test_trainer import make_trainer
 from tests.training.tiny_run import make_rows
 
@@ -16,6 +22,7 @@ from selfsent.training.arguments import (
     check_arguments,
     check_learning_rate_mapping,
     num_training_steps,
+    require_trackers,
     training_arguments,
 )
 
@@ -115,3 +122,61 @@ def test_a_rate_for_weights_that_are_not_there_is_refused(pattern: str, reason: 
     check_learning_rate_mapping({"^wei": 1e-3}, loss)
     with pytest.raises(UserError, match=reason):
         check_learning_rate_mapping({"^wei": 1e-3, pattern: 1e-3}, loss)
+
+
+@pytest.fixture
+def notes(tmp_path: Path, sentences: list[str]) -> Path:
+    path = tmp_path / "notes.txt"
+    path.write_text("\n".join(f"{text} {number}" for number in range(3) for text in sentences), encoding="utf8")
+    return path
+
+
+def test_a_tracker_that_is_not_known_is_refused_with_a_near_name():
+    with pytest.raises(UserError, match=r"must be a tracker, got 'tensorbord'.*did you mean 'tensorboard'"):
+        require_trackers("tensorbord")
+
+
+def test_a_tracker_that_is_not_installed_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match="--report-to wandb needs the package wandb: `pip install wandb`"):
+        require_trackers(["none", "wandb"])
+
+
+def test_no_tracker_is_no_demand():
+    require_trackers(None)
+    require_trackers("none")
+
+
+def test_a_run_reports_its_loss_to_tensorboard(tmp_path: Path, notes: Path):
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    output = tmp_path / "run"
+    arguments = ("--max-steps", 4, "--batch-size", 4, "--report-to", "tensorboard")
+    done = typed("train", "self-strae", "--data", notes, "--output", output, *arguments)
+    assert done.code == 0, done.err
+    (events,) = (output / "checkpoints" / "runs").rglob("events.out.*")
+    read = loader.EventAccumulator(str(events))
+    read.Reload()
+    steps = {event.step: event.value for event in read.Scalars("train/loss")}
+    logged = [json.loads(line) for line in (output / "metrics.jsonl").read_text("utf8").splitlines()]
+    assert steps == {row["step"]: pytest.approx(row["loss"], rel=1e-5) for row in logged if "loss" in row}
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "written"),
+    [("wandb", {"WANDB_MODE": "offline"}, "wandb/offline-run-*"), ("trackio", {"TRACKIO_DIR": "kept"}, "kept/*")],
+)
+def test_a_run_reports_to_other_trackers_offline(name: str, environment: dict[str, str], written: str, notes: Path):
+    pytest.importorskip(name)
+    command = [sys.executable, "-m", "selfsent", "train", "self-strae", "--data", notes, "--output", "run"]
+    options = ["--max-steps", "2", "--batch-size", "4", "--report-to", name]
+    done = subprocess.run(
+        [*command, *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        cwd=notes.parent,
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(notes.parent.glob(written))

@@ -11,7 +11,7 @@ from datasets import Dataset
 from tests.training.tiny_run import HeadQueueLoss, make_model, make_plan, make_rows
 
 from selfsent.errors import UserError
-from selfsent.evaluation.metrics_file import read_metrics
+from selfsent.evaluation.metrics_log import read_metrics
 from selfsent.training.collapse_alarm import AlarmSettings, alarms, draw_probe, measure
 from selfsent.training.engine import train
 

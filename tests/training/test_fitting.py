@@ -6,10 +6,9 @@ from typing import Any
 
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from selfsent.evaluation.metrics_file import read_metrics
+from selfsent.evaluation.metrics_log import MetricsLog, read_metrics
 from selfsent.training.checkpoints import last_whole_checkpoint
 from selfsent.training.fitting import STATE_FILE, Fitting
-from selfsent.training.metrics_log import MetricsLog
 
 
 class Given(BaseEvaluator):

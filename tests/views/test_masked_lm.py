@@ -10,7 +10,7 @@ from tests.views.tiny_language_models import save_masked_lm
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from selfsent.errors import UserError
-from selfsent.training.seeded_views import SeededViews
+from selfsent.training.random_state import SeededViews
 from selfsent.views import Repeat, make_view, pair_transform
 from selfsent.views.masked_lm import MaskedLM, chosen, draw_mask
 

@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from selfsent.errors import UserError
-from selfsent.training.seeded_views import SeededViews, with_seeded_views
+from selfsent.training.random_state import SeededViews, with_seeded_views
 from selfsent.views import Alternatives, Crop, Delete, DeleteOne, PairedViews, Repeat, Synonyms, View, pair_transform
 from selfsent.views.lexicon import Lexicon
 

@@ -18,9 +18,8 @@ from sentence_transformers import SentenceTransformer
 from tqdm.auto import tqdm
 
 from selfsent.atomic import write_text
-from selfsent.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.data.cache_folder import cache_folder
-from selfsent.encoding import chunked, encode_texts
+from selfsent.encoding import chunked, count_cut, cut_note, default_prompt, encode_texts
 from selfsent.errors import UserError
 
 _VECTORS_FILE = "vectors.npy"

@@ -25,9 +25,9 @@ from selfsent.documents import open_documents
 from selfsent.documents.corpus_file import CorpusFile
 from selfsent.documents.passages import count_words, passages
 from selfsent.errors import UserError
-from selfsent.evaluation.report import installed_versions
 from selfsent.loading import load
 from selfsent.one_writer import one_writer
+from selfsent.provenance import installed_versions
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.ray_engine import engine_of
 from selfsent.words import Analyser

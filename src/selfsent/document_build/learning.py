@@ -20,7 +20,7 @@ from selfsent.documents.corpus_file import CorpusFile, write_corpus
 from selfsent.errors import UserError
 from selfsent.evaluation.baselines import untrained
 from selfsent.evaluation.fusion_weight import Curve
-from selfsent.evaluation.metrics_file import read_metrics
+from selfsent.evaluation.metrics_log import read_metrics
 from selfsent.evaluation.tasks.own_documents import heldout_share, is_held_out
 from selfsent.loading import load
 from selfsent.methods.document_contrast import START_FILE

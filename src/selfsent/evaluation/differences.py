@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics import MEAN_OF_TASKS, Metric, direction_note
-from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.report import Report, shown_means
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import PairedDifference, Statistic, paired_bootstrap
-from selfsent.printed_text import TextTable, plain
+from selfsent.printed_text import TextTable, plain, progress_bar
 
 
 @dataclass(frozen=True, kw_only=True)

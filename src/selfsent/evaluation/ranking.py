@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics import METRICS
-from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Vectors
 from selfsent.evaluation.statistics import Mean, bootstrap_interval
+from selfsent.printed_text import progress_bar
 
 Order = NDArray[np.int64]
 Judgements = Mapping[int, float]

@@ -1,10 +1,8 @@
 """The scores of one model: their averages, the JSON that scripts read, the table that people read."""
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +15,11 @@ from selfsent.evaluation.metrics import MEAN_OF_TASKS, metric_named
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, bootstrap_values, interval
 from selfsent.printed_text import TextTable, plain
+from selfsent.provenance import installed_versions
 
 STS7 = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK-R")
 LEXICAL = ("simlex999", "wordsim353_similarity", "wordsim353_relatedness")
 MULTILINGUAL_STS = "STSBenchmarkMultilingual"
-_VERSIONED = ("selfsent", "torch", "transformers", "sentence-transformers", "datasets", "tokenizers", "numpy")
-
-
-def installed_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a result depends on."""
-    return {"python": platform.python_version()} | {package: package_version(package) for package in _VERSIONED}
-
-
-def package_version(name: str) -> str:
-    """The installed version of a distribution; ``unknown`` where it is run without being installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from selfsent.cut_texts import CutTexts
+from selfsent.encoding import CutTexts
 from selfsent.errors import UserError
-from selfsent.evaluation.progress import progress_bar
+from selfsent.printed_text import progress_bar
 
 Vectors = Float[np.ndarray, "B D"]
 Role = Literal["text", "query", "document"]

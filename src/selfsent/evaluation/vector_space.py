@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student_t
 
-from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.sentence_vectors import Vectors
+from selfsent.printed_text import progress_bar
 
 _CHUNK_ROWS = 1024
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from selfsent.atomic import atomic_directory
 from selfsent.errors import UserError
-from selfsent.evaluation.report import installed_versions
 from selfsent.export.cost import Change, Cost, measured_cost, some_passages
 from selfsent.model_content import content_hash
+from selfsent.provenance import installed_versions
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

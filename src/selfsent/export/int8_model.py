@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 
-from selfsent.cut_texts import token_limit
+from selfsent.encoding import token_limit
 from selfsent.errors import UserError
 from selfsent.export.model_folder_files import write_model2vec_config
 from selfsent.export.token_rows import has_table, is_normalised

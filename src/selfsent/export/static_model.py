@@ -6,7 +6,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from sentence_transformers import SentenceTransformer
 
-from selfsent.cut_texts import token_limit
+from selfsent.encoding import token_limit
 from selfsent.export.model_folder_files import write_model2vec_config, write_module_files
 from selfsent.export.token_rows import distilled, has_table, is_normalised, token_rows, tokenizer_of
 

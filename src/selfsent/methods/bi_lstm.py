@@ -34,7 +34,7 @@ from selfsent.methods.method import Method, split_for
 from selfsent.methods.tree_model import TextOptions, UsableTexts, released_training
 from selfsent.modules.token_embeddings import TableOptions, TokenEmbeddings
 from selfsent.options import option
-from selfsent.parsing.tree_texts import TreeTexts
+from selfsent.parsing.given_trees import TreeTexts
 from selfsent.training.run import Ingredients, Run, RunData
 
 PoolingMode = Literal["mean", "max"]

@@ -8,7 +8,7 @@ from datasets import Dataset
 
 from selfsent.data.heldout import split_heldout
 from selfsent.errors import UserError
-from selfsent.settings import configure
+from selfsent.options import configure
 from selfsent.training.run import Ingredients, Run, RunData
 
 PRESET = "preset"

@@ -52,8 +52,7 @@ from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import DropoutOptions, from_scratch, open_transformer, tokenizer_of
 from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
-from selfsent.options import option
-from selfsent.settings import shortened
+from selfsent.options import option, shortened
 from selfsent.training.run import Ingredients, Run, RunData
 
 PAPER_BASE = "roberta-base"

@@ -24,9 +24,8 @@ from selfsent.modules.attention_trees import AttentionTrees
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.tree_options import ChannelTreeOptions, TreeOptions
 from selfsent.options import option
-from selfsent.parsing.given_trees import GivenTrees
+from selfsent.parsing.given_trees import GivenTrees, TreeTexts
 from selfsent.parsing.parse_file import is_parse_file
-from selfsent.parsing.tree_texts import TreeTexts
 from selfsent.training.random_state import preserved_random_state
 from selfsent.training.run import Ingredients, Run, RunData
 

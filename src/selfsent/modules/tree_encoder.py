@@ -37,8 +37,7 @@ from selfsent.modules.weighted_embedding import embedding_of
 from selfsent.options import names_of, takes_only
 from selfsent.parsing.given_trees import GivenTrees, one_word
 from selfsent.parsing.parsed_text import ParsedText
-from selfsent.trees.arrays import IntArray, TreeBatch
-from selfsent.trees.branching import branching_statistics
+from selfsent.trees.arrays import IntArray, TreeBatch, branching_statistics
 from selfsent.trees.entangled import entangle
 
 __all__ = ["STRUCTURES", "ComposingEncoder", "EntangledStates", "Structure", "TreeEncoder", "TreeStates"]

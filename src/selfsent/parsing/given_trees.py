@@ -1,11 +1,13 @@
-"""The trees of texts for a model of given structure."""
+"""The trees of texts for a model of given structure, and the texts of a source as it reads them."""
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
 from selfsent.data.heldout import hash_of_text
+from selfsent.data.source import Source
 from selfsent.errors import UserError
 from selfsent.parsing.brackets import parse_bracketed
 from selfsent.parsing.parse_file import ParseFile
@@ -77,3 +79,46 @@ def _read(text: str) -> ParsedText:
             f"the text {text[:_SHOWN_CHARACTERS]!r} holds {len(trees)} bracketed trees; write one tree a text"
         )
     return of_constituents(trees[0])
+
+
+class TreeTexts:
+    """Yield pairs: a text as it stands in the source, and the words it consists of, which differ for a written tree.
+
+    Args:
+        source: The texts.
+        given: Finds their trees where the structure is given; ``None`` takes every text as it is.
+        skip_unparsed: Leave out texts without a tree, and count them, instead of what ``given`` does with them.
+
+    Raises:
+        UserError: While iterating: a text has no tree, and neither ``given`` nor ``skip_unparsed`` allows that.
+    """
+
+    def __init__(self, source: Source, given: GivenTrees | None = None, *, skip_unparsed: bool = False) -> None:
+        self.source, self.given, self.skip_unparsed = source, given, skip_unparsed
+        self.num_unparsed = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self.num_unparsed = 0
+        for text in self.source.texts():
+            if self.given is None:
+                yield text, text
+                continue
+            parsed = self.given.known(text)
+            self.num_unparsed += parsed is None
+            if parsed is None and self.skip_unparsed:
+                continue
+            yield text, (parsed or self.given(text)).text
+
+    def plain(self) -> "PlainTexts":
+        """The words of the texts alone, read anew at every iteration."""
+        return PlainTexts(self)
+
+
+class PlainTexts:
+    """The second of each pair of `TreeTexts`."""
+
+    def __init__(self, texts: TreeTexts) -> None:
+        self._texts = texts
+
+    def __iter__(self) -> Iterator[str]:
+        return (plain for _, plain in self._texts)

@@ -1,5 +1,6 @@
-"""Recipes: TOML files that name a method, its options, its budget and what it reads, for one run or for many."""
+"""Recipes: TOML files that name a method, its options, its budget and what it reads; and the settings beside them."""
 
+import json
 import os
 import shlex
 import tomllib
@@ -28,6 +29,7 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "run": (list, "[[run]] entries"),
     "evaluate": (str, "a text"),
 }
+_TRAINING_PREFIX = "training."
 _DATA_VARIABLE = "$SELFSENT_DATA"
 EVALUATE_DEV = "dev"
 """What a recipe asks for to be judged by the best metric of training, so that no test set is read."""
@@ -188,3 +190,36 @@ def find_recipe(method_or_recipe: str, methods: Collection[str]) -> Recipe:
         f"unknown method or recipe {method_or_recipe!r}{did_you_mean(method_or_recipe, [*methods, *shipped])}; the"
         f" methods are {', '.join(methods)}, a recipe is a .toml file or a name that `selfsent recipes` lists"
     )
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read ``--set key=value`` options; a value is JSON where it reads as JSON, else a string.
+
+    Raises:
+        UserError: An assignment has no ``=`` or no key, or a key comes twice.
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UserError(f"--set {assignment!r} is not of the form key=value, such as temperature=0.05")
+        if key in settings:
+            raise UserError(f"--set gives {key} twice; leave one out")
+        settings[key] = _value(value.strip())
+    return settings
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # also a number of thousands of digits, or brackets without an end
+        return text
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part a method's own options from the host's training arguments (``training.KEY``)."""
+    is_training = {key: key.startswith(_TRAINING_PREFIX) for key in settings}
+    options = {key: value for key, value in settings.items() if not is_training[key]}
+    training = {key.removeprefix(_TRAINING_PREFIX): value for key, value in settings.items() if is_training[key]}
+    return options, training

@@ -16,19 +16,17 @@ from selfsent.errors import UserError, did_you_mean
 from selfsent.methods import METHODS
 from selfsent.methods.method import PRESET, RELEASED, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
-from selfsent.options import names_of
+from selfsent.options import SEED_RANGE, is_seed, names_of, shortened
 from selfsent.ranks import is_first_rank, join_ranks, made_once, num_ranks, one_line_if_a_rank_is_lost, require_same
-from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model
+from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model, split_settings
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.train_options import TrainOptions
-from selfsent.settings import SEED_RANGE, is_seed, shortened, split_settings
 from selfsent.time_limit import TimeLimit
-from selfsent.training.arguments import check_arguments
+from selfsent.training.arguments import check_arguments, require_trackers
 from selfsent.training.engine import train as train_as_planned
 from selfsent.training.library_fit import LibraryFit, train_by_library
 from selfsent.training.run import Ingredients, Run, RunData, RunOptions, RunPlan
 from selfsent.training.run_folder import RunFolder
-from selfsent.training.trackers import require_trackers
 
 DEFAULT_SEED = 42
 _OUT_OF_MEMORY = (

@@ -11,8 +11,8 @@ from typing import Any, Unpack
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
 from selfsent.evaluation.comparison.runs import open_runs
-from selfsent.evaluation.report import installed_versions
 from selfsent.evaluation.suites import suite_names
+from selfsent.provenance import installed_versions
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable

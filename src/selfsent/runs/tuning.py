@@ -17,11 +17,11 @@ from typing import Any
 from selfsent.atomic import atomic_path
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics import metric_named
-from selfsent.options import describe
+from selfsent.options import describe, is_number, is_whole_number
 from selfsent.printed_text import TextTable
+from selfsent.runs.recipe import parse_assignments, split_settings
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.train import Request, Run, named_recipe, settle, train_run
-from selfsent.settings import is_number, is_whole_number, parse_assignments, split_settings
 from selfsent.training.arguments import BEST
 from selfsent.training.run_folder import RunFolder
 

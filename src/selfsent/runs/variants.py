@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from selfsent.errors import UserError
-from selfsent.runs.recipe import Recipe
-from selfsent.settings import SEED_RANGE, is_seed, shortened, split_settings
+from selfsent.options import SEED_RANGE, is_seed, shortened
+from selfsent.runs.recipe import Recipe, split_settings
 
 _RUN_KEYS: Mapping[str, type] = {
     "name": str,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from selfsent.cut_texts import cut_note
 from selfsent.documents.document import Document
 from selfsent.documents.skipped import Skipped
+from selfsent.encoding import cut_note
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS
 from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_counts, add_encoded, finish, recalls_of

@@ -13,9 +13,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path, write_text
-from selfsent.cut_texts import count_cut, cut_note, default_prompt
 from selfsent.data.source import Source
-from selfsent.encoding import Vectors, chunked, encode_texts
+from selfsent.encoding import Vectors, chunked, count_cut, cut_note, default_prompt, encode_texts
 from selfsent.errors import UserError
 from selfsent.model_content import content_hash
 from selfsent.one_writer import LOCK_FILE, one_writer

@@ -1,13 +1,17 @@
-"""Answers of a search on a terminal: a table in which what matches is marked."""
+"""Answers of a search on standard output: a table with marks for a person, lines or JSON for other programs."""
 
+import json
+import logging
 import re
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
+import typer
 from rich.console import RenderableType
 
-from selfsent.printed_text import TextTable, in_pieces
-from selfsent.search.hits import Hit
+from selfsent.printed_text import TextTable, in_pieces, show
+from selfsent.search.hits import Answers, Hit
 from selfsent.search.marks import excerpt
 
 _STYLES = {"word": "bold yellow", "phrase": "underline"}
@@ -56,3 +60,25 @@ def marked(hit: Hit) -> RenderableType:
         pieces.append((_SPACE.sub(" ", hit.text[left:right]), " ".join(sorted(styles))))
     pieces.append((" …" if end < len(hit.text) else "", ""))
     return in_pieces(pieces)
+
+
+_LOG = logging.getLogger(__name__)
+
+
+def show_answers(answers: Answers, *, as_json: bool) -> None:
+    """Print answers: a table on a terminal, elsewhere ``path:line: text``, one line each.
+
+    Args:
+        answers: The answers.
+        as_json: Print one JSON object instead.
+    """
+    if as_json:
+        typer.echo(json.dumps(answers.to_json(), ensure_ascii=True))
+    elif sys.stdout.isatty():
+        show(render_hits(answers.hits, answers.hidden))
+    else:
+        for hit in answers.hits:
+            typer.echo(hit.line())
+        note = hidden_note(answers.hidden) or ("" if answers.hits else "nothing found")
+        if note:
+            _LOG.info(note)

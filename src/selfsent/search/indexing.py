@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from selfsent.cut_texts import count_cut, cut_note, document_prompt
 from selfsent.data.source import Source
-from selfsent.encoding import Vectors, chunked, encode_texts
+from selfsent.encoding import Vectors, chunked, count_cut, cut_note, document_prompt, encode_texts
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS, NUM_QUERIES
 from selfsent.search.int8_recall import int8_recall

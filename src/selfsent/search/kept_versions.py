@@ -10,9 +10,8 @@ from typing import Any
 
 from selfsent.errors import UserError
 from selfsent.one_writer import one_writer
-from selfsent.search.snapshot_place import snapshot_folder, table_state
 from selfsent.search.store_place import SNAPSHOTS, is_remote, local_folder, no_store, store_in
-from selfsent.search.store_snapshot import ABOUT, KEPT
+from selfsent.search.store_snapshot import ABOUT, KEPT, snapshot_folder, table_state
 
 
 @dataclass(frozen=True, kw_only=True)

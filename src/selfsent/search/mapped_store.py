@@ -19,8 +19,19 @@ from selfsent.errors import UserError
 from selfsent.search.exact_scan import ROUNDING, Vectors, products
 from selfsent.search.kept_versions import folder_of_version
 from selfsent.search.row_filter import parse_filter
-from selfsent.search.snapshot_place import TableState, snapshot_folder, table_state
-from selfsent.search.store_snapshot import ABOUT, FORMAT, NORMS, POSTINGS, ROWS, UNREAD, VECTORS, postings_file
+from selfsent.search.store_snapshot import (
+    ABOUT,
+    FORMAT,
+    NORMS,
+    POSTINGS,
+    ROWS,
+    UNREAD,
+    VECTORS,
+    TableState,
+    postings_file,
+    snapshot_folder,
+    table_state,
+)
 from selfsent.search.stored_model import StoredModel
 from selfsent.search.stored_search import StoredSearch
 from selfsent.search.word_postings import WordPostings

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from selfsent.cut_texts import document_prompt, num_tokens, token_limit
 from selfsent.documents.document import Document
 from selfsent.documents.passages import is_short, passages
-from selfsent.encoding import chunked
+from selfsent.encoding import chunked, document_prompt, num_tokens, token_limit
 from selfsent.search.store_schema import storable
 
 if TYPE_CHECKING:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.cut_texts import count_cut, document_prompt
 from selfsent.data.bad_rows import BadRows
 from selfsent.data.source import Source
 from selfsent.documents.document import Document
 from selfsent.documents.documents import Documents
 from selfsent.documents.parts import Part
 from selfsent.documents.reading import Reading
-from selfsent.encoding import chunked, encode_texts
+from selfsent.encoding import chunked, count_cut, document_prompt, encode_texts
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import ROWS_A_CELL
 from selfsent.search.known_ids import KnownIds

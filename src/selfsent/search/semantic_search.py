@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.cut_texts import count_cut, cut_note, query_prompt
-from selfsent.encoding import encode_texts
+from selfsent.encoding import count_cut, cut_note, encode_texts, query_prompt
 from selfsent.errors import UserError, not_one_of
 from selfsent.loading import open_to_encode
 from selfsent.search.hit_table import render_hits
 from selfsent.search.hits import Answers, Hit
 from selfsent.search.mapped_store import MappedStore
-from selfsent.search.marks import Match, matched_words
-from selfsent.search.phrases import nearest_phrase
+from selfsent.search.marks import Match, matched_words, nearest_phrase
 from selfsent.search.ranking import Ranked, rank
 from selfsent.search.store import MODES, Mode, Store
 from selfsent.search.store_place import store_in

@@ -1,15 +1,19 @@
-"""Writing the snapshot of a store: its rows, vectors and words, in files that a search maps into memory.
+"""The snapshot of a store: its rows, vectors and words, in files that a search maps into memory.
 
 A search that reads them imports neither LanceDB nor torch. The snapshot is written aside and renamed when it is whole;
-its folder is named by the version of the table it was made of (`selfsent.search.snapshot_place`).
+its folder is named by the version of the table it was made of: a table keeps a file for each of its versions, its
+manifest, which is never changed, and the folder's name is the hash of the manifest. So a snapshot is found exactly
+while its version is the latest, also in a copy of the store.
 """
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsent.search.lance_errors import require
-from selfsent.search.snapshot_place import snapshot_folder, table_state
 from selfsent.search.store import Store
-from selfsent.search.store_place import is_remote
+from selfsent.search.store_place import SNAPSHOTS, TABLE, is_remote, local_folder
 from selfsent.search.word_postings import PostingsBuilder
 
 FORMAT = 1
@@ -136,3 +139,55 @@ def _others(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError):
         known = (path for path in folder.parent.iterdir() if path != folder and path.is_dir())
         yield from (path for path in known if not (path / KEPT).is_file())
+
+
+_NUM_TRIES = 5  # a writer may remove the version that is being read; the next one is there already
+_NEWEST_FIRST_DIGITS = 20  # such a name counts down from the largest number of 64 bits
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The latest version of a store's table.
+
+    Args:
+        manifest: Its manifest ...
+        mark: ... and what the file system says of it; another version has another.
+    """
+
+    manifest: Path
+    mark: tuple[str, int, int]
+
+
+def table_state(store: str) -> TableState | None:
+    """Give the state of a local store's table; None where there is none, or none that is understood here."""
+    if is_remote(store):
+        return None
+    folder = local_folder(store) / f"{TABLE}.lance" / "_versions"
+    for _ in range(_NUM_TRIES):
+        try:
+            manifest = _latest(folder)
+            if manifest is None:
+                return None
+            status = manifest.stat()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return TableState(manifest, (manifest.name, status.st_mtime_ns, status.st_size))
+    return None
+
+
+def snapshot_folder(store: str, state: TableState) -> Path | None:
+    """Name the folder of a snapshot of a version, whether it is there or not; None where the version is gone."""
+    with contextlib.suppress(OSError):
+        digest = hashlib.blake2b(state.manifest.read_bytes(), digest_size=16).hexdigest()
+        return local_folder(store) / SNAPSHOTS / digest
+    return None
+
+
+def _latest(folder: Path) -> Path | None:
+    manifests = [path for path in folder.iterdir() if path.suffix == ".manifest" and path.stem.isdigit()]
+    are_counted_down = {len(path.stem) == _NEWEST_FIRST_DIGITS for path in manifests}
+    if len(are_counted_down) != 1:
+        return None
+    return (min if are_counted_down.pop() else max)(manifests, key=lambda path: int(path.stem))

@@ -7,9 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsent.cut_texts import num_tokens, token_limit
 from selfsent.drawing.sentence import SentenceTree, sentence_tree
-from selfsent.encoding import encode_texts
+from selfsent.encoding import encode_texts, num_tokens, token_limit
 from selfsent.errors import UserError
 from selfsent.loading import open_to_encode
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import difflib
+import importlib.util
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -16,7 +17,7 @@ from sentence_transformers import SentenceTransformerTrainingArguments
 from torch import nn
 
 from selfsent.errors import UserError, did_you_mean
-from selfsent.settings import WHOLE_RANGE, is_number, is_whole_number, shortened
+from selfsent.options import WHOLE_RANGE, is_number, is_whole_number, shortened
 
 _NUM_CHECKPOINTS_PER_RUN = 10
 _NUM_LOGS_PER_RUN = 100
@@ -201,3 +202,37 @@ def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -
                 f"training.learning_rate_mapping: {pattern!r} matches none of the {len(names)} weights, such as"
                 f" {', '.join(names[:1] + names[-1:])}; correct the pattern, or leave it out"
             )
+
+
+TRACKERS = {"tensorboard": "tensorboard", "trackio": "trackio", "wandb": "wandb"}
+"""The trackers by their name, and the package that each one needs. The host knows more."""
+
+_NO_TRACKERS = {"none", "all"}
+
+
+def require_trackers(names: str | Sequence[str] | None) -> None:
+    """Refuse trackers that are not known or not installed.
+
+    Args:
+        names: Name or names, as the host's ``report_to`` takes them.
+
+    Raises:
+        UserError: The host has no such tracker, or its package is not installed.
+    """
+    wanted = [names] if isinstance(names, str) else list(names or ())
+    for name in wanted:
+        if name in _NO_TRACKERS:
+            continue
+        known = _known_to_the_host()
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise UserError(f"--report-to must be a tracker, got {name!r}{near}; known are {', '.join(TRACKERS)}")
+        package = TRACKERS.get(name)
+        if package is not None and importlib.util.find_spec(package) is None:
+            raise UserError(f"--report-to {name} needs the package {package}: `pip install {package}`")
+
+
+def _known_to_the_host() -> Sequence[str]:
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK  # noqa: PLC0415 takes a second
+
+    return list(INTEGRATION_TO_CALLBACK)

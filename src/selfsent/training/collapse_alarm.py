@@ -14,9 +14,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from typing_extensions import override
 
 from selfsent.errors import UserError
-from selfsent.evaluation.metrics_file import read_metrics
+from selfsent.evaluation.metrics_log import MetricsLog, read_metrics
 from selfsent.evaluation.vector_space import alignment, effective_rank, uniformity
-from selfsent.training.metrics_log import MetricsLog
 from selfsent.training.random_state import preserved_random_state
 
 _LABEL_COLUMNS = {"label", "labels", "score", "scores"}

@@ -12,16 +12,16 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from typing_extensions import override
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_log import MetricsLog
 from selfsent.loading import load, model_content_hash
+from selfsent.provenance import provenance
 from selfsent.ranks import is_first_rank, made_once, num_ranks
 from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
 from selfsent.training.collapse_alarm import CollapseAlarm, draw_probe
-from selfsent.training.metrics_log import MetricsCallback, MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
-from selfsent.training.provenance import provenance
+from selfsent.training.random_state import with_seeded_views
 from selfsent.training.run import RunPlan
 from selfsent.training.run_folder import RunFolder, resumable
-from selfsent.training.seeded_views import with_seeded_views
 from selfsent.training.time_limit_callback import TimeLimitCallback
 from selfsent.training.trainer import ExactTrainer
 
@@ -75,6 +75,36 @@ class _Session:
         seconds = self._seconds_before + time.monotonic() - self._started
         self.record |= {"seconds": round(seconds, 3), "training_seconds": round(self.training_seconds, 3)} | changes
         self.folder.write_record(self.record)
+
+
+class _MetricsCallback(TrainerCallback):
+    """Writes what the host's trainer logs (losses, learning rate, evaluations) to a ``MetricsLog``, on rank 0.
+
+    Args:
+        log: Where to write.
+    """
+
+    def __init__(self, log: MetricsLog) -> None:
+        self.log = log
+
+    @override
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            self.log.begin(state.global_step)
+
+    @override
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if state.is_world_process_zero and logs:
+            self.log.write(state.global_step, state.epoch, logs)
 
 
 class _SessionCallback(TrainerCallback):
@@ -198,7 +228,7 @@ def _run(
         evaluator=plan.evaluator,
         max_seq_length=plan.built.max_seq_length,
         callbacks=[
-            *(MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log)),
+            *(_MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log)),
             *(*_limit(plan), *plan.callbacks),
         ],
     )

@@ -10,8 +10,8 @@ from typing import Any
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
+from selfsent.evaluation.metrics_log import MetricsLog
 from selfsent.time_limit import TimeLimit
-from selfsent.training.metrics_log import MetricsLog
 
 STATE_FILE = "fitting.json"
 """Files that a checkpoint of such a loop holds beside what the loop saves."""

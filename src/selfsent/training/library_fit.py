@@ -12,13 +12,13 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from selfsent.errors import UserError
+from selfsent.evaluation.metrics_log import MetricsLog
 from selfsent.loading import load, model_content_hash
+from selfsent.provenance import provenance
 from selfsent.ranks import num_ranks
 from selfsent.training.arguments import BEST
 from selfsent.training.fitting import Fitting
-from selfsent.training.metrics_log import MetricsLog
 from selfsent.training.model_card import keep_data_out_of_card
-from selfsent.training.provenance import provenance
 from selfsent.training.run import RunPlan
 from selfsent.training.run_folder import RunFolder, resumable
 

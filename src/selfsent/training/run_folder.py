@@ -14,9 +14,9 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
-from selfsent.evaluation.metrics_file import METRICS_FILE
-from selfsent.evaluation.report import package_version
+from selfsent.evaluation.metrics_log import METRICS_FILE
 from selfsent.one_writer import one_writer
+from selfsent.provenance import package_version
 from selfsent.ranks import is_first_rank, num_ranks
 from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
 from selfsent.training.model_card import CARD_FILE, own_modules, write_model_card

@@ -22,9 +22,7 @@ from selfsent.errors import UserError
 from selfsent.kernels.tensor_parts import undivided_operations
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.training.checkpoints import last_checkpoint
-from selfsent.training.dropout import fast_dropout
-from selfsent.training.embedding_gradients import GatheredGradients, gathered_embedding_gradients
-from selfsent.training.freed_memory import kept_memory
+from selfsent.training.faster_steps import GatheredGradients, fast_dropout, gathered_embedding_gradients, kept_memory
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
@@ -72,7 +70,7 @@ class ExactTrainer(SentenceTransformerTrainer):
     * a checkpoint is written aside and renamed, so a killed process leaves a whole one or none;
     * a checkpoint closes a logging window, so logged losses do not depend on where a run was interrupted;
     * dropout on a CPU draws fewer random bits, a large embedding table gets its gradient once a step, and freed memory
-      is kept for the next one (``training/dropout.py``, ``embedding_gradients.py``, ``freed_memory.py``);
+      is kept for the next one (``training/faster_steps.py``);
     * small operations of a tree model stay on one thread (`selfsent.kernels.tensor_parts`);
     * evaluation does not move the random numbers of training;
     * a loss or gradient that is not finite stops the run before the weights take it up.

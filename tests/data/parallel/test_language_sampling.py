@@ -8,7 +8,7 @@ from datasets import Dataset
 
 from selfsent.data.parallel.language_sampling import MAX_REPEATS, SampledTexts, drawn_rows, quotas, shares
 from selfsent.errors import UserError
-from selfsent.training.seeded_views import SeededViews
+from selfsent.training.random_state import SeededViews
 
 
 def test_shares_are_worked_out_by_hand():

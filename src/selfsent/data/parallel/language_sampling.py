@@ -92,7 +92,7 @@ def drawn_rows(
 
     A place of the epoch draws among the rows of its language that are a fixed stride apart, so no row comes twice
     unless its language is small, and all come in turn. A place draws by Python's random numbers, which
-    `selfsent.training.seeded_views` seeds: a resumed run draws the same.
+    `selfsent.training.random_state` seeds: a resumed run draws the same.
 
     Args:
         rows: The rows, in memory or mapped from a file.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsent.errors import UserError
-from selfsent.evaluation.metrics_file import METRICS_FILE, read_metrics
+from selfsent.evaluation.metrics_log import METRICS_FILE, read_metrics
 from selfsent.evaluation.report import Report, load_report
 from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.evaluation.suites import embedding_dimension, evaluate, suite_names

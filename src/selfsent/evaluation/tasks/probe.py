@@ -24,7 +24,6 @@ from sklearn.preprocessing import StandardScaler
 
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics import METRICS
-from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, Vectors, encode_distinct
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
@@ -37,6 +36,7 @@ from selfsent.evaluation.tasks.labelled_texts import (
     read_task,
     sampled,
 )
+from selfsent.printed_text import progress_bar
 
 NUM_SEEDS = 5
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from selfsent.data.compression import COMPRESSIONS
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics import METRICS
-from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, TreeModel
 from selfsent.evaluation.statistics import STATISTICS, bootstrap_interval
 from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.parsing.brackets import ParsedTree, read_bracketed_file
+from selfsent.printed_text import progress_bar
 from selfsent.trees.builders import FIXED_BUILDERS, random_tree
 from selfsent.trees.tree import IntArray, Tree
 

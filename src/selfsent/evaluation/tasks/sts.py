@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics import METRICS
-from selfsent.evaluation.progress import progress_bar
 from selfsent.evaluation.records import HubData, Record, find_file, read_records
 from selfsent.evaluation.report import STS7
 from selfsent.evaluation.score import Score
@@ -33,6 +32,7 @@ from selfsent.evaluation.sentence_vectors import (
 )
 from selfsent.evaluation.statistics import STATISTICS, CountedStatistic, Pearson, Spearman, bootstrap_interval
 from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.printed_text import progress_bar
 
 COLUMNS = ("sentence1", "sentence2", "score")
 _TASKS_WITH_DEV = ("STSBenchmark", "SICK-R")

@@ -11,8 +11,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling, StaticEm
 from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from selfsent.cut_texts import CutTexts, count_cut, token_limit
 from selfsent.data.sources import open_source
+from selfsent.encoding import CutTexts, count_cut, token_limit
 from selfsent.modules import TreeEncoder
 from selfsent.search.encoding import encode
 from selfsent.search.indexing import index

@@ -1,24 +1,46 @@
-"""``metrics.jsonl``: one JSON object a line for all that is measured; the same file however often a run resumes."""
+"""``metrics.jsonl``: what a training measured, one JSON object a line, the same file however often a run resumes."""
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from typing_extensions import override
-
 from selfsent.atomic import write_text
-from selfsent.evaluation.metrics_file import read_metrics
 
+METRICS_FILE = "metrics.jsonl"
 _CLOCK_SUFFIXES = ("_runtime", "_per_second", "total_flos", "train_loss", "_model_preparation_time")
+_LOG = logging.getLogger(__name__)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read the whole lines of a metrics file.
+
+    A last line that a kill cut short is left out; damaged lines are left out with a warning.
+
+    Args:
+        path: ``metrics.jsonl``; a missing one is empty.
+    """
+    if not path.is_file():
+        return []
+    lines = [line for line in path.read_text("utf8", errors="replace").split("\n")[:-1] if line]
+    rows = [row for row in map(_row, lines) if row is not None]
+    if len(rows) < len(lines):
+        _LOG.warning("%s: %d of %d lines are damaged and left out", path, len(lines) - len(rows), len(lines))
+    return rows
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def _json_ready(value: Any) -> Any:
-    plain: Any = value.item() if isinstance(value, np.generic | torch.Tensor) else value
+    plain: Any = value.item() if hasattr(value, "item") else value  # a number of numpy's or torch's
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
@@ -51,33 +73,3 @@ class MetricsLog:
             self.latest |= row
             with self.path.open("a", encoding="utf8") as stream:
                 stream.write(json.dumps(row) + "\n")
-
-
-class MetricsCallback(TrainerCallback):
-    """Writes what the host's trainer logs (losses, learning rate, evaluations) to a ``MetricsLog``, on rank 0.
-
-    Args:
-        log: Where to write.
-    """
-
-    def __init__(self, log: MetricsLog) -> None:
-        self.log = log
-
-    @override
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if state.is_world_process_zero:
-            self.log.begin(state.global_step)
-
-    @override
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if state.is_world_process_zero and logs:
-            self.log.write(state.global_step, state.epoch, logs)

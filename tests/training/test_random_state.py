@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from selfsent.training.seeded_views import SeededViews, with_seeded_views
+from selfsent.training.random_state import SeededViews, with_seeded_views
 
 
 def draws(batch: dict[str, list[str]]) -> dict[str, list[float]]:

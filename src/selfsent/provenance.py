@@ -3,13 +3,24 @@
 import os
 import platform
 import subprocess
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
-from selfsent.evaluation.report import installed_versions
-
+_VERSIONED = ("selfsent", "torch", "transformers", "sentence-transformers", "datasets", "tokenizers", "numpy")
 _GIT_TIMEOUT_S = 10
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    return {"python": platform.python_version()} | {package: package_version(package) for package in _VERSIONED}
+
+
+def package_version(name: str) -> str:
+    """The installed version of a distribution; ``unknown`` where it is run without being installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _git(*arguments: str) -> str | None:
@@ -43,6 +54,8 @@ def _cpu_model() -> str:
 
 def machine() -> dict[str, str | int | list[str]]:
     """Describe the machine: processor, cores this process may use, threads of torch, accelerators, system."""
+    import torch  # noqa: PLC0415 who asks for versions only need not wait for it
+
     num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {

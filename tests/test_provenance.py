@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfsent.training import provenance
+from selfsent import provenance
 
 
 def test_provenance_is_json_and_names_versions_and_machine() -> None:
