@@ -19,7 +19,7 @@ STUDENT = "static-student"
 TREE = "tree-10m"
 PASSAGE_WORDS = 100
 TAUGHT_ROWS = 25_000
-"""Rows that the teacher encodes: about four minutes of one core for a teacher of MiniLM's size."""
+"""Rows that the teacher encodes: above ten minutes of one core for a teacher of MiniLM's size."""
 
 
 def requests(data: str, teacher: str, output: Path, *, max_rows: int | None, max_steps: int | None) -> list[Request]:
