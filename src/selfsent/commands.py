@@ -1,5 +1,6 @@
 """What all commands share: how typed values are read, how many threads may run, and how a command ends."""
 
+import gc
 import logging
 import os
 import re
@@ -15,6 +16,10 @@ from selfsent.printed_text import visible
 from selfsent.standard_streams import lost_output, open_streams
 
 INTERRUPTED = 130
+
+_COLLECTION = (100_000, 20, 20)
+"""How often Python looks for unreachable cycles (``gc.set_threshold``). An import of torch and the host makes half a
+million objects that live on; with the default of 700 an eighth of its time goes into looking through them again."""
 
 # Of typer's own copy of click, or of click itself: whichever this version of typer is built on.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -83,6 +88,7 @@ def _settled(value: Any, parameter: Any) -> Any:
 
 def run_command_line(app: typer.Typer) -> NoReturn:
     """Run the command that was typed and leave the process; a user's mistake is one line and exit code 2."""
+    gc.set_threshold(*_COLLECTION)
     open_streams()
     _quiet_libraries()
     try:
