@@ -28,7 +28,7 @@ endef
 
 # In a virtual machine with small pages most of the demo's time can go into finding them; glibc asks for huge ones.
 demo: $(DEMO_STAMP)
-	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 PYTHONMALLOC=malloc $(BIN)/selfsent demo
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 PYTHONMALLOC=malloc MALLOC_ARENA_MAX=2 $(BIN)/selfsent demo
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
