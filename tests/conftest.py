@@ -66,6 +66,14 @@ def sentences() -> list[str]:
     return list(SENTENCES)
 
 
+@pytest.fixture
+def notes(tmp_path: Path, sentences: list[str]) -> Path:
+    """A file of texts: each of `sentences` three times, numbered."""
+    path = tmp_path / "notes.txt"
+    path.write_text("\n".join(f"{text} {number}" for number in range(3) for text in sentences), encoding="utf8")
+    return path
+
+
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """A real BPE tokenizer of about 200 pieces, trained on the sentences above."""

@@ -173,7 +173,7 @@ def share_threads(environment: MutableMapping[str, str]) -> None:
     reads its own variable of the environment when it is imported, so the budget has to be set before.
 
     Args:
-        environment: Of this process.
+        environment: The environment variables of this process.
 
     Raises:
         UserError: The budget is not a whole number of 1 or more.

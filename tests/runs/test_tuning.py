@@ -16,13 +16,6 @@ from selfsent.runs.tuning import Choice, Range, Trial, Tuned, default_space, par
 pytest.importorskip("optuna")
 
 
-@pytest.fixture
-def notes(tmp_path: Path, sentences: list[str]) -> Path:
-    path = tmp_path / "notes.txt"
-    path.write_text("\n".join(f"{text} {number}" for number in range(3) for text in sentences), encoding="utf8")
-    return path
-
-
 def test_ranges_and_choices_are_read():
     space = parse_space(["temperature=0.02..0.2", "beam_size=2..5", "head=none,kept", "training.warmup_steps=0,0.1"])
     assert space == {

@@ -124,13 +124,6 @@ def test_a_rate_for_weights_that_are_not_there_is_refused(pattern: str, reason: 
         check_learning_rate_mapping({"^wei": 1e-3, pattern: 1e-3}, loss)
 
 
-@pytest.fixture
-def notes(tmp_path: Path, sentences: list[str]) -> Path:
-    path = tmp_path / "notes.txt"
-    path.write_text("\n".join(f"{text} {number}" for number in range(3) for text in sentences), encoding="utf8")
-    return path
-
-
 def test_a_tracker_that_is_not_known_is_refused_with_a_near_name():
     with pytest.raises(UserError, match=r"must be a tracker, got 'tensorbord'.*did you mean 'tensorboard'"):
         require_trackers("tensorbord")

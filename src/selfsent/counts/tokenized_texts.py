@@ -61,7 +61,7 @@ class TokenizedTexts:
             folder: Where it is.
             num_ids: How many ids the tokenizer has.
         """
-        return cls(ids=_mapped(folder / _IDS, np.int32), starts=_mapped(folder / _STARTS, np.int64), num_ids=num_ids)
+        return cls(ids=mapped(folder / _IDS, np.int32), starts=mapped(folder / _STARTS, np.int64), num_ids=num_ids)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -128,7 +128,13 @@ def _joined(ids: Sequence[Sequence[int]]) -> Ids:
     return np.fromiter(chain.from_iterable(ids), dtype=np.int32)
 
 
-def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
+def mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
+    """Map a file of numbers into memory; an empty file, which cannot be mapped, is an empty array.
+
+    Args:
+        path: The file.
+        dtype: What its numbers are.
+    """
     if not path.stat().st_size:
         return np.zeros(0, dtype=dtype)
     return np.memmap(path, dtype=dtype, mode="r")

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
+from selfsent.counts.tokenized_texts import mapped
 from selfsent.documents.stretches import Stretch
 
 _STRETCHES_AT_ONCE = 2000
@@ -82,7 +83,7 @@ def write_token_corpus(found: Iterable[Stretch], tokenizer: Tokenizer, folder: P
     finally:
         for file in files.values():
             file.close()
-    return TokenCorpus(**{name: _mapped(folder / f"{name}.bin", _dtype(name)) for name in _FILES})
+    return TokenCorpus(**{name: mapped(folder / f"{name}.bin", _dtype(name)) for name in _FILES})
 
 
 def _write(found: Iterator[Stretch], tokenizer: Tokenizer, files: dict[str, IO[bytes]]) -> None:
@@ -106,9 +107,3 @@ def _write(found: Iterator[Stretch], tokenizer: Tokenizer, files: dict[str, IO[b
 
 def _dtype(name: str) -> type[np.generic]:
     return {"tokens": np.int32, "is_titled": np.int8}.get(name, np.int64)
-
-
-def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
-    if not path.stat().st_size:
-        return np.zeros(0, dtype=dtype)
-    return np.memmap(path, dtype=dtype, mode="r")
