@@ -3,7 +3,13 @@ import threading
 import pytest
 import torch
 
-from selfsent.kernels.tensor_parts import divided_operations, equal_parts, over_parts, undivided_operations
+from selfsent.kernels.tensor_parts import (
+    divided_operations,
+    equal_parts,
+    over_parts,
+    undivided_if_small,
+    undivided_operations,
+)
 
 CPU = torch.device("cpu")
 
@@ -55,4 +61,33 @@ def test_operations_are_undivided_within_the_block_and_parts_are_not(num_threads
         with divided_operations():
             assert torch.get_num_threads() == num_threads
         assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == num_threads
+
+
+def test_only_operations_on_few_values_are_undivided(num_threads: int):
+    with undivided_if_small(16 * 50 * 100):
+        assert torch.get_num_threads() == 1
+    with undivided_if_small(1024 * 50 * 100):
+        assert torch.get_num_threads() == num_threads
+    assert torch.get_num_threads() == num_threads
+
+
+def test_a_thread_leaves_its_blocks_as_it_came_whatever_others_do_meanwhile(num_threads: int):
+    entered, leave = threading.Event(), threading.Event()
+    found: list[int] = []
+
+    def other() -> None:
+        before = torch.get_num_threads()
+        with undivided_operations():
+            entered.set()
+            leave.wait(20)
+        found.append(torch.get_num_threads() - before)
+
+    with undivided_operations(), undivided_operations():
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert entered.wait(20)
+    leave.set()
+    thread.join(20)
+    assert found == [0]
     assert torch.get_num_threads() == num_threads

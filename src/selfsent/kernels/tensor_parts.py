@@ -6,6 +6,7 @@ fetch from it, which takes longer than a short operation itself. A part that sta
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import wait
 from typing import TypeVar
@@ -14,17 +15,25 @@ import torch
 
 from selfsent.kernels.threaded_ranges import thread_pool
 
+_FEWEST_DIVIDED = 1 << 20
+"""Least number of values for which torch's operations gain from a second thread; below, it only hinders other pools."""
+
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 
-_threads: list[int] = []
-"""Number of threads that torch had before each open block of `undivided_operations`."""
+class _OpenBlocks(threading.local):
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+        """Number of torch's threads before each block of `undivided_operations` that this thread is in."""
+
+
+_open = _OpenBlocks()
 
 
 def num_parts() -> int:
     """Return the number of threads that parts are divided among: torch's, also inside `undivided_operations`."""
-    return _threads[0] if _threads else torch.get_num_threads()
+    return _open.threads[0] if _open.threads else torch.get_num_threads()
 
 
 @contextlib.contextmanager
@@ -33,12 +42,21 @@ def undivided_operations() -> Generator[None]:
 
     It is for small operations between such parts, which would take longer divided than whole.
     """
-    _threads.append(torch.get_num_threads())
+    _open.threads.append(torch.get_num_threads())
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(_threads.pop())
+        torch.set_num_threads(_open.threads.pop())
+
+
+def undivided_if_small(num_values: int) -> contextlib.AbstractContextManager[None]:
+    """Leave the operations of the block undivided where they are on few values.
+
+    Args:
+        num_values: Values of the largest matrix that the block's operations are on.
+    """
+    return undivided_operations() if num_values < _FEWEST_DIVIDED else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.errors import UserError
+from selfsent.kernels.tensor_parts import undivided_if_small
 from selfsent.modules.attention_trees import AttentionTrees
 from selfsent.modules.composition import Composition, PlainLeaf, composition_of
 from selfsent.modules.leaf_sums import adds_children, in_rows, summed_features
@@ -224,6 +225,10 @@ class ComposingEncoder(TokenizedInput):
         Where features hold ``entangled``, ``trees`` are the `EntangledStates` of the batch, and nothing else is added.
         Where no gradient is wanted and the cell adds its children, trees are found when they are read.
         """
+        with undivided_if_small(features["input_ids"].numel() * self.embedding.embedding_dim):
+            return self._composed(features)
+
+    def _composed(self, features: dict[str, Any]) -> dict[str, Any]:
         mask = features["attention_mask"].bool()
         token_ids = features["input_ids"][mask]
         num_tokens = mask.sum(dim=1).cpu().numpy()
@@ -238,11 +243,9 @@ class ComposingEncoder(TokenizedInput):
         leaves = functional.dropout(self.embedding(token_ids), self.options.leaf_dropout, self.training)
         states = self.compose(leaves, num_tokens, seeds, gaps)
         roots = states.trees.roots.to(leaves.device)
-        is_empty = (roots < 0)[:, None]
-        features["trees"] = states
-        features["token_embeddings"] = in_rows(leaves, mask)
+        features |= {"trees": states, "token_embeddings": in_rows(leaves, mask)}
         if len(states.up):
-            features["sentence_embedding"] = states.up[roots].masked_fill(is_empty, 0.0)
+            features["sentence_embedding"] = states.up[roots].masked_fill((roots < 0)[:, None], 0.0)
         else:
             features["sentence_embedding"] = leaves.new_zeros(len(roots), leaves.shape[1])
         return features
