@@ -30,8 +30,9 @@ endef
 demo: $(DEMO_STAMP)
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 PYTHONMALLOC=malloc MALLOC_ARENA_MAX=2 $(BIN)/selfsent demo
 
+# SLOW=1 runs the slow tests too, as .ci/run does. The many processes that tests start share compiled bytecode.
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(if $(SLOW),-m "slow or not slow")
 
 check: setup
 	$(BIN)/ruff format --check .

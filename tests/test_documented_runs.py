@@ -123,6 +123,7 @@ def shortened(command: Written) -> list[str]:
 FOUND = [command for page in PAGES for command in commands(ROOT / page) if runnable(command)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_commands_of_the_pages_do_what_the_pages_say(place: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(place)

@@ -70,6 +70,7 @@ def test_the_first_rank_makes_what_all_have_and_differences_are_told():
     assert differs.startswith("all ranks must be started alike: rank 0 has seed 0, and rank 1 1")
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_other_with_one_line():
     found = on_two_ranks(_one_dies, num_answers=1)
     assert found[0].startswith("error: another rank has ended, and this one cannot go on without it")

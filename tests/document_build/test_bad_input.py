@@ -21,6 +21,7 @@ def first_hit(output: Path, query: str) -> str:
     return SemanticSearch(output / "store", device="cpu").search(query, k=1)[0].text
 
 
+@pytest.mark.slow
 def test_a_folder_of_bad_files_and_a_few_good_ones_becomes_a_search_of_the_good_ones(tmp_path: Path):
     folder = tmp_path / "texts"
     folder.mkdir()

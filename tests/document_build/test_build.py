@@ -115,6 +115,7 @@ def test_a_build_that_was_killed_while_learning_goes_on(
     assert (tmp_path / "out" / ".build" / "measured" / "model.safetensors").stat().st_mtime_ns == trained
 
 
+@pytest.mark.slow
 def test_a_build_that_the_system_killed_ends_as_one_that_nobody_killed(
     built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ):

@@ -50,6 +50,7 @@ def test_a_teacher_makes_a_static_model_of_its_width_that_resembles_it(texts: Pa
     assert num_keys == len(set(np.fromfile(cache / "keys.bin", dtype=np.uint64))) >= 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_better_as_it_is", [False, True])
 def test_a_transformer_learns_from_documents_or_stays_as_it_is_where_that_is_better(
     texts: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_better_as_it_is: bool

@@ -196,6 +196,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_rows_and_not_with_their_square():
     pytest.importorskip("resource")
     result = subprocess.run(

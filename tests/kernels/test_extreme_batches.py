@@ -89,6 +89,7 @@ print(*model.encode(["c a b", "d"]).flatten().tolist(), len(model.encode([""])))
 """
 
 
+@pytest.mark.slow
 def test_a_machine_without_avx2_and_without_a_cache_has_the_same_results(tmp_path: Path):
     in_the_way = tmp_path / "file"
     in_the_way.touch()
@@ -113,6 +114,7 @@ def test_a_machine_without_avx2_and_without_a_cache_has_the_same_results(tmp_pat
     assert len(notes) == 1
 
 
+@pytest.mark.slow
 def test_without_numba_one_line_says_so_and_the_results_are_the_same():
     outputs = [
         subprocess.run(

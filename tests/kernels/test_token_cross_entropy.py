@@ -192,6 +192,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_leaves_times_vocabulary():
     pytest.importorskip("resource")
     result = subprocess.run(

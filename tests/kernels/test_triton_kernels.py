@@ -19,6 +19,7 @@ needs_triton = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_triton
 def test_kernels_compute_in_the_interpreter_what_the_plain_forms_do():
     interpreted = Path(__file__).with_name("triton_interpreted.py")
@@ -68,6 +69,7 @@ for kernel in (_log_row_sums_kernel, _weighted_sums_kernel):
 """
 
 
+@pytest.mark.slow
 @needs_triton
 def test_kernels_compile_for_a_gpu_that_need_not_be_there():
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}

@@ -338,6 +338,7 @@ def run_rank(folder: Path, output: Path, port: int, rank: int) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_ranks_of_batch_four_are_one_process_of_batch_eight(bert: Path, tmp_path: Path):
     port = free_port()
     processes = [fork(run_rank, bert, tmp_path, port, rank) for rank in range(2)]

@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, multiprocessing
@@ -44,6 +45,7 @@ def rank_gradients(rank: int, port: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_ranks_contrast_all_nodes_in_training_and_their_own_when_only_watched(tmp_path: Path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -15,6 +15,8 @@ from tests.methods.method_cases import CASES
 from tests.training.tiny_run import free_port
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
+pytestmark = pytest.mark.slow
+
 ALONE = {"fasttext", "document-contrast"}
 DRAWN = {"self-strae": "each rank drops other values"}
 """Methods whose ranks draw random numbers of their own, so that their losses are others; they train all the same."""

@@ -260,6 +260,7 @@ def test_a_document_of_ten_thousand_passages_and_one_of_a_title_alone_are_indexe
     assert len(found) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["write", "finish"])
 def test_an_indexing_that_is_killed_is_gone_on_with(tmp_path, model, model_path, stage):
     source, store = tmp_path / "a.txt", tmp_path / "store"

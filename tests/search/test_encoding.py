@@ -87,6 +87,7 @@ def test_both_formats_hold_the_hosts_own_embeddings_in_order(tiny_static_model, 
     assert sorted(path.name for path in folder.iterdir()) == ["out.npy", "out.parquet"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".parquet", ".npy"])
 def test_a_killed_encoding_goes_on_where_it_stopped(tmp_path, tiny_static_model, model_path, suffix):
     source = tmp_path / "many.txt"

@@ -133,6 +133,7 @@ def test_a_grown_input_adds_what_is_new_and_vanished_texts_stay(tmp_path, model,
     assert [hit.text for hit in found] == ["Something quite new."]
 
 
+@pytest.mark.slow
 def test_an_indexing_killed_in_the_middle_goes_on_where_it_stopped(tmp_path, model, model_path):
     source = write_lines(tmp_path / "a.txt", [f"the cat number {i} sleeps" for i in range(400)])
     store = tmp_path / "store"

@@ -97,6 +97,7 @@ def run_until_killed(arguments: list[str], seconds: float) -> list[int]:
     return [int(line) for line in (first + rest).split()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not known there")
 @pytest.mark.timeout(3600)
 def test_nothing_acknowledged_is_lost_and_nothing_is_there_twice(

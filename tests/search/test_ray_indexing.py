@@ -126,6 +126,7 @@ class _KilledAfter:
         return self._model.encode(texts, **options)
 
 
+@pytest.mark.slow
 def test_a_store_of_texts_is_the_same_row_by_row_and_a_second_run_adds_and_forgets(engine, model, model_path, tmp_path):
     source = tmp_path / "texts.csv"
 
@@ -145,6 +146,7 @@ def test_a_store_of_texts_is_the_same_row_by_row_and_a_second_run_adds_and_forge
     assert rows_of(tmp_path / "local") == rows_of(tmp_path / "ray")
 
 
+@pytest.mark.slow
 def test_a_store_of_documents_is_the_same_row_by_row_through_all_changes(
     engine, model, model_path, documents_path, tmp_path
 ):
@@ -179,6 +181,7 @@ def no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selfsent.search.store_writer.has_room", lambda _: False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_snapshot")
 def test_the_indices_of_large_stores_are_built_by_workers(engine, model, model_path, tmp_path):
     source = tmp_path / "texts.txt"
@@ -228,6 +231,7 @@ def _kill_a_worker(parts: Path, killed: list[int]) -> None:
                 killed.append(process.pid)
 
 
+@pytest.mark.slow
 def test_a_mistake_that_a_worker_meets_is_one_line_here_and_nothing_is_committed(engine, model, model_path, tmp_path):
     source = tmp_path / "texts.txt"
     source.write_text("\n".join(SENTENCES))

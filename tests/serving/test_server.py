@@ -77,6 +77,7 @@ def test_a_slow_body_is_told_so_after_its_time(address):
         assert b"must arrive within 1 s" in received
 
 
+@pytest.mark.slow
 def test_a_head_that_does_not_come_is_hung_up_on(address):
     for sent in (b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /he"):
         with connected(address) as client:
