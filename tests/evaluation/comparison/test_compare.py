@@ -8,6 +8,7 @@ from tests.evaluation.evaluation_data import noisy_report, printed
 
 from selfsent.errors import UserError
 from selfsent.evaluation.comparison.compare import compare, compare_runs, render, to_markdown
+from selfsent.evaluation.comparison.compare_page import to_html
 from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.statistics import STATISTICS, paired_bootstrap
 
@@ -42,6 +43,22 @@ def test_a_task_is_unshared_where_one_run_alone_has_it():
     comparison = compare_runs([Run(name=one.model, report=one) for one in (few, some, whole)])
     assert list(comparison.tasks) == ["STSBenchmark", "geometry/alignment", "geometry/uniformity"]
     assert comparison.unshared_tasks == ["geometry/uniformity"]
+
+
+def test_reports_without_single_items_promise_no_differences_and_say_what_is_missing(tmp_path: Path):
+    for seed, name in enumerate(("a", "b<b>", "c"), start=1):
+        noisy_report(name, seed).save(tmp_path / f"{name}.json")
+    (tmp_path / "b<b>.items.npz").unlink()
+    comparison = compare([tmp_path / f"{name}.json" for name in ("a", "b<b>", "c")])
+    assert {name for _, name in comparison.differences} == {"c"}
+    for text in (to_markdown(comparison), to_html(comparison).replace("&lt;b&gt;", "<b>")):
+        assert "starred" in text
+        assert "No differences for b<b>: they need the scores of single items" in text.replace("\\", "")
+    (tmp_path / "a.items.npz").unlink()
+    comparison = compare([tmp_path / f"{name}.json" for name in ("a", "c")])
+    for text in (to_markdown(comparison), to_html(comparison)):
+        assert "starred" not in text
+        assert "No differences for c: " in text
 
 
 def test_bad_runs_are_named(tmp_path: Path):

@@ -18,6 +18,7 @@ _LEGEND = (
     "Value (95% interval); behind it the difference from {first} (95% interval of a paired bootstrap), starred where "
     "that leaves out zero. Fractions times 100. Several stars among many comparisons are expected by chance."
 )
+_PLAIN_LEGEND = "Value (95% interval). Fractions times 100."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,22 @@ class Comparison:
         """The tasks that one run alone was scored on, in order: there is nothing to compare them with."""
         counts = Counter(score.task for run in self.runs for score in run.report.scores)
         return [task for task in self.tasks if counts[task] == 1]
+
+    @property
+    def unpaired_note(self) -> str:
+        """Which runs have no differences although they were scored on tasks of the first, and why; empty if none."""
+        first, *others = self.runs
+        known = {score.task for score in first.report.scores}
+        paired = {name for _, name in self.differences}
+        unpaired = [
+            run.name for run in others if run.name not in paired and known & {score.task for score in run.report.scores}
+        ]
+        if not unpaired:
+            return ""
+        return (
+            f"No differences for {', '.join(unpaired)}: they need the scores of single items of both runs, which stand "
+            "in NAME.items.npz beside NAME.json; evaluate again with --json."
+        )
 
     def score(self, run: Run, task: str) -> Score | None:
         """Give the score of a run on a task, if it has one."""
@@ -142,8 +159,8 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def _legend(comparison: Comparison) -> str:
-    note = _LEGEND.format(first=comparison.runs[0].name)
-    return f"{note} {direction_note(comparison.tasks.values())}".rstrip()
+    note = _LEGEND.format(first=comparison.runs[0].name) if comparison.differences else _PLAIN_LEGEND
+    return " ".join(filter(None, (note, direction_note(comparison.tasks.values()), comparison.unpaired_note)))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -109,13 +109,20 @@ def _table(comparison: Comparison) -> str:
     for name, means in shown_means([run.report for run in comparison.runs]).items():
         cells = "".join(f"<td>{mean}</td>" for mean in means)
         rows.append(f"<tr class='mean'><td>{escape(name)}<small>mean</small></td>{cells}</tr>")
-    note = (
-        f"Fractions x100, with 95% intervals. Differences are from {escape(first.name)}, by a paired bootstrap: "
-        "coloured and starred where the 95% interval of the difference leaves out zero (of many, some will by chance). "
-        f"{escape(direction_note(comparison.tasks.values()))}"
+    of_differences = (
+        f"Differences are from {first.name}, by a paired bootstrap: coloured and starred where the 95% interval of the "
+        "difference leaves out zero (of many, some will by chance)."
+    )
+    note = " ".join(
+        (
+            "Fractions x100, with 95% intervals.",
+            of_differences if comparison.differences else "",
+            direction_note(comparison.tasks.values()),
+            comparison.unpaired_note,
+        )
     )
     table = f"<thead><tr><th>task</th>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>"
-    return f"<p>{note}</p>\n<div class='wide'><table>{table}</table></div>"
+    return f"<p>{escape(note)}</p>\n<div class='wide'><table>{table}</table></div>"
 
 
 def _width(run: Run) -> str:
