@@ -4,7 +4,7 @@
 
 Our code is timed in one process for each number of threads. A step is all that the trainer does: strings to tokens,
 trees, loss, gradients, clipping and fused Adam, over a vocabulary of 25,000. The table shows the median step by the
-clock and, beside it, by processor time, which changes less on a busy machine.
+clock and, beside it, by processor time, which changes less on a busy machine. A second one has the parts of each step.
 
 The authors' code needs an environment of its own, so ``--peer`` names a command that times it. The command is called
 with ``KIND BATCH DIMENSION VOCABULARY THREADS SENTENCES.txt``, where KIND is ``contrastive`` or ``banyan``. The last
@@ -20,13 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from benchmarks.banyan_workload import BanyanStep, banyan_models
-from benchmarks.tree_workload import ContrastiveStep, CrossEntropyStep, TrainingStep, leaves_of, models_of
+from benchmarks.tree_workload import PARTS, ContrastiveStep, CrossEntropyStep, TrainingStep, leaves_of, models_of
 from rich.console import Console
 from rich.table import Table
 
@@ -47,17 +47,26 @@ def sentences_of(source: str) -> list[str]:
     return list(itertools.islice(usable, NUM_SENTENCES))
 
 
-def timed(work: Callable[[], Any], num_tokens: int) -> dict[str, float]:
-    """Repeat a piece of work for about four seconds; give tokens per second of the median time, clock and processor."""
+def timed(work: Any, num_tokens: int) -> dict[str, float]:
+    """Repeat a piece of work for about four seconds.
+
+    Returns:
+        Tokens per second of the median time, by ``clock`` and by ``processor``; of a training step also the median
+        seconds of each of its parts.
+    """
     work()
     turns: list[tuple[float, float]] = []
+    parts: dict[str, list[float]] = {name: [] for name in (PARTS if isinstance(work, TrainingStep) else ())}
     begin = time.perf_counter()
     while len(turns) < 3 or (time.perf_counter() - begin < 4 and len(turns) < 100):
         start, spent = time.perf_counter(), time.process_time()
         work()
         turns.append((time.perf_counter() - start, time.process_time() - spent))
+        for name, seconds in parts.items():
+            seconds.append(work.seconds[name])
     clock, processor = (statistics.median(side) for side in zip(*turns, strict=True))
-    return {"clock": num_tokens / clock, "processor": num_tokens / processor}
+    medians = {name: statistics.median(seconds) for name, seconds in parts.items()}
+    return {"clock": num_tokens / clock, "processor": num_tokens / processor, **medians}
 
 
 def measured(sentences: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
@@ -150,7 +159,15 @@ def show(
                 theirs = (f"{num_tokens / seconds:,.0f}", f"{rate['clock'] * seconds / num_tokens:.1f}")
             gain = "" if number == one else f"{rate['clock'] / found[one][name]['clock']:.2f}"
             table.add_row(name, str(number), f"{rate['clock']:,.0f}", f"{rate['processor']:,.0f}", gain, *theirs)
-    Console(width=None if sys.stdout.isatty() else 140).print(table, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(table, highlight=False)
+    table = Table(caption="Milliseconds of each part of our steps, by the clock.", caption_justify="left")
+    for heading in ("what", "threads", *PARTS):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for name in (name for name, rates in found[one].items() if PARTS[0] in rates):
+        for number, of_threads in found.items():
+            table.add_row(name, str(number), *(f"{1e3 * of_threads[name][part]:,.1f}" for part in PARTS))
+    console.print(table, highlight=False)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from selfsent.modules.composition import Cell
 from selfsent.training.faster_steps import GatheredGradients, gathered_embedding_gradients, kept_memory
 from selfsent.trees.arrays import TreeBatch
 
+PARTS = ("loss, from strings", "gradients", "clipping", "Adam")
+"""What a training step consists of."""
 Step = TypeVar("Step", bound="TrainingStep")
 
 CHANNEL_SIZE = {100: 10, 256: 16, 20: 5}
@@ -124,6 +127,8 @@ class TrainingStep(ABC):
         )
         self.optimizer = adam(self.parameters)
         self.gathered: GatheredGradients | None = None
+        self.seconds: dict[str, float] = {}
+        """What each of its parts took in the last step, by the clock."""
 
     @abstractmethod
     def make_loss(self, model: SentenceTransformer) -> nn.Module:
@@ -137,15 +142,21 @@ class TrainingStep(ABC):
         """Take the step and return its loss."""
         self.encoder.train()
         self.loss.train()
+        times = [time.perf_counter()]
         self.optimizer.zero_grad()
         with contextlib.nullcontext() if self.is_reference else undivided_operations():
             loss = self.objective()
+            times.append(time.perf_counter())
             loss.backward()
+        times.append(time.perf_counter())
         if self.gathered is None:
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         else:
             self.gathered.clip(self.parameters, 1.0)
+        times.append(time.perf_counter())
         self.optimizer.step()
+        times.append(time.perf_counter())
+        self.seconds = dict(zip(PARTS, (end - begin for begin, end in itertools.pairwise(times)), strict=True))
         return loss.item()
 
     @contextlib.contextmanager
