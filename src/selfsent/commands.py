@@ -26,6 +26,16 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 
 _CHOICE = re.compile(r"'(?P<typed>[^']*)' is not one of (?P<choices>.*)")
 
+_THREADS = "SELFSENT_THREADS"
+_MOST_THREADS = 1024
+_THREADS_OF_LIBRARIES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
 _TEXTS = frozenset({"query", "sentence", "columns", "set", "documents"})
 """Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
 
@@ -161,11 +171,6 @@ def _usage(error: Any) -> str:
     return f"{reason} ({hint}see `{command} --help`)"
 
 
-VARIABLE = "SELFSENT_THREADS"
-_MOST = 1024
-_OF_LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
-
-
 def share_threads(environment: MutableMapping[str, str]) -> None:
     """Give every library the budget of ``SELFSENT_THREADS``, where that is set; more threads than cores are allowed.
 
@@ -178,11 +183,11 @@ def share_threads(environment: MutableMapping[str, str]) -> None:
     Raises:
         UserError: The budget is not a whole number of 1 or more.
     """
-    budget = environment.get(VARIABLE)
+    budget = environment.get(_THREADS)
     if not budget:
         return
-    if not (budget.isascii() and budget.isdigit() and 0 < int(budget) <= _MOST):
+    if not (budget.isascii() and budget.isdigit() and 0 < int(budget) <= _MOST_THREADS):
         raise UserError(
-            f"{VARIABLE} must be a whole number from 1 to {_MOST}, got {budget!r}; unset it to use all cores"
+            f"{_THREADS} must be a whole number from 1 to {_MOST_THREADS}, got {budget!r}; unset it to use all cores"
         )
-    environment.update(dict.fromkeys(_OF_LIBRARIES, budget))
+    environment.update(dict.fromkeys(_THREADS_OF_LIBRARIES, budget))

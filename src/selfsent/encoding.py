@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from selfsent.errors import UserError
-from selfsent.runtime.runtime_model import RuntimeModel
+from selfsent.runtime.runtime_model import DOCUMENT_PROMPTS, RuntimeModel
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Vectors = NDArray[np.float32]
+
+_NUM_ADDED = 8
+"""Tokens that no letter stands for: those at the beginning and the end of a text."""
 
 
 def encode_texts(encode_batch: Callable[..., Any], texts: Sequence[str], *, batch_size: int) -> Vectors:
@@ -51,10 +54,6 @@ def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while chunk := list(itertools.islice(iterator, size)):
         yield chunk
-
-
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # in the order in which the host's encode_document looks for one
-_NUM_ADDED = 8  # tokens that no letter stands for: those at the beginning and the end
 
 
 def token_limit(model: Any) -> int | None:
@@ -98,18 +97,18 @@ def cut_note(model: "SentenceTransformer | RuntimeModel", num_cut: int, num_text
 
 
 def document_prompt(model: "SentenceTransformer | RuntimeModel") -> str:
-    """What the host's ``encode_document`` puts before a text."""
-    name = next((name for name in _DOCUMENT_PROMPTS if name in model.prompts), model.default_prompt_name)
+    """Give the prompt that the host's ``encode_document`` puts before a text."""
+    name = next((name for name in DOCUMENT_PROMPTS if name in model.prompts), model.default_prompt_name)
     return _prompt(model, name)
 
 
 def query_prompt(model: "SentenceTransformer | RuntimeModel") -> str:
-    """What the host's ``encode_query`` puts before a text."""
+    """Give the prompt that the host's ``encode_query`` puts before a text."""
     return _prompt(model, "query" if "query" in model.prompts else model.default_prompt_name)
 
 
 def default_prompt(model: Any) -> str:
-    """What the host's ``encode`` puts before a text."""
+    """Give the prompt that the host's ``encode`` puts before a text."""
     return _prompt(model, model.default_prompt_name) if _is_known(model) else ""
 
 
@@ -155,7 +154,7 @@ def _lengths(tokenizer: "PreTrainedTokenizerBase", texts: list[str], *, has_ends
 
 
 def _is_hosts(model: Any) -> bool:
-    """Whether a model is a ``SentenceTransformer``; there is none before the host was imported."""
+    """Tell whether a model is a ``SentenceTransformer``; there is none before the host was imported."""
     host = sys.modules.get("sentence_transformers")
     return host is not None and isinstance(model, host.SentenceTransformer)
 

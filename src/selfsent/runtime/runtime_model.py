@@ -13,7 +13,8 @@ from selfsent.runtime.saved_files import Floats
 from selfsent.runtime.tree_texts import TextTree, TreeTexts
 from selfsent.trees.tree import Tree
 
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # in the order in which the host's encode_document looks for one
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+"""Names of prompts in the order in which the host's ``encode_document`` looks for one."""
 _BATCH_CHARACTERS = 1 << 16
 """Characters encoded at once, or one longer text: memory holds two embeddings a token."""
 
@@ -139,7 +140,7 @@ class RuntimeModel:
 
     def encode_document(self, texts: Sequence[str] | str, **options: Unpack[HostOptions]) -> Floats:
         """Encode documents, with the prompt ``document``, ``passage`` or ``corpus`` where the model has one."""
-        name = next((name for name in _DOCUMENT_PROMPTS if name in self.prompts), None)
+        name = next((name for name in DOCUMENT_PROMPTS if name in self.prompts), None)
         return self.encode(texts, name, **options)
 
     def num_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -14,6 +14,7 @@ from selfsent.printed_text import TextTable, in_pieces, show
 from selfsent.search.hits import Answers, Hit
 from selfsent.search.marks import excerpt
 
+_LOG = logging.getLogger(__name__)
 _STYLES = {"word": "bold yellow", "phrase": "underline"}
 _SPACE = re.compile(r"\s+")
 
@@ -60,9 +61,6 @@ def marked(hit: Hit) -> RenderableType:
         pieces.append((_SPACE.sub(" ", hit.text[left:right]), " ".join(sorted(styles))))
     pieces.append((" …" if end < len(hit.text) else "", ""))
     return in_pieces(pieces)
-
-
-_LOG = logging.getLogger(__name__)
 
 
 def show_answers(answers: Answers, *, as_json: bool) -> None:

@@ -73,7 +73,7 @@ class MappedStore:
 
     @classmethod
     def find(cls, uri: str) -> "MappedStore | None":
-        """Open the snapshot of a store's latest version; None where there is none that is whole."""
+        """Open the snapshot of a store's latest version; None if there is no whole one."""
         state = table_state(uri)
         folder = None if state is None else snapshot_folder(uri, state)
         if state is None or folder is None:

@@ -159,7 +159,7 @@ class TableState:
 
 
 def table_state(store: str) -> TableState | None:
-    """Give the state of a local store's table; None where there is none, or none that is understood here."""
+    """Give the state of a local store's table; None if it has none that is understood here."""
     if is_remote(store):
         return None
     folder = local_folder(store) / f"{TABLE}.lance" / "_versions"

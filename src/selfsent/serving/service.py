@@ -83,7 +83,7 @@ class Service:
 
     @property
     def report(self) -> Path | None:
-        """The page that ``build`` wrote; None where there is none."""
+        """The page that ``build`` wrote, if it did."""
         if self.store is None or is_remote(self._place) or store_in(self._place) == self._place:
             return None
         file = Path(self._place).expanduser() / "report.html"
