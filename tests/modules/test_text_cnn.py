@@ -140,6 +140,7 @@ def test_fewer_channels_than_the_states_are_wide_start_at_a_projection_of_the_me
     assert torch.linalg.matrix_rank(once) == 3
 
 
+@pytest.mark.slow
 def test_a_saved_model_gives_the_same_embeddings_in_a_new_process_both_ways(make, tmp_path: Path):
     model = make(init="mean", channels=12)
     path = tmp_path / "model"
@@ -210,6 +211,7 @@ def test_a_setting_out_of_range_is_named(settings: dict[str, Any], text: str):
         TextCNN(**{"embedding_dimension": 4, "channels": 4, **settings})
 
 
+@pytest.mark.slow
 def test_all_settings_out_of_range_are_named_together():
     code = """
 from selfsent.modules import TextCNN
