@@ -106,6 +106,25 @@ def test_the_baselines_are_scored_on_the_suites_that_apply_to_them(
     assert f"{100 * others[0].scores[0].value:.2f}" in written.getvalue()
 
 
+def test_baselines_are_fitted_on_a_folder_of_documents_too(
+    tiny_static_model: SentenceTransformer, sentences: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    tiny_static_model.save(str(tmp_path / "model"))
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "one.md").write_text("# Pages\n\n" + "\n\n".join(sentences), "utf8")
+    for name, text in (("two", "STS12 first second"), ("three", "STS16 first second SICK")):
+        (tmp_path / "pages" / f"{name}.html").write_text(f"<p>{text}", "utf8")
+    (tmp_path / "pages" / "broken.docx").write_bytes(b"PK\x03\x04 and no more")
+    collection(tmp_path / "data" / "retrieval/toy")
+    options = SuiteOptions(num_resamples=20)
+    with caplog.at_level(logging.INFO):
+        reports = evaluate_with_baselines(
+            tmp_path / "model", "retrieval", tmp_path / "data", corpus=tmp_path / "pages", options=options
+        )
+    assert [report.model for report in reports[1:]] == ["untrained", "averaged words", "tf-idf + svd", "bm25"]
+    assert "1 file not read, the first: broken.docx (broken)" in caplog.text
+
+
 def test_a_baseline_that_collapses_on_a_suite_is_left_out_with_a_note(
     tiny_static_model: SentenceTransformer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

@@ -73,12 +73,14 @@ def training_corpus(documents: Documents, folder: Path) -> TrainingCorpus:
         corpus = CorpusFile(path)
         return TrainingCorpus(documents=corpus, num_documents=len(corpus))
     corpus = write_corpus(documents, folder / "documents.parquet")
-    return TrainingCorpus(documents=corpus, num_documents=len(corpus), notes=_notes(documents))
+    return TrainingCorpus(documents=corpus, num_documents=len(corpus), notes=reading_notes(documents))
 
 
-def _notes(documents: Documents) -> list[str]:
+def reading_notes(documents: Documents) -> list[str]:
+    """Say what a person should be told of documents that have been read."""
     notes = documents.closing_notes()
     if documents.skipped:
-        first = documents.skipped[0]
-        notes.append(f"{len(documents.skipped):,} files not read, the first: {first.file} ({first.reason})")
+        first, number = documents.skipped[0], len(documents.skipped)
+        files = "file" if number == 1 else "files"
+        notes.append(f"{number:,} {files} not read, the first: {first.file} ({first.reason})")
     return notes

@@ -21,6 +21,9 @@ from transformers import PreTrainedModel
 from selfsent.counts.word_vectors import table_model, tfidf_svd, word_vectors
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.sources import open_source
+from selfsent.documents.documents import holds_whole_documents, open_documents
+from selfsent.documents.text_rows import text_rows
+from selfsent.documents.training_corpus import reading_notes
 from selfsent.errors import UserError
 from selfsent.evaluation.bm25 import BM25
 from selfsent.evaluation.ranking import Ranker
@@ -118,8 +121,8 @@ def evaluate_with_baselines(
         model: Path or hub name of the model.
         suites: Names of suites, in a sequence or with commas between them.
         data_dir: The folder of the evaluation data; ``None`` takes what the hub has.
-        corpus: Source of the texts that the model was trained on; ``None`` takes the one that its ``run.json`` names,
-            and without one leaves out the baselines that are fitted on a corpus.
+        corpus: Source of the texts or documents that the model was trained on; ``None`` takes the one that its
+            ``run.json`` names, and without one leaves out the baselines that are fitted on a corpus.
         options: The settings of the protocol.
         device: Where to put the model.
         on_bad_row: ``stop`` at the first row of the corpus that cannot be used, or ``skip`` and count such rows.
@@ -134,13 +137,10 @@ def evaluate_with_baselines(
     options = options or SuiteOptions()
     chosen = suite_names(suites)
     named = corpus or training_corpus(model)
-    source = None if named is None else open_source(named, on_bad_row=on_bad_row)
-    texts = None if source is None else list(islice(source.texts(), _MAX_TEXTS))
-    notes = (
-        source.closing_notes()
-        if source is not None
-        else [f"no training corpus is known of {model}; name it with --corpus"]
-    )
+    if named is None:
+        texts, notes = None, [f"no training corpus is known of {model}; name it with --corpus"]
+    else:
+        texts, notes = _texts_of(named, on_bad_row)
     for note in notes:
         _LOG.info(note)
     reports = [evaluate(model, chosen, data_dir, options=options, device=device)]
@@ -160,6 +160,15 @@ def training_corpus(model: str | Path) -> str | None:
         return None
     is_there = isinstance(source, str) and (":" in source or Path(source).exists())
     return source if is_there else None
+
+
+def _texts_of(corpus: str | Path, on_bad_row: OnBadRow) -> tuple[list[str], list[str]]:
+    """The texts of a corpus as a training reads them, of documents the sentences; and what a person should be told."""
+    if holds_whole_documents(corpus):
+        documents = open_documents(corpus, on_bad_row=on_bad_row)
+        return [str(row["text"]) for row in islice(text_rows(documents), _MAX_TEXTS)], reading_notes(documents)
+    source = open_source(corpus, on_bad_row=on_bad_row)
+    return list(islice(source.texts(), _MAX_TEXTS)), source.closing_notes()
 
 
 def _scorings(
