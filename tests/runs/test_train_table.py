@@ -198,6 +198,8 @@ def test_a_run_counts_as_done_by_its_small_file_where_its_folder_is_not_there(sw
     assert kept["curve"][-1]["heldout_loss"] == pytest.approx(loss.values[2], abs=1e-6)
     assert kept["curve"][-1]["uniformity"] < 0
     assert {"commit", "versions", "machine"} <= kept.keys()
+    assert {"cpu", "num_threads"} <= kept["machine"].keys()
+    assert "system" not in kept["machine"]
 
 
 def test_small_files_alone_go_on_and_are_held_to_recipe_and_data(swept: Any, place: Path) -> None:

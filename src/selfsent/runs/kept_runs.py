@@ -97,8 +97,16 @@ def finished_run(
         figures=figures,
         data_hashes=list(record.get("data_hashes", {}).values()),
         curve=_curve(read_metrics(folder / METRICS_FILE), metric),
-        provenance={name: record[name] for name in _PROVENANCE if name in record},
+        provenance=_provenance(record),
     )
+
+
+def _provenance(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Commit, versions and processor; the system that a machine runs changes no figure."""
+    found = {name: record[name] for name in _PROVENANCE if name in record}
+    if "machine" in found:
+        found["machine"] = {name: value for name, value in found["machine"].items() if name != "system"}
+    return found
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, float]]:
