@@ -47,7 +47,8 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
     """Spearman's rank correlation; ``None`` where one side is constant."""
     if len(set(first)) == 1 or len(set(second)) == 1:
         return None
-    return float(spearmanr(first, second)[0])
+    found: Any = spearmanr(first, second)
+    return float(found.statistic)
 
 
 def points_lost(dev: Sequence[float], measure: Sequence[float]) -> float:
