@@ -29,6 +29,7 @@ from selfsent.training.run import Ingredients, Run, RunData
 BASE = 'method = "tiny"\nseeds = [1, 2]\n[training]\nmax_steps = 2\nper_device_train_batch_size = 4\n'
 GRID = f'{BASE}[grid]\n"training.learning_rate" = [0.01, 0.1]\n'
 FOLDERS = [f"learning_rate={rate}-seed{seed}" for rate in (0.01, 0.1) for seed in (1, 2)]
+IN_ORDER = [f"learning_rate={rate}-seed{seed}" for seed in (1, 2) for rate in (0.01, 0.1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +160,13 @@ def test_an_interrupted_table_goes_on_with_what_is_missing(
         break_off_at(3, KeyboardInterrupt(), patch)
         with pytest.raises(KeyboardInterrupt):
             sweep()
-    assert read_table(place)["missing"] == FOLDERS[2:]
-    assert "Not finished yet: learning_rate=0.1-seed1" in (place / "out" / "table.md").read_text("utf8")
-    (place / "out" / FOLDERS[2] / "run.json").unlink()
-    before = snapshot(place / "out" / FOLDERS[0])
+    assert read_table(place)["missing"] == IN_ORDER[2:]
+    assert [row["seeds"] for row in read_table(place)["rows"]] == [[1], [1]], "one whole seed comes first"
+    assert "Not finished yet: learning_rate=0.01-seed2" in (place / "out" / "table.md").read_text("utf8")
+    (place / "out" / IN_ORDER[2] / "run.json").unlink()
+    before = snapshot(place / "out" / IN_ORDER[0])
     table = sweep()
-    assert snapshot(place / "out" / FOLDERS[0]) == before
+    assert snapshot(place / "out" / IN_ORDER[0]) == before
     assert [len(line.outcomes) for line in table.lines] == [2, 2]
     assert not table.missing
 
@@ -173,13 +175,53 @@ def test_a_run_that_breaks_off_is_named_and_does_not_stop_the_others(
     sweep: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_off_at(2, UserError("loss is nan"), monkeypatch)
-    with pytest.raises(UserError, match=rf"1 of 4 runs failed \({FOLDERS[1]}: loss is nan\)"):
+    with pytest.raises(UserError, match=rf"1 of 4 runs failed \({IN_ORDER[1]}: loss is nan\)"):
         sweep()
     table = read_table(place)
-    assert table["failed"] == {FOLDERS[1]: "loss is nan"}
-    assert [row["n"] for row in table["rows"]] == [1, 2]
-    assert table["rows"][0]["figures"]["heldout_loss"]["sd"] is None
-    assert f"Failed: {FOLDERS[1]}: loss is nan" in (place / "out" / "table.md").read_text("utf8")
+    assert table["failed"] == {IN_ORDER[1]: "loss is nan"}
+    assert [row["n"] for row in table["rows"]] == [2, 1]
+    assert table["rows"][1]["figures"]["heldout_loss"]["sd"] is None
+    assert f"Failed: {IN_ORDER[1]}: loss is nan" in (place / "out" / "table.md").read_text("utf8")
+
+
+def test_a_run_counts_as_done_by_its_small_file_where_its_folder_is_not_there(swept: Any, place: Path) -> None:
+    before = read_table(place)
+    shutil.rmtree(place / "out" / "sweep-seed1")
+    table = swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
+    assert not (place / "out" / "sweep-seed1").exists()
+    assert not table.missing
+    loss = table.lines[0].figures["heldout_loss"]
+    assert loss.values[:2] == before["rows"][0]["figures"]["heldout_loss"]["values"]
+    assert len(loss.values) == 3
+    kept = json.loads((place / "out" / "runs" / "sweep-seed3.json").read_text("utf8"))
+    assert kept["curve"][-1]["step"] == 2
+    assert kept["curve"][-1]["heldout_loss"] == pytest.approx(loss.values[2], abs=1e-6)
+    assert kept["curve"][-1]["uniformity"] < 0
+    assert {"commit", "versions", "machine"} <= kept.keys()
+    assert {"cpu", "num_threads"} <= kept["machine"].keys()
+    assert "system" not in kept["machine"]
+
+
+def test_small_files_alone_go_on_and_are_held_to_recipe_and_data(swept: Any, place: Path) -> None:
+    """A fresh checkout holds ``runs/*.json`` and neither models nor, perhaps, the table."""
+    for seed in (1, 2):
+        shutil.rmtree(place / "out" / f"sweep-seed{seed}")
+    (place / "out" / "table.json").unlink()
+    assert len(swept(BASE).lines[0].outcomes) == 2
+    assert not (place / "out" / "sweep-seed1").exists()
+    (place / "out" / "table.json").unlink()
+    with pytest.raises(UserError, match=r"every run: training\.max_steps: 2 -> 5"):
+        swept(BASE.replace("max_steps = 2", "max_steps = 5"))
+    (place / "corpus.txt").write_text("Something else.\nEntirely so.\n", encoding="utf8")
+    with pytest.raises(UserError, match=r"corpus\.txt has changed since sweep-seed1 was trained on it"):
+        swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
+
+
+def test_overwriting_trains_again_what_counted_as_done(swept: Any, place: Path) -> None:
+    shutil.rmtree(place / "out" / "sweep-seed1")
+    swept(BASE.replace("max_steps = 2", "max_steps = 1"), overwrite=True)
+    kept = json.loads((place / "out" / "runs" / "sweep-seed1.json").read_text("utf8"))
+    assert kept["identity"]["training"]["max_steps"] == 1
 
 
 def test_a_changed_recipe_is_refused_and_the_change_named(swept: Any, place: Path) -> None:

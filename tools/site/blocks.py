@@ -15,6 +15,7 @@ from selfsent.cli import app
 from selfsent.listings import shown, source_of, values_of
 from selfsent.methods import METHODS
 from selfsent.options import describe
+from tools.overview import table_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".md": "markdown"}
@@ -67,6 +68,12 @@ def table(path: str, columns: str = "", rows: str = "", names: str = "") -> str:
     answers = next((line for line in lines if line.startswith("Answers to")), "")
     note = "\n\n".join(filter(None, [f"*{about}.*" if about else "", f"{answers}." if answers else ""]))
     return f"{note}\n\n{_markdown(shown_names, picked)}\n\nFrom `{path}`, written by a command.\n"
+
+
+def overview(family: str) -> str:
+    """Models of a family with quality, minutes and size, as results/ has them."""
+    headings, rows = table_of(family)
+    return f"{_markdown(headings, [[_escaped(cell) for cell in row] for row in rows])}\n"
 
 
 def citation(name: str) -> str:
@@ -205,5 +212,19 @@ def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 KINDS: dict[str, Callable[..., str]] = {
     one.__name__: one
-    for one in (file, table, citation, equations, differs, options, methods, views, suites, recipes, commands, tree)
+    for one in (
+        file,
+        table,
+        overview,
+        citation,
+        equations,
+        differs,
+        options,
+        methods,
+        views,
+        suites,
+        recipes,
+        commands,
+        tree,
+    )
 }

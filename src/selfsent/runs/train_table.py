@@ -13,6 +13,7 @@ from selfsent.errors import UserError
 from selfsent.evaluation.comparison.runs import open_runs
 from selfsent.evaluation.suites import suite_names
 from selfsent.provenance import installed_versions
+from selfsent.runs.kept_runs import KEPT_FOLDER, KeptRun, finished_run, kept_run, portable
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
 from selfsent.runs.run_data import evaluation_data
 from selfsent.runs.run_table import Line, Outcome, RunTable
@@ -37,12 +38,13 @@ def train_table(
 
     A call after a kill at any moment goes on where the earlier one stopped. Runs and seeds may be added to a recipe
     later; runs that are there may not change. A run that breaks off (a loss that is not finite) does not stop the
-    others.
+    others. The first seed of every run comes before the second of any, so that a table cut short has every line.
+    A finished run leaves ``runs/NAME-seedN.json``, which counts as done where its folder is not there.
 
     Args:
         recipe: The path of a recipe, or the name of one that `selfsent recipes` lists.
         data: The source: a file, a folder, ``hf:...`` or ``docs:``; ``None`` takes the recipe's.
-        output_dir: Holds the table, and each run in a folder ``NAME-seedN`` of its own.
+        output_dir: Holds the table, ``runs/``, and each run in a folder ``NAME-seedN`` of its own.
         **options: As for ``train``; they win over the recipe in every run.
 
     Returns:
@@ -104,6 +106,14 @@ class _Run:
     def name(self) -> str:
         return self.settled.recipe
 
+    @property
+    def kept_path(self) -> Path:
+        return self.settled.folder.parent / KEPT_FOLDER / f"{self.name}.json"
+
+    def kept(self) -> KeptRun | None:
+        """What an earlier call kept of it, unless its folder is there."""
+        return None if self.record() else kept_run(self.kept_path)
+
     def record(self) -> dict[str, Any]:
         try:
             return RunFolder(self.settled.folder).record()
@@ -133,7 +143,7 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
     if clashes:
         raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
     seeds = recipe.seeds or [seed_of(recipe, request)]
-    return [_run(variant, seed, request) for variant in variants for seed in seeds]
+    return [_run(variant, seed, request) for seed in seeds for variant in variants]
 
 
 def _run(variant: Variant, seed: int, request: Request) -> _Run:
@@ -155,7 +165,7 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
         variant=variant,
         seed=seed,
         settled=settled,
-        identity=json.loads(json.dumps(identity, default=str)),
+        identity=portable(json.loads(json.dumps(identity, default=str))),
         reading=(settled.max_rows, settled.reads_documents, settled.training.get(BEST)),
     )
 
@@ -188,7 +198,7 @@ class _TableFolder:
         """
         if (self.path / MODULES_FILE).is_file():
             raise UserError(f"{self.path} holds a model; name another --output for a table of runs")
-        found = visible_names(self.path) - {TABLE_JSON, TABLE_MARKDOWN, *(run.name for run in self.runs)}
+        found = visible_names(self.path) - {TABLE_JSON, TABLE_MARKDOWN, KEPT_FOLDER, *(run.name for run in self.runs)}
         if found and not (self.path / TABLE_JSON).is_file():
             raise UserError(
                 f"{self.path} holds {listed(found)} and no table of runs; name an empty or a new folder with --output"
@@ -201,25 +211,32 @@ class _TableFolder:
             UserError: The folder holds another table, or the data changed.
         """
         if not self.request.overwrite:
-            self._check_same_runs()
+            before = self._runs_before()
+            kept = {run: kept for run in self.runs if (kept := run.kept()) is not None}
+            self._check_same_runs({**before, **{run.name: dict(one.identity) for run, one in kept.items()}})
             finished = [run for run in self.runs if run.record().get("status") == "finished"]
-            if len(finished) < len(self.runs):
-                _check_same_data(finished)
+            if len(finished) + len(kept) < len(self.runs):
+                _check_same_data(finished, kept)
             for run in finished:
                 self._measure(run)
+            for run, one in kept.items():
+                self.outcomes[run] = Outcome(seed=one.seed, figures=one.figures)
         self.write()
 
-    def _check_same_runs(self) -> None:
-        """Compare with the runs that an earlier table was made of; others may have been added since."""
+    def _runs_before(self) -> dict[str, Any]:
+        """The runs that an earlier table was made of, by name."""
         path = self.path / TABLE_JSON
         if not path.is_file():
-            return
+            return {}
         try:
-            before = dict(json.loads(path.read_text("utf8"))["runs"])
+            return portable(dict(json.loads(path.read_text("utf8"))["runs"]))
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is damaged ({error}); delete it, and the same command writes it anew from its runs"
             ) from error
+
+    def _check_same_runs(self, before: Mapping[str, Any]) -> None:
+        """Compare with the runs that an earlier table was made of; others may have been added since."""
         completed = {run.name: run.settled.completed(before[run.name]) for run in self.runs if run.name in before}
         problems = _changes({**before, **completed}, {run.name: run.identity for run in self.runs})
         if problems:
@@ -248,7 +265,10 @@ class _TableFolder:
             self.failed[run.name] = f"trained, but not evaluated: {error}"
             logger.warning("%s could not be evaluated: %s", run.name, error)
             figures = {}
-        self.outcomes[run] = Outcome(seed=run.seed, figures=figures | _speed(run.record()))
+        figures |= _speed(run.record())
+        self.outcomes[run] = Outcome(seed=run.seed, figures=figures)
+        if run.name not in self.failed:
+            finished_run(run.settled.folder, run.identity, run.seed, figures).write(run.kept_path)
 
     def _scores(self, run: _Run) -> dict[str, tuple[str, float]]:
         """Evaluate the finished model, or take what is remembered beside it."""
@@ -307,13 +327,14 @@ def _suite_data(request: Request) -> Path:
     return folder
 
 
-def _check_same_data(finished: Sequence[_Run]) -> None:
+def _check_same_data(finished: Sequence[_Run], kept: Mapping[_Run, KeptRun]) -> None:
     """Refuse to put runs on different data into one table; each kind of reading is hashed once."""
     hashes: dict[tuple[Any, ...], str] = {}
-    for run in finished:
+    read = {run: list(run.record().get("data_hashes", {}).values()) for run in finished}
+    for run, data_hashes in (read | {run: list(one.data_hashes) for run, one in kept.items()}).items():
         if run.reading not in hashes:
             hashes[run.reading] = data_hash(run.settled)
-        if hashes[run.reading] not in run.record().get("data_hashes", {}).values():
+        if hashes[run.reading] not in data_hashes:
             raise UserError(
                 f"{run.settled.data} has changed since {run.name} was trained on it; restore it, or name another"
                 " --output"

@@ -1,0 +1,42 @@
+"""Rank correlations of measures without labels with STS-B dev, along trainings made up by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tools.label_free import correlation, groups, markdown, points_lost
+
+
+def write_run(path: Path, method: str, rows: list[tuple[float, float | None]]) -> None:
+    curve = [
+        {"step": step, "sts_dev_spearman": dev} | ({} if loss is None else {"loss": loss})
+        for step, (dev, loss) in enumerate(rows)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"identity": {"method": method}, "curve": curve}), "utf8")
+
+
+def test_a_rank_correlation_worked_out_by_hand():
+    # ranks 1 2 3 4 5 against 2 1 4 3 5: 1 - 6 * 4 / (5 * 24)
+    assert correlation([1, 2, 3, 4, 5], [20, 10, 40, 30, 50]) == pytest.approx(0.8)
+    assert correlation([1, 1, 1], [1, 2, 3]) is None
+
+
+def test_points_lost_are_those_of_the_step_that_the_measure_takes():
+    assert points_lost([0.5, 0.625, 0.6], [1.0, 2.0, 3.0]) == pytest.approx(2.5)
+    assert points_lost([0.5, 0.625, 0.6], [1.0, 3.0, 2.0]) == 0
+
+
+def test_trainings_are_grouped_by_table_and_method_and_a_falling_loss_counts_as_better(tmp_path: Path):
+    rising = [(0.1, 5.0), (0.2, 4.0), (0.3, 3.0), (0.4, 2.0), (0.5, 1.0)]
+    falling = [(0.5, 5.0), (0.4, 4.0), (0.3, 3.0), (0.2, 2.0), (0.1, 1.0)]
+    write_run(tmp_path / "one" / "runs" / "a-seed1.json", "sct", rising)
+    write_run(tmp_path / "one" / "runs" / "a-seed2.json", "sct", [(0.1, None), *rising])
+    write_run(tmp_path / "one" / "runs" / "b-seed1.json", "simcse", falling)
+    write_run(tmp_path / "two" / "runs" / "c-seed1.json", "sct", rising[:4])
+    found = list(groups(tmp_path))
+    assert [(group.table, group.method) for group in found] == [("one", "sct"), ("one", "simcse")]
+    assert found[0].along == {"loss": [pytest.approx(1), pytest.approx(1)]}
+    assert found[1].along == {"loss": [pytest.approx(-1)]}
+    assert found[1].chosen == {"loss": [pytest.approx(40)]}
+    assert "| one, simcse | 1 | -1.00 (40.0) |  |  |  |" in markdown(found)
