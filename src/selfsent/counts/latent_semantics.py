@@ -74,7 +74,7 @@ def semantics_of_counts(blocks: Blocks, num_tokens: int, *, dimension: int, seed
     )
     directions *= np.sqrt(values).astype(np.float32)
     directions[num_holding == 0] = 0
-    vectors[:, :rank] = normalize(directions, copy=False)
+    vectors[:, :rank] = np.asarray(normalize(directions, copy=False))
     return vectors
 
 
