@@ -30,6 +30,9 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
     "sct, accumulated, in bfloat16": ("sct", {}, {"gradient_accumulation_steps": 2, "bf16": True}),
     "simcse, accumulated": ("simcse", {}, {"gradient_accumulation_steps": 2}),
 }
+EVALUATED = {"self-strae", "simcse", "sct", "sarcse", "multilingual"}
+"""Runs that also measure rows held out, save checkpoints and keep the best; the others leave that out to be quick."""
+
 """Further runs: the method, options beside its case's, and training arguments."""
 
 
@@ -43,6 +46,7 @@ def trained(folder: Path, name: str) -> list[float] | str:
         "logging_steps": 1,
         "dataloader_drop_last": True,
         "use_cpu": True,
+        **({} if name in EVALUATED else {"best": "none", "save_strategy": "no"}),
         **arguments,
     }
     options = {**case.options, **WITHOUT_DROPOUT.get(method, {}), **more}
