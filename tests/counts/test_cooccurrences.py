@@ -21,12 +21,12 @@ def tokenizer() -> Tokenizer:
     return tokenizer
 
 
-@pytest.mark.parametrize("texts_at_once", [1, 2, 100])
+@pytest.mark.parametrize("tokens_at_once", [1, 2, 100])
 @pytest.mark.parametrize("unknown", [0, None])
 def test_cooccurrences_equal_a_naive_count(
-    tokenizer: Tokenizer, unknown: int | None, texts_at_once: int, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, unknown: int | None, tokens_at_once: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(cooccurrences_module, "_TEXTS_AT_ONCE", texts_at_once)
+    monkeypatch.setattr(cooccurrences_module, "TOKENS_AT_ONCE", tokens_at_once)
     naive = np.zeros((5, 5))
     for text in TEXTS:
         words = [tokenizer.token_to_id(word) for word in text.split()]

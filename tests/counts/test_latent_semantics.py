@@ -20,12 +20,12 @@ def tokenizer() -> Tokenizer:
     return tokenizer
 
 
-@pytest.mark.parametrize("texts_at_once", [1, 3, 100])
+@pytest.mark.parametrize("tokens_at_once", [1, 9, 100])
 @pytest.mark.parametrize("texts_a_passage", [1, 2, 3])
 def test_cosines_are_those_of_a_dense_svd(
-    tokenizer: Tokenizer, texts_a_passage: int, texts_at_once: int, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, texts_a_passage: int, tokens_at_once: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(latent_semantics_module, "_TEXTS_AT_ONCE", texts_at_once)
+    monkeypatch.setattr(latent_semantics_module, "TOKENS_AT_ONCE", tokens_at_once)
     passages = [" ".join(TEXTS[i : i + texts_a_passage]).split() for i in range(0, len(TEXTS), texts_a_passage)]
     counts = np.array([[passage.count(word) for word in WORDS] for passage in passages])
     weighted = TfidfTransformer(sublinear_tf=True).fit_transform(counts).toarray()

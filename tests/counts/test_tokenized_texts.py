@@ -50,6 +50,9 @@ def test_files_hold_what_memory_holds(tokenizer: Tokenizer, tmp_path: Path):
     np.testing.assert_array_equal(mapped.ids, in_memory.ids)
     np.testing.assert_array_equal(mapped.starts, in_memory.starts)
     np.testing.assert_array_equal(mapped.counts(), [1, 4, 3, 2, 2])
+    for (ids_of_file, numbers), (expected, of_memory) in zip(mapped.blocks(2), in_memory.blocks(2), strict=True):
+        np.testing.assert_array_equal(ids_of_file, expected)
+        np.testing.assert_array_equal(numbers, of_memory)
 
 
 def test_a_corpus_without_a_token_has_no_counts(tokenizer: Tokenizer, tmp_path: Path):

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -54,41 +52,3 @@ def test_a_bad_row_leaves_what_stood_there(tmp_path: Path) -> None:
         materialise(open_source(tmp_path / "new.jsonl"), tmp_path / "rows.arrow")
     assert materialise([{"text": "old"}], tmp_path / "again.arrow").to_list() == [{"text": "old"}]
     assert (tmp_path / "rows.arrow").read_bytes() == (tmp_path / "again.arrow").read_bytes()
-
-
-_STREAM_A_CORPUS = """
-import resource, sys
-from pathlib import Path
-from selfsent.data.arrow_file import materialise
-from selfsent.data.heldout import split_heldout
-
-folder, num_rows = Path(sys.argv[1]), int(sys.argv[2])
-materialise([{"text": "warm up"}] * 2000, folder / "warm.arrow")
-
-def anonymous_mib():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
-
-before, peak = anonymous_mib(), 0.0
-
-def rows():
-    global peak
-    for number in range(num_rows):
-        if number % 5000 == 0:
-            peak = max(peak, anonymous_mib())
-        yield {"text": f"{number} " + "word " * 400}
-
-dataset = materialise(rows(), folder / "big.arrow")
-train, heldout = split_heldout(dataset, fraction=0.01)
-assert len(train) + len(heldout) == num_rows
-print(max(peak, anonymous_mib()) - before, (folder / "big.arrow").stat().st_size / 2**20)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of memory")
-def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _STREAM_A_CORPUS, str(tmp_path), "60000"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    grown_mib, file_mib = map(float, done.stdout.split())
-    assert file_mib > 100
-    assert grown_mib < file_mib / 2

@@ -1,5 +1,6 @@
 """A store on an S3-compatible server: written, searched, grown by two writers at once; a bucket that is missing."""
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,19 @@ def test_a_bucket_that_is_not_there_is_one_line(bucket, model_path, tmp_path):
     with pytest.raises(UserError, match=r"cannot (open|write) the store s3://nowhere/store") as caught:
         index(model, texts_in(tmp_path / "a.txt", SENTENCES), "s3://nowhere/store", model_path=model_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_store_without_permission_is_one_line_and_stays_as_it_was(bucket, model_path, tmp_path, monkeypatch):
+    store = f"{bucket}/guarded"
+    model = open_to_encode(model_path, device="cpu")
+    index(model, texts_in(tmp_path / "a.txt", SENTENCES[:4]), store, model_path=model_path)
+    with monkeypatch.context() as server:
+        server.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # now it looks up who asks, and knows nobody
+        with pytest.raises(UserError, match=f"cannot (open|write) the store {store}: .*") as written:
+            index(model, texts_in(tmp_path / "b.txt", SENTENCES), store, model_path=model_path)
+        with pytest.raises(UserError, match=f"cannot open the store {store}: .*") as read:
+            SemanticSearch(store)
+    for caught in (written, read):
+        assert "\n" not in str(caught.value)
+        assert re.search("403|denied|Forbidden|InvalidAccessKeyId|permission", str(caught.value))
+    assert stored_texts(store) == sorted(SENTENCES[:4])

@@ -244,3 +244,37 @@ def test_a_mistake_that_a_worker_meets_is_one_line_here_and_nothing_is_committed
     bad = open_source(tmp_path / "bad.jsonl", on_bad_row="skip")
     index(model, bad, tmp_path / "store", model_path=model_path, engine=engine)
     assert any("1 bad row left out" in note for note in bad.closing_notes())
+
+
+class _FullDisks(RayEngine):
+    """Ray whose workers may write no file of more than some bytes, which they meet as they meet a full disk."""
+
+    def map(self, make_worker: Any, model_path: Any, readers: Any) -> Iterator[Any]:
+        return super().map(partial(_on_a_full_disk, make_worker), model_path, readers)
+
+
+def _on_a_full_disk(make_worker: Any, model: Any) -> Any:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
+    return make_worker(model)
+
+
+def test_a_full_disk_of_a_worker_is_one_line_and_nothing_is_lost(engine, model, model_path, tmp_path):
+    source, store = tmp_path / "texts.txt", tmp_path / "store"
+    source.write_text("\n".join(f"{text} {number}" for number in range(20) for text in SENTENCES))
+    first = tmp_path / "first.txt"
+    first.write_text("\n".join(SENTENCES))
+    index(model, open_source(first), store, model_path=model_path)
+    before = rows_of(store)
+    full = _FullDisks()
+    options = {"model_path": model_path, "rows_per_part": 60}
+    with pytest.raises(UserError, match=r"cannot write .*\.parquet.*File too large") as of_a_file:
+        encode(model, open_source(source), tmp_path / "out.parquet", engine=full, **options)
+    with pytest.raises(
+        UserError, match=r"cannot write the store .*File too large.*nothing .* was committed"
+    ) as of_rows:
+        index(model, open_source(source), store, model_path=model_path, engine=full)
+    assert "\n" not in str(of_a_file.value) + str(of_rows.value)
+    assert rows_of(store) == before
+    assert encode(model, open_source(source), tmp_path / "out.parquet", engine=engine, **options).num_texts == 240

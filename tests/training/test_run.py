@@ -172,6 +172,14 @@ def test_resuming_with_another_recipe_names_what_differs(finished: Path) -> None
         train(planned(finished, resume=True, arguments={"learning_rate": 0.5}))
 
 
+def test_resuming_with_another_number_of_ranks_is_refused(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = snapshot(finished)
+    monkeypatch.setattr("selfsent.training.run_folder.num_ranks", lambda: 2)
+    with pytest.raises(UserError, match=r"with 2 processes, and 1 began the run: .*start as many again"):
+        RunFolder(finished / "run").begin(planned(finished, resume=True))
+    assert snapshot(finished) == before
+
+
 def test_resuming_nothing_starts_afresh_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         train(planned(tmp_path, resume=True))

@@ -5,12 +5,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 from sklearn.decomposition import TruncatedSVD
 
-from selfsent.counts.tokenized_texts import Ids, TokenizedTexts
+from selfsent.counts.tokenized_texts import TOKENS_AT_ONCE, Ids, TokenizedTexts
 
 Counts = csr_array
 """A sparse matrix of counts."""
 
-_TEXTS_AT_ONCE = 50_000
 _EMPTY = 1e-9
 
 
@@ -29,7 +28,7 @@ def cooccurrences(texts: TokenizedTexts, *, window: int | None, unknown: int | N
     """
     num_words = texts.num_ids
     total = csr_array((num_words, num_words), dtype=np.float64)
-    for ids, document in texts.blocks(_TEXTS_AT_ONCE):
+    for ids, document in texts.blocks(texts.texts_at_once(TOKENS_AT_ONCE)):
         known = np.ones(len(ids), dtype=np.bool_) if unknown is None else ids != unknown
         if window is None:
             total = total + _of_whole_texts(ids[known], document[known], num_words)

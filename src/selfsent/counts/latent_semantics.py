@@ -11,9 +11,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 
 from selfsent.counts.streamed_svd import Blocks, right_singular_vectors
-from selfsent.counts.tokenized_texts import TokenizedTexts
-
-_TEXTS_AT_ONCE = 50_000
+from selfsent.counts.tokenized_texts import TOKENS_AT_ONCE, TokenizedTexts
 
 
 def latent_semantics(
@@ -74,14 +72,15 @@ def semantics_of_counts(blocks: Blocks, num_tokens: int, *, dimension: int, seed
     values, directions = right_singular_vectors(
         lambda: (csr_array(weighting.transform(block)) for block in blocks()), num_tokens, rank, seed=seed
     )
-    vectors[:, :rank] = np.asarray(normalize(directions * np.sqrt(values)))
-    vectors[num_holding == 0] = 0
+    directions *= np.sqrt(values).astype(np.float32)
+    directions[num_holding == 0] = 0
+    vectors[:, :rank] = np.asarray(normalize(directions, copy=False))
     return vectors
 
 
 def _counts(texts: TokenizedTexts, texts_a_passage: int) -> Iterator[csr_array]:
-    """How often each token stands in each passage, some thousand passages at a time."""
-    whole_passages = max(_TEXTS_AT_ONCE // texts_a_passage, 1) * texts_a_passage
+    """How often each token stands in each passage, about a million tokens at a time."""
+    whole_passages = max(texts.texts_at_once(TOKENS_AT_ONCE) // texts_a_passage, 1) * texts_a_passage
     num_left = len(texts)
     for ids, text in texts.blocks(whole_passages):
         num_passages = -(-min(num_left, whole_passages) // texts_a_passage)

@@ -12,6 +12,7 @@ Blocks = Callable[[], Iterable[csr_array]]
 
 _MORE_DIRECTIONS = 10
 _PASSES = 5
+_ROWS_AT_ONCE = 4096
 
 
 def right_singular_vectors(
@@ -48,7 +49,7 @@ def right_singular_vectors(
         seen = block @ basis
         moments += seen.T @ seen
     squares, rotation = np.linalg.eigh(moments)
-    vectors = (basis @ rotation[:, ::-1][:, :rank]).astype(np.float32)
+    vectors = _rotated(basis, rotation[:, ::-1][:, :rank])
     vectors *= np.where(vectors.max(axis=0) >= -vectors.min(axis=0), 1, -1)
     return np.sqrt(np.maximum(squares[::-1][:rank], 0)), vectors
 
@@ -60,3 +61,11 @@ def _orthonormal(basis: Float[np.ndarray, "C W"]) -> Float[np.ndarray, "C W"]:
         factor = np.linalg.cholesky(rows @ rows.T)
         rows = solve_triangular(factor, rows, lower=True, overwrite_b=True, check_finite=False)
     return rows.T
+
+
+def _rotated(basis: Float[np.ndarray, "C W"], rotation: Float[np.ndarray, "W R"]) -> Float[np.ndarray, "C R"]:
+    """Multiply some rows after another, so that the product is never there in double precision."""
+    rotated = np.empty((len(basis), rotation.shape[1]), dtype=np.float32)
+    for start in range(0, len(basis), _ROWS_AT_ONCE):
+        rotated[start : start + _ROWS_AT_ONCE] = basis[start : start + _ROWS_AT_ONCE] @ rotation
+    return rotated

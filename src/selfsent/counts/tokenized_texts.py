@@ -18,6 +18,9 @@ from selfsent.encoding import chunked
 Ids = NDArray[np.int32]
 """One number a token."""
 
+TOKENS_AT_ONCE = 1 << 20
+"""About how many tokens are counted at once."""
+
 _TEXTS_AT_ONCE = 1000  # an encoding knows much more of a text than its ids, and takes a hundred times their memory
 _IDS, _STARTS = "token_ids.bin", "text_starts.bin"
 
@@ -66,6 +69,14 @@ class TokenizedTexts:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def texts_at_once(self, num_tokens: int) -> int:
+        """Say how many texts hold so many tokens, on average; at least one.
+
+        Args:
+            num_tokens: About as many tokens as a block is to hold.
+        """
+        return max(num_tokens * len(self) // max(int(self.starts[-1]), 1), 1)
+
     def blocks(self, num_texts: int) -> Iterator[tuple[Ids, Ids]]:
         """Go through the texts, some at a time.
 
@@ -78,7 +89,7 @@ class TokenizedTexts:
         for first in range(0, len(self), num_texts):
             bounds = self.starts[first : first + num_texts + 1]
             numbers = np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))
-            yield np.asarray(self.ids[bounds[0] : bounds[-1]]), numbers
+            yield _read(self.ids, int(bounds[0]), int(bounds[-1])), numbers
 
     def counts(self) -> NDArray[np.int64]:
         """Count how often each id occurs.
@@ -87,7 +98,7 @@ class TokenizedTexts:
             Counts ``(V,)``.
         """
         total = np.zeros(self.num_ids, dtype=np.int64)
-        for ids, _ in self.blocks(100 * _TEXTS_AT_ONCE):
+        for ids, _ in self.blocks(self.texts_at_once(TOKENS_AT_ONCE)):
             total += np.bincount(ids, minlength=self.num_ids)
         return total
 
@@ -126,6 +137,13 @@ class TokenWriter(AbstractContextManager["TokenWriter"]):
 
 def _joined(ids: Sequence[Sequence[int]]) -> Ids:
     return np.fromiter(chain.from_iterable(ids), dtype=np.int32)
+
+
+def _read(ids: Ids, first: int, last: int) -> Ids:
+    """Read a part of the ids; of a file that is mapped by reading it, since all mapped pages would stay in memory."""
+    if not isinstance(ids, np.memmap) or ids.filename is None:
+        return ids[first:last]
+    return np.fromfile(ids.filename, dtype=ids.dtype, count=last - first, offset=first * ids.itemsize)
 
 
 def mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:

@@ -64,6 +64,33 @@ def log_sum_over_ranks(logs: Float[Tensor, " M"], *, across_ranks: bool) -> Floa
     return sums.log_().add_(largest)
 
 
+def fair_share(count: int, like: Tensor) -> Float[Tensor, ""]:
+    """This rank's fair share of a count over all ranks: a sum divided by it averages over ranks to the whole's mean.
+
+    Args:
+        count: What this rank has, such as tokens to recover.
+        like: A tensor of this rank's device.
+
+    Returns:
+        The count itself without other ranks; never 0, since a sum over nothing is 0 as well.
+    """
+    total = torch.tensor(float(count), device=like.device)
+    if trains_across_ranks():
+        dist.all_reduce(total)
+        total = total / dist.get_world_size()
+    return total.clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def mean_of_all_ranks(mean: Float[Tensor, ""], count: int) -> Float[Tensor, ""]:
+    """Weigh a mean by how many items it is of, so that ranks average to the mean over the items of all.
+
+    Args:
+        mean: Over this rank's items.
+        count: How many these are.
+    """
+    return mean * (count / fair_share(count, mean)).to(mean.dtype) if trains_across_ranks() else mean
+
+
 def trains_across_ranks() -> bool:
     """Whether this process is one of several that take a training step together; not where nothing is recorded."""
     return torch.is_grad_enabled() and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1

@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
 
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import mean_of_all_ranks
 from selfsent.losses.translation_language_modelling import joined_features
 from selfsent.options import Options, option, takes
 
@@ -85,6 +86,8 @@ class MaskedLanguageModel(nn.Module):
     def forward(self, model: nn.Module, features: Mapping[str, Any]) -> Float[Tensor, ""]:
         """Mask the texts of one column and return the mean cross-entropy of the tokens masked out, in nats.
 
+        Of several ranks it is this rank's share of the mean over the tokens of all.
+
         Masks are drawn anew in training, and are the same at every evaluation (no gradient), so that two compare.
 
         Args:
@@ -104,9 +107,10 @@ class MaskedLanguageModel(nn.Module):
         masked, labels = masked.to(ids.device), labels.to(ids.device)
         states = model({**features, "input_ids": masked})["token_embeddings"]
         chosen = labels >= 0
-        if not chosen.any():
-            return states.sum() * 0.0, states
-        return functional.cross_entropy(self.head(states[chosen]), labels[chosen]), states
+        num_chosen = int(chosen.sum())
+        found = self.head(states[chosen]) if num_chosen else None
+        mean = states.sum() * 0.0 if found is None else functional.cross_entropy(found, labels[chosen])
+        return mean_of_all_ranks(mean, num_chosen), states
 
 
 class NextSentence(nn.Module):

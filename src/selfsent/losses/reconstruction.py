@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, token_weights
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import mean_of_all_ranks
 from selfsent.kernels.token_cross_entropy import token_cross_entropy
 from selfsent.losses.functional import leaf_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION, NodeContrast, NodeContrastOptions
@@ -56,11 +57,13 @@ class LeafReconstruction(nn.Module):
     def forward(
         self, leaves: Float[Tensor, "L D"], token_ids: Int[Tensor, " L"], table: Float[Tensor, "V D"]
     ) -> Float[Tensor, ""]:
-        """Return the mean (weighted) cross-entropy over leaves, in nats; 0 where there are none."""
+        """Return the mean (weighted) cross-entropy over the leaves of all ranks, in nats; 0 where there are none."""
         weight, bias = (table, None) if self.output is None else (self.output.weight, self.output.bias)
         if self.token_weights is None or not len(leaves):
-            return token_cross_entropy(leaves, token_ids, weight, bias)
-        return _weighted_cross_entropy(leaves, token_ids, weight, bias, self.token_weights[token_ids])
+            mean = token_cross_entropy(leaves, token_ids, weight, bias)
+        else:
+            mean = _weighted_cross_entropy(leaves, token_ids, weight, bias, self.token_weights[token_ids])
+        return mean_of_all_ranks(mean, len(leaves))
 
 
 def _weighted_cross_entropy(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from selfsent.errors import UserError
+from selfsent.kernels.gathered_rows import mean_of_all_ranks
 from selfsent.kernels.token_cross_entropy import token_cross_entropy
 from selfsent.losses.node_contrastive import STRAE_CITATION
 from selfsent.modules.token_embeddings import TokenEmbeddings
@@ -110,11 +111,11 @@ class SequenceReconstructionLoss(nn.Module):
         self.output = None if options.tied else nn.Linear(dimension, vocabulary)
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002 the host passes labels
-        """Return the mean cross-entropy over tokens, in nats; 0 where there are none."""
+        """Return the mean cross-entropy over the tokens of all ranks, in nats; 0 where there are none."""
         parts = [self._states(dict(features)) for features in sentence_features]
         states, token_ids = (torch.cat(part) for part in zip(*parts, strict=True))
         weight, bias = (_table(self.model), None) if self.output is None else (self.output.weight, self.output.bias)
-        return token_cross_entropy(states, token_ids, weight, bias)
+        return mean_of_all_ranks(token_cross_entropy(states, token_ids, weight, bias), len(token_ids))
 
     def _states(self, features: dict[str, Any]) -> tuple[Float[Tensor, "L D"], Int[Tensor, " L"]]:
         """The decoder's states at all places of a column, and the tokens that stand there."""

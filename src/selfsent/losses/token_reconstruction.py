@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from jaxtyping import Float, Int
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from selfsent.counts.token_frequencies import TokenFrequencies, Weighting, token_weights
 from selfsent.errors import UserError
-from selfsent.kernels.gathered_rows import trains_across_ranks
+from selfsent.kernels.gathered_rows import fair_share
 from selfsent.losses.info_nce import InfoNCELoss, LabelOptions, TemperatureOptions
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 from selfsent.modules.text_cnn import CnnSizes, TextCNN, added_token_ids, text_token_mask
@@ -193,7 +192,7 @@ class TokenReconstructionLoss(nn.Module):
         total = errors.new_zeros(())
         for number, coefficient in enumerate(self.coefficients):
             of_view = errors[views == number]
-            total = total + coefficient * of_view.sum() / _share_of_all_ranks(len(of_view), errors)
+            total = total + coefficient * of_view.sum() / fair_share(len(of_view), errors)
         return total
 
     def _group_errors(
@@ -297,15 +296,6 @@ def _num_token_ids(model: SentenceTransformer) -> int:
 def _numbered(view: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Give every row of a view the view's number, which the pass carries along wherever it takes the row."""
     return {**view, _VIEW: torch.full((len(view["input_ids"]),), number, device=view["input_ids"].device)}
-
-
-def _share_of_all_ranks(count: int, like: Tensor) -> Tensor:
-    """This rank's fair share of a count over all ranks, so that gradients averaged over ranks are the whole's."""
-    total = torch.tensor(float(count), device=like.device)
-    if trains_across_ranks():
-        dist.all_reduce(total)
-        total = total / dist.get_world_size()
-    return total.clamp(min=torch.finfo(total.dtype).tiny)  # without any token the sum over them is 0 as well
 
 
 SARCSE_CITATION = """

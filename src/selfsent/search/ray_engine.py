@@ -216,7 +216,8 @@ def _started(address: str | None) -> Any:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        # The last one where the cluster wants another token (RAY_AUTH_TOKEN).
         where = f"connect to Ray at {address}" if address else "start Ray on this machine"
         raise UserError(f"cannot {where}: {_first_line(error)}; `--engine local` needs no Ray") from error
     for name in ("ray.data", "ray._private"):

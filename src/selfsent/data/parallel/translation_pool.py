@@ -24,6 +24,7 @@ from selfsent.data.parallel.parallel_filters import (
 )
 from selfsent.data.parallel.parallel_sources import Pair
 from selfsent.errors import UserError
+from selfsent.ranks import made_once
 
 _COLUMNS = ("source", "target", "source_language", "language", "number")
 _ROWS_AT_ONCE = 1000
@@ -144,6 +145,7 @@ def write_pool(
     """
     filtered = _Filtered(pairs, is_heldout)
     rows = materialise(filtered, path, columns=_COLUMNS)
+    hashes, dropped = made_once(lambda: (filtered.hashes(), filtered.num_dropped))  # only the first rank has read
     groups = [np.unique(_column(rows, name), return_inverse=True)[1] for name in ("source_language", "language")]
     kept = proportion_mask(
         lengths_of(rows.data.column("source")),
@@ -151,8 +153,8 @@ def write_pool(
         groups[0] * len(rows) + groups[1],
         max_ratio=max_length_ratio,
     )
-    num_dropped = {**filtered.num_dropped, "length": int((~kept).sum())}
-    pool = TranslationPool(rows=rows.select(np.flatnonzero(kept)), hashes=filtered.hashes(), num_dropped=num_dropped)
+    num_dropped = {**dropped, "length": int((~kept).sum())}
+    pool = TranslationPool(rows=rows.select(np.flatnonzero(kept)), hashes=hashes, num_dropped=num_dropped)
     if not len(pool.rows):
         raise UserError(f"no pair of translations is left to train on: {pool.note()}")
     return pool
