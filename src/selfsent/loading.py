@@ -128,7 +128,9 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     if folder.is_file():
         raise UserError(f"{name} is a file, not a model folder; name the folder that holds modules.json")
     if folder.is_dir() and not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; name the folder that does")
+        inner = folder / "model"
+        found = f"its model is {inner}" if (inner / "modules.json").is_file() else "name the folder that does"
+        raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; {found}")
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 three seconds, which the runtime saves
 
     try:

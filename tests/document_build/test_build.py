@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from tests.document_build.small_corpus import PLACES, THINGS, request, text, write_folder
+from tests.documents.made_files import pdf
 
 from selfsent.document_build import build
 from selfsent.errors import UserError
+from selfsent.loading import load
 from selfsent.search.semantic_search import SemanticSearch
 
 pytest.importorskip("lancedb")
+pytest.importorskip("pypdfium2")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,52 @@ def test_a_second_build_of_a_changed_folder_adds_and_forgets_and_keeps_the_model
     assert not any("river of the north" in one for one in found)
 
 
+def test_a_folder_of_another_name_takes_the_place_of_the_former(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+):
+    source, output, whole = built
+    shutil.copytree(source.parent, tmp_path / "copy")
+    output = tmp_path / "copy" / "out"
+    (tmp_path / "copy" / "texts").rename(tmp_path / "other")
+    (tmp_path / "other" / "river north.md").unlink()
+    index = SemanticSearch(output / "store", device="cpu")
+    assert any("river of the north" in hit.text for hit in index.search("river north", k=20))
+    report = build(request(tmp_path / "other", output))
+    assert report["documents"]["passages"] == whole["documents"]["passages"] - 1
+    hits = SemanticSearch(output / "store", device="cpu").search("river north", k=20)
+    assert len({hit.text for hit in hits}) == len(hits)
+    assert not any("river of the north" in hit.text for hit in hits)
+
+
+def test_documents_of_a_file_that_became_unreadable_stay_and_are_counted_as_kept(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+):
+    source, _, _ = built
+    shutil.copytree(source.parent, tmp_path / "copy")
+    source, output = tmp_path / "copy" / "texts", tmp_path / "copy" / "out"
+    (source / "river north.md").unlink()
+    (source / "lamp.pdf").write_bytes(pdf([["A lamp stands here. It is seldom lit by anybody."]]))
+    assert build(request(source, output))["changes"] == {"new": 1, "updated": 0, "removed": 1, "unchanged": 63}
+    (source / "lamp.pdf").write_bytes(pdf([["x"]], password="p"))
+    report = build(request(source, output))
+    assert report["changes"] == {
+        "new": 0, "updated": 0, "removed": 0, "unchanged": 63, "kept, since unreadable now": 1,
+    }  # fmt: skip
+    assert SemanticSearch(output / "store", device="cpu").search("lamp lit", k=1)[0].document == "lamp.pdf"
+
+
+def test_a_model_of_far_fewer_documents_than_there_are_is_noted(
+    built: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+):
+    source, _, _ = built
+    shutil.copytree(source.parent, tmp_path / "copy")
+    source, output = tmp_path / "copy" / "texts", tmp_path / "copy" / "out"
+    for number in range(7):
+        (source / f"more {number}.txt").write_text(f"A lamp of kind {number} stands here. It is seldom lit.", "utf8")
+    (note,) = (note for note in build(request(source, output))["notes"] if "--retrain" in note)
+    assert note.startswith("the model and its figures are of the 64 documents that it learned from, and there are 71")
+
+
 def test_a_build_with_nothing_new_changes_nothing(built: tuple[Path, Path, dict[str, Any]]):
     source, output, _ = built
     before = (output / "model" / "model.safetensors").stat().st_mtime_ns
@@ -96,7 +145,10 @@ def test_a_build_with_nothing_new_changes_nothing(built: tuple[Path, Path, dict[
 
 def test_other_settings_are_refused_without_retrain(built: tuple[Path, Path, dict[str, Any]]):
     source, output, _ = built
-    with pytest.raises(UserError, match="was built with base tree, seed 42, and base static, seed 42 is asked for"):
+    with pytest.raises(
+        UserError,
+        match="was built with base tree, seed 42, and base static, seed 42 is asked for; say --base tree --seed 42",
+    ):
         build(request(source, output, base="static"))
 
 
@@ -157,6 +209,17 @@ def test_a_static_model_and_a_ready_one_are_built_with_as_well(
     ready = build(request(source, tmp_path / "ready", model=str(tmp_path / "static" / "model")))
     assert ready["retrieval"].keys() == {"hybrid", "trained", "bm25"}
     assert "curve" not in ready
+    for report, option in ((static, ["--base", "static"]), (ready, ["--model", str(tmp_path / "static" / "model")])):
+        assert shlex.split(report["next"][1], comments=True)[-2:] == option
+    with pytest.raises(UserError, match=rf"its model is {tmp_path}/static/model$"):
+        load(tmp_path / "static")
+
+
+def test_a_build_without_lancedb_is_refused_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    with pytest.raises(UserError, match=r"pip install 'selfsent\[search\]'"):
+        build(request(tmp_path / "nowhere", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("documents", [1, 3])

@@ -197,3 +197,12 @@ def test_an_output_that_exists_is_kept_unless_a_model_is_to_be_replaced(model: P
     refused(typed("export", model, "--format", "int8", "--output", model, "--overwrite"), "is the model itself")
     refused(typed("export", model, "--format", "int8", "--output", tmp_path, "--overwrite"), "or holds it")
     assert selfsent.load(model).encode("cat").shape == (24,)
+
+
+def test_documents_of_one_sentence_each_are_no_measure(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lines.txt").write_text("\n".join(f"{text} {number}" for number, text in enumerate(SENTENCES * 8)))
+    report = selfsent.export_model(model, tmp_path / "int8", format="int8", data=str(tmp_path / "lines.txt"))
+    assert report.cost.own_documents is None
+    assert any("quality: not measured" in line for line in report.lines())

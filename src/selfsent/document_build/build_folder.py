@@ -108,6 +108,22 @@ class BuildFolder:
                 shutil.rmtree(former)
         self.final_model.replace(self.model)
 
+    def other_sources(self, source: str) -> list[str]:
+        """Give the sources that the store may hold passages of beside this one, which is remembered.
+
+        Args:
+            source: What is indexed now.
+        """
+        known = self.work / "sources.json"
+        try:
+            names = json.loads(known.read_text("utf8")) if known.is_file() else []
+            if self.report_json.is_file():
+                names.append(json.loads(self.report_json.read_text("utf8"))["source"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            names = []
+        write_text(known, json.dumps(sorted({*map(str, names), source}), ensure_ascii=False) + "\n")
+        return sorted({*map(str, names)} - {source})
+
     def remember_reported(self) -> None:
         """Keep the documents that were read as those of a finished build; a link where the file system has links."""
         aside = self.reported.with_suffix(".new")

@@ -29,6 +29,7 @@ from selfsent.loading import load
 from selfsent.one_writer import one_writer
 from selfsent.provenance import installed_versions
 from selfsent.search.document_indexing import index_documents
+from selfsent.search.lance_errors import require
 from selfsent.search.ray_engine import engine_of
 from selfsent.words import Analyser
 
@@ -38,6 +39,10 @@ _BATCH_SIZE = 256
 _INDEXING = 1.5  # the time of indexing over that of encoding alone
 
 _TREE_NOTE = "the base is a tree: it finds what a static model finds, and also shows the phrase nearest to a query"
+
+_DEFAULTS = {"base": "tree", "seed": 42}
+_MUCH = 10
+"""A tenth more documents, or fewer, than a model has learned from is worth a note."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +88,7 @@ class _Build:
         return self._opened[path]
 
     def run(self) -> dict[str, Any]:
+        require("lancedb")  # before hours of learning, not behind them
         self._require_same()
         self._require_models()
         self._say("reading", self.request.source)
@@ -102,6 +108,7 @@ class _Build:
                 model_path=state["learned"]["model"],
                 source=self.request.source,
                 forget=True,
+                replaces=self.folder.other_sources(self.request.source),
                 batch_size=_BATCH_SIZE,
                 skipped=found.unread,
                 fusion_weight=state["learned"]["weight"],
@@ -136,7 +143,7 @@ class _Build:
         if before != wanted and not self.request.retrain:
             raise UserError(
                 f"{self.folder.path} was built with {_settings(before)}, and {_settings(wanted)} is asked for;"
-                " add --retrain to learn anew, or name another --output"
+                f" say {_flags(before)} to go on with it, add --retrain to learn anew, or name another --output"
             )
 
     def _require_models(self) -> None:
@@ -162,6 +169,7 @@ class _Build:
         if "learned" in state and not self.request.retrain:
             now = pieces_per_word(self._open(state["learned"]["model"]), found.corpus)
             found.notes.extend(drift_notes(float(state["learned"]["pieces_per_word"]), now))
+            found.notes.extend(_growth_notes(state["learned"].get("documents"), len(found.corpus)))
             return state
         if is_interrupted and state["wanted"] == wanted:
             return state
@@ -208,7 +216,12 @@ class _Build:
     def _advice(self, learned: Mapping[str, Any]) -> list[str]:
         if "retrieval" not in learned:
             return ["Nothing was measured: too few documents have two sentences, or a title and a text."]
-        command = shlex.join(["selfsent", "build", self.request.source, "--output", str(self.request.output)])
+        asked = self.request
+        command = shlex.join(["selfsent", "build", asked.source, "--output", str(asked.output)])
+        columns = f" --columns {shlex.quote(','.join(map(str, asked.columns)))}" if asked.columns else ""
+        unit = "" if asked.unit == "auto" else f" --unit {asked.unit}"
+        flags = _flags({name: value for name, value in asked.wanted.items() if value != _DEFAULTS.get(name)})
+        command = " ".join(filter(None, (command, flags))) + columns + unit
         return [f"{command}   # again, when documents change"]
 
     def _map(self, model: SentenceTransformer, corpus: CorpusFile, aside: Executor) -> Future[dict[str, Any]]:
@@ -225,8 +238,24 @@ class _Build:
         return aside.submit(corpus_map, vectors, texts, titles, names, seed=self.request.seed)
 
 
+def _growth_notes(learned: int | None, now: int) -> list[str]:
+    """Say when a model has learned from far fewer or other documents than there are now."""
+    if learned is None or abs(now - learned) * _MUCH <= learned:
+        return []
+    note = f"the model and its figures are of the {learned:,} documents that it learned from, and there are {now:,} now"
+    return [f"{note}; add --retrain to learn from them"]
+
+
 def _changed(changes: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in changes.items())
+
+
+def _flags(wanted: Mapping[str, Any]) -> str:
+    """Write what learning depends on as it is typed."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if given.get("model") or given.get("teacher"):
+        given.pop("base", None)
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items())
 
 
 def _settings(wanted: Mapping[str, Any]) -> str:

@@ -263,6 +263,7 @@ class Learning:
     def _record(self, found: Read, model: str, cut: Sequence[Curve], measured: Measured | None) -> dict[str, Any]:
         weight = weight_of(cut) if measured is None else measured.weight
         record: dict[str, Any] = {"model": model, "weight": weight, "content_hash": found.content_hash}
+        record["documents"] = len(found.corpus)
         record |= {"pieces_per_word": pieces_per_word(self._open(model), found.corpus), "examples": []}
         record["notes"] = self._notes
         if measured is None:

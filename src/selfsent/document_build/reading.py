@@ -13,7 +13,7 @@ from selfsent.document_build.build_folder import BuildFolder
 from selfsent.documents.corpus_file import CorpusFile, is_corpus_file, write_corpus
 from selfsent.documents.document import Document
 from selfsent.documents.documents import Documents
-from selfsent.documents.skipped import Skipped
+from selfsent.documents.skipped import Skipped, is_in, unread_files
 
 _FILES_NAMED = 20
 
@@ -56,11 +56,18 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
         corpus=corpus,
         num_words=counted.num_words,
         content_hash=hashlib.sha256(json.dumps(sorted(counted.contents.items())).encode()).hexdigest()[:16],
-        changes=_changes(before, counted.contents),
+        changes=_changes(before, counted.contents, documents.skipped),
         skipped=_by_reason(documents.skipped),
         unread=documents.skipped,
         notes=documents.closing_notes(),
     )
+
+
+class _Former:
+    """What is compared of a document of the last build."""
+
+    def __init__(self, document: Document) -> None:
+        self.content_hash, self.file = document.content_hash, document.file
 
 
 class _Counted:
@@ -78,27 +85,27 @@ class _Counted:
             yield document
 
 
-def _before(folder: BuildFolder) -> dict[str, int]:
+def _before(folder: BuildFolder) -> dict[str, _Former]:
     """What the last build that came to its end had; one of an earlier version kept only what it had read."""
     former = folder.reported
     if not is_corpus_file(former) and folder.report_json.is_file():
         former = folder.documents
-    return _contents(CorpusFile(former)) if is_corpus_file(former) else {}
+    return {document.id: _Former(document) for document in CorpusFile(former)} if is_corpus_file(former) else {}
 
 
-def _contents(documents: Iterable[Document]) -> dict[str, int]:
-    return {document.id: document.content_hash for document in documents}
-
-
-def _changes(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+def _changes(before: Mapping[str, _Former], now: Mapping[str, int], skipped: Sequence[Skipped]) -> dict[str, int]:
+    """Count what is new and so on, and what is kept although its file cannot be read now."""
     both = before.keys() & now.keys()
-    updated = sum(before[name] != now[name] for name in both)
-    return {
+    updated = sum(before[name].content_hash != now[name] for name in both)
+    unread = unread_files(skipped)
+    kept = sum(is_in(before[name].file, unread) for name in before.keys() - now.keys())
+    changes = {
         "new": len(now) - len(both),
         "updated": updated,
-        "removed": len(before) - len(both),
+        "removed": len(before) - len(both) - kept,
         "unchanged": len(both) - updated,
     }
+    return changes | ({"kept, since unreadable now": kept} if kept else {})
 
 
 def _by_reason(skipped: Sequence[Skipped]) -> dict[str, dict[str, Any]]:

@@ -74,7 +74,8 @@ def what_was_skipped(report: Mapping[str, Any]) -> dict[str, tuple[int, list[str
 def what_changed(report: Mapping[str, Any]) -> str:
     """Say what is new since the last build, a sentence or nothing."""
     changes = mapping(report.get("changes"))
-    counts = {kind: number(changes.get(kind)) for kind in ("new", "updated", "removed", "unchanged")}
+    kinds = ("new", "updated", "removed", "unchanged", "kept, since unreadable now")
+    counts = {kind: number(changes.get(kind)) for kind in kinds}
     parts = [f"{count:,.0f} {kind}" for kind, count in counts.items() if count is not None]
     return f"Since last time: {', '.join(parts)}." if parts else ""
 

@@ -1,6 +1,9 @@
 """Files of a source that could not be read, and why, in plain words."""
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 Reason = Literal[
@@ -48,3 +51,13 @@ class UnreadableError(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason: Reason = reason
         self.detail = detail
+
+
+def unread_files(skipped: Iterable[Skipped]) -> set[str]:
+    """Give the files that are there and cannot be read now; one that is empty has been read."""
+    return {one.file for one in skipped if one.reason != "empty"}
+
+
+def is_in(file: str | None, unread: AbstractSet[str]) -> bool:
+    """Tell whether a file, or a folder that it is in, could not be read."""
+    return bool(file) and (file in unread or any(str(folder) in unread for folder in PurePosixPath(file or "").parents))

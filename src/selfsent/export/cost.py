@@ -162,4 +162,12 @@ def _own_documents(encoders: Sequence[Any], data: str) -> Change | None:
     except UserError as error:
         _LOG.warning("own-documents was not measured: %s", error)
         return None
-    return _change([sum(score.value for score in report.scores) / len(report.scores) for report in reports])
+    change = _change([sum(score.value for score in report.scores) / len(report.scores) for report in reports])
+    if change.before == 0:
+        _LOG.warning(
+            "own-documents cannot be measured on %s: no part of a document finds the rest; name documents of several"
+            " sentences with --data",
+            data,
+        )
+        return None
+    return change

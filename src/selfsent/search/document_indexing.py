@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
 from selfsent.documents.document import Document
-from selfsent.documents.skipped import Skipped
+from selfsent.documents.skipped import Skipped, is_in, unread_files
 from selfsent.encoding import cut_note
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS
@@ -53,6 +53,7 @@ def index_documents(
     source: str,
     max_tokens: int | None = None,
     forget: bool = False,
+    replaces: Sequence[str] = (),
     batch_size: int = 32,
     fusion_weight: float | None = None,
     analyser: Analyser | None = None,
@@ -79,6 +80,7 @@ def index_documents(
         max_tokens: Tokens of a passage at most; default 256, or what the model reads if that is less.
         forget: Remove passages of this source that are no longer in it. Documents of files that cannot be read now
             stay, and what another source holds is never touched.
+        replaces: Names of other sources in whose place this one comes; what they hold is removed.
         batch_size: Passages encoded at once.
         fusion_weight: Weight of the cosines in hybrid search, in [0, 1], recorded in the store; None leaves it.
         analyser: Finds the words of a new store's texts, so that they are written with the rows; None finds it out
@@ -126,6 +128,8 @@ def index_documents(
                 progress.update(num_passages)
         if forget:
             indexing.forget_vanished(getattr(documents, "skipped", ()) if skipped is None else skipped)
+        for other in set(replaces) - {source}:
+            indexing.forget_source(other)
         if engine is not None:
             build_indices(engine, writer, max_exact_rows=max_exact_rows)
         finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)
@@ -224,16 +228,22 @@ class _Indexing:
 
     def forget_vanished(self, skipped: Sequence[Skipped]) -> None:
         """Remove what this source no longer holds; a file that cannot be read now is not gone."""
-        unread = {one.file for one in skipped if one.reason != "empty"}
+        unread = unread_files(skipped)
         vanished = [document for document in self._stored if document not in self._seen_documents]
         for document in vanished:
             places = self._stored[document]
             files = {place[PLACE_COLUMNS.index("file")] for place in places.values()}
-            if any(_is_in(file, unread) for file in files if file):
+            if any(is_in(file, unread) for file in files):
                 self._seen.update(places)
             else:
                 self._counts["num_removed"] += 1
         self._writer.forget((name for name in list(self._writer.owners) if name not in self._seen), self.key)
+
+    def forget_source(self, source: str) -> None:
+        """Remove all that another source holds."""
+        key = self._writer.key_of(source)
+        if key != self.key:
+            self._writer.forget(list(self._writer.owners), key)
 
     def report(self) -> IndexReport:
         """Give the counts so far."""
@@ -278,11 +288,6 @@ def _comparable(value: Any) -> Any:
         return str(value) if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return value
-
-
-def _is_in(file: str, unread: set[str]) -> bool:
-    """Whether a file, or a folder that it is in, could not be read."""
-    return file in unread or any(str(folder) in unread for folder in PurePosixPath(file).parents)
 
 
 def _refuse_numbers(batch_size: int, rows_per_write: int, max_tokens: int | None, fusion_weight: float | None) -> None:
