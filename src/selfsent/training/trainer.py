@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.kernels.tensor_parts import undivided_operations
+from selfsent.losses.row_parts import divided_passes
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.faster_steps import GatheredGradients, fast_dropout, gathered_embedding_gradients, kept_memory
@@ -107,7 +108,8 @@ class ExactTrainer(SentenceTransformerTrainer):
         broadcast_loss_state(self.loss, self.model)
         alone = self.args.world_size == 1
         tables = gathered_embedding_gradients(self.model) if alone else contextlib.nullcontext()
-        with kept_memory(), fast_dropout(self.model), tables as self._gathered:
+        parts = divided_passes() if alone else contextlib.nullcontext()
+        with kept_memory(), fast_dropout(self.model), parts, tables as self._gathered:
             return super().train(*args, **kwargs)
 
     @override
