@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import wait
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from selfsent.kernels.bit_dropout import own_draws
+from selfsent.kernels.tensor_parts import undivided_operations
 from selfsent.kernels.threaded_ranges import thread_pool
 
 Found = TypeVar("Found")
@@ -24,17 +26,44 @@ _FEWEST_TOKENS = 768
 """Tokens of a part below which it is not divided further (measured: a part costs some 5 ms of calls)."""
 _MOST_PARTS = 8
 
-_is_divided: ContextVar[bool] = ContextVar("passes are divided", default=False)
+
+@dataclass(kw_only=True)
+class _Step:
+    """A step whose passes may be divided.
+
+    Args:
+        num_threads: torch's threads at its beginning.
+        was_divided: Whether a pass was.
+    """
+
+    num_threads: int
+    was_divided: bool = False
+
+
+_step: ContextVar[_Step | None] = ContextVar("step with divided passes", default=None)
 
 
 @contextlib.contextmanager
 def divided_passes() -> Generator[None]:
-    """Let `num_parts` divide batches within the block, whose dropout must be `selfsent.kernels.bit_dropout`'s."""
-    token = _is_divided.set(True)
+    """Let passes be divided in the step of this block; dropout must be that of `selfsent.kernels.bit_dropout`."""
+    step = _Step(num_threads=torch.get_num_threads())
+    token = _step.set(step)
     try:
         yield
     finally:
-        _is_divided.reset(token)
+        _step.reset(token)
+        torch.set_num_threads(step.num_threads)
+
+
+def leave_to_one_thread() -> None:
+    """Leave the rest of a step whose pass was divided to one thread, because it is short.
+
+    When torch has divided an operation, its threads look for another one for some milliseconds, and take the cores from
+    those that embed parts.
+    """
+    step = _step.get()
+    if step is not None and step.was_divided:
+        torch.set_num_threads(1)
 
 
 def num_parts(model: nn.Module, num_tokens: int) -> int:
@@ -46,7 +75,7 @@ def num_parts(model: nn.Module, num_tokens: int) -> int:
         model: What embeds them.
         num_tokens: Tokens of the batch.
     """
-    if not _is_divided.get() or not torch.is_grad_enabled() or not all(map(_draws_by_bits, model.modules())):
+    if _step.get() is None or not torch.is_grad_enabled() or not all(map(_draws_by_bits, model.modules())):
         return 1
     parts = 1
     while parts < _MOST_PARTS and num_tokens >= 2 * parts * _FEWEST_TOKENS:
@@ -72,19 +101,24 @@ def embed_parts(
         The embeddings of each part.
     """
     seeds = torch.empty(len(parts), dtype=torch.int64).random_().tolist()
+    num_threads = torch.get_num_threads()
+    if (step := _step.get()) is not None:
+        step.was_divided, num_threads = True, step.num_threads
 
     def drawn(number: int) -> Tensor:
         with own_draws(seeds[number]):
             return embed(parts[number])
 
-    return list(_Parts.apply(drawn, len(parts), *parameters))
+    return list(_Parts.apply(drawn, len(parts), num_threads, *parameters))
 
 
 class _Parts(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, embed: Callable[[int], Tensor], count: int, *parameters: Tensor) -> tuple[Tensor, ...]:
-        ctx.parameters = parameters
-        ctx.embeddings = _on_threads(embed, range(count))
+    def forward(
+        ctx: Any, embed: Callable[[int], Tensor], count: int, num_threads: int, *parameters: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.parameters, ctx.num_threads = parameters, num_threads
+        ctx.embeddings = _on_threads(embed, range(count), num_threads)
         return tuple(rows.detach() for rows in ctx.embeddings)
 
     @staticmethod
@@ -94,8 +128,9 @@ class _Parts(torch.autograd.Function):
             rows = ctx.embeddings[number]
             return torch.autograd.grad(rows, ctx.parameters, gradients[number], allow_unused=True)
 
-        found = _on_threads(of_part, range(len(gradients)))
-        return None, None, *map(_sum, zip(*found, strict=True))
+        found = _on_threads(of_part, range(len(gradients)), ctx.num_threads)
+        with undivided_operations():  # to divide an addition takes longer than the addition
+            return None, None, None, *map(_sum, zip(*found, strict=True))
 
 
 def _sum(gradients: Sequence[Tensor | None]) -> Tensor | None:
@@ -105,9 +140,9 @@ def _sum(gradients: Sequence[Tensor | None]) -> Tensor | None:
     return first
 
 
-def _on_threads(work: Callable[[int], Found], numbers: range) -> list[Found]:
+def _on_threads(work: Callable[[int], Found], numbers: range, num_threads: int) -> list[Found]:
     """Call a function of each number, each thread with its share of them and of torch's threads."""
-    num_threads = torch.get_num_threads()
+    before = torch.get_num_threads()
     num_workers = min(num_threads, len(numbers))
 
     def alone(share: range) -> list[Found]:
@@ -121,6 +156,6 @@ def _on_threads(work: Callable[[int], Found], numbers: range) -> list[Found]:
         found = [alone(shares[0])]
     finally:
         wait(others)
-        torch.set_num_threads(num_threads)
+        torch.set_num_threads(before)
     found += [other.result() for other in others]
     return [found[number % num_workers][number // num_workers] for number in numbers]

@@ -71,7 +71,7 @@ def _embed_packed(model: nn.Module, features: Features, mask: Int[Tensor, "B T"]
     return _in_order(embeddings, parts)
 
 
-def _in_order(embeddings: Sequence[Float[Tensor, "G D"]], groups: Sequence[Int[Tensor, " G"]]) -> Float[Tensor, "B D"]:
+def _in_order(embeddings: Sequence[Float[Tensor, "_ D"]], groups: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "B D"]:
     """Put the embeddings of all groups in the order of the batch."""
     order = torch.cat(list(groups))
     back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
