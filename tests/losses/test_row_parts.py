@@ -59,7 +59,7 @@ def test_embeddings_and_gradients_are_those_of_the_whole(threads: int, bert: Pat
     assert torch.get_num_threads() == threads
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
-        torch.testing.assert_close(gradient, expected[name], atol=2e-4, rtol=2e-4)
+        assert (gradient - expected[name]).abs().max() <= 1e-3 * expected[name].abs().max(), name
 
 
 def test_dropout_draws_the_same_whatever_the_number_of_threads(threads: int, bert: Path):

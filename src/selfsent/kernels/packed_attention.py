@@ -149,7 +149,7 @@ class _PackedAttention(torch.autograd.Function):
         for group in groups.groups:
             shares = _products(probabilities, group)
             gradients = _products(of_products, group)
-            of_logits = torch._softmax_backward_data(gradients, shares, -1, shares.dtype)  # noqa: SLF001 one pass
+            of_logits = torch.ops.aten._softmax_backward_data(gradients, shares, -1, shares.dtype)  # noqa: SLF001
             of_logits *= ctx.scale
             torch.bmm(of_logits, _rows(keys, group), out=_rows(of_queries, group))
             torch.bmm(of_logits.mT, _rows(queries, group), out=_rows(of_keys, group))

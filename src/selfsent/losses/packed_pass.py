@@ -70,14 +70,17 @@ def _attention(  # noqa: PLR0917 as the transformers call it
     attention_mask: None,  # noqa: ARG001 the transformer makes none for an attention it does not know
     dropout: float = 0.0,
     scaling: float | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[Float[Tensor, "1 L H U"], None]:
     """Attend within rows: what the transformer calls for each layer."""
-    del module
+    del module, others
     _, num_heads, num_tokens, width = query.shape
-    heads = [rows.transpose(1, 2).reshape(num_tokens * num_heads, width) for rows in (query, key, value)]
+    queries, keys, values = (
+        rows.transpose(1, 2).reshape(num_tokens * num_heads, width) for rows in (query, key, value)
+    )
     scale = width**-0.5 if scaling is None else scaling
-    found = packed_attention(*heads, _packed_rows.get().groups(num_heads), scale=scale, dropout=dropout)
+    groups = _packed_rows.get().groups(num_heads)
+    found = packed_attention(queries, keys, values, groups, scale=scale, dropout=dropout)
     return found.view(1, num_tokens, num_heads, width), None
 
 
@@ -102,6 +105,8 @@ def packing_transformer(model: nn.Module, features: Mapping[str, Any]) -> Transf
         return None
     first, *others = found[0].children()
     if not isinstance(first, Transformer) or any(type(module) not in _AFTER_THE_TRANSFORMER for module in others):
+        return None
+    if getattr(first, "unpad_inputs", None) is False:  # somebody asked for padding
         return None
     is_packed = _has_packable_rows(first, features) and _treats_tokens_alone(first) and _runs_as_it_is(model, first)
     return first if is_packed else None

@@ -134,10 +134,11 @@ class _Parts(torch.autograd.Function):
 
 
 def _sum(gradients: Sequence[Tensor | None]) -> Tensor | None:
-    first, *others = [gradient for gradient in gradients if gradient is not None] or [None]
-    for other in others:
-        first = first + other  # pyright: ignore[reportOptionalOperand] there are others only of a first one
-    return first
+    total: Tensor | None = None
+    for gradient in gradients:
+        if gradient is not None:
+            total = gradient if total is None else total + gradient
+    return total
 
 
 def _on_threads(work: Callable[[int], Found], numbers: range, num_threads: int) -> list[Found]:
