@@ -8,7 +8,7 @@ import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from tests.conftest import SENTENCES
-from tests.losses.test_packed_pass import gradients_of
+from tests.losses.test_packed_pass import assert_as_exact, everything, gradients_of
 from tests.losses.test_sentence_pass import columns_of, mixed, opened
 from tests.modules.transformer_models import write_bert
 from torch import Tensor, nn
@@ -51,15 +51,11 @@ def embed(model: SentenceTransformer, *, divided: bool = True, seed: int = 0) ->
 
 def test_embeddings_and_gradients_are_those_of_the_whole(threads: int, bert: Path):
     model = opened(bert)
-    found, expected = embed(model), embed(model, divided=False)
+    found = embed(model)
     assert torch.get_num_threads() == threads
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
-    found, expected = gradients_of(model, found), gradients_of(model, expected)
+    found = everything(model, found)
     assert torch.get_num_threads() == threads
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
-        assert (gradient - expected[name]).abs().max() <= 1e-3 * expected[name].abs().max(), name
+    assert_as_exact(found, model, columns_of(model, mixed(24), mixed(24, shift=5)))
 
 
 def test_dropout_draws_the_same_whatever_the_number_of_threads(threads: int, bert: Path):
