@@ -7,6 +7,7 @@ import pytest
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss
 from tests.conftest import SENTENCES
 from tests.losses.test_packed_pass import assert_as_exact, everything, gradients_of
 from tests.losses.test_sentence_pass import columns_of, mixed, opened
@@ -75,6 +76,20 @@ def test_views_of_a_text_differ_and_so_do_equal_rows_of_different_parts(bert: Pa
     rows = torch.cat([one, other])
     distances = torch.cdist(rows, rows) + torch.eye(len(rows))
     assert distances.min() > 1e-3
+
+
+def test_modules_behind_the_transformer_see_the_layers_of_their_own_part(bert: Path):
+    model = opened(bert, "mean-first-last")
+    assert_as_exact(everything(model, embed(model)), model, columns_of(model, mixed(24), mixed(24, shift=5)))
+
+
+def test_a_loss_that_keeps_what_the_model_gave_is_not_divided(bert: Path):
+    model = opened(bert)
+    loss = MatryoshkaLoss(model, InfoNCELoss(model), [16, 8])
+    columns = columns_of(model, mixed(24), mixed(24, shift=5))
+    expected = loss(columns, None)
+    with divided_passes(), fast_dropout(model):
+        torch.testing.assert_close(loss(columns, None), expected)
 
 
 def test_only_trained_weights_get_gradients(bert: Path):

@@ -75,7 +75,7 @@ def num_parts(model: nn.Module, num_tokens: int) -> int:
         model: What embeds them.
         num_tokens: Tokens of the batch.
     """
-    if _step.get() is None or not torch.is_grad_enabled() or not all(map(_draws_by_bits, model.modules())):
+    if _step.get() is None or not torch.is_grad_enabled() or not all(map(_can_be_divided, model.modules())):
         return 1
     parts = 1
     while parts < _MOST_PARTS and num_tokens >= 2 * parts * _FEWEST_TOKENS:
@@ -83,8 +83,10 @@ def num_parts(model: nn.Module, num_tokens: int) -> int:
     return parts
 
 
-def _draws_by_bits(module: nn.Module) -> bool:
-    return "Dropout" not in type(module).__name__ or "forward" in module.__dict__  # put there by `fast_dropout`
+def _can_be_divided(module: nn.Module) -> bool:
+    """Whether dropout draws as `fast_dropout` has it draw, and nobody else counts or keeps the calls of a module."""
+    is_dropout = "Dropout" in type(module).__name__
+    return is_dropout == ("forward" in vars(module))
 
 
 def embed_parts(

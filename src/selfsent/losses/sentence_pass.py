@@ -48,17 +48,17 @@ def _embed_rows(model: nn.Module, features: Features, mask: Int[Tensor, "B T"]) 
     """Embed rows without padding, or in groups where groups pay."""
     transformer = packing_transformer(model, features)
     if transformer is not None:
+        count = num_parts(model, int(mask.sum()))
         with packed(transformer):
-            return _embed_packed(model, features, mask)
+            return _embed_packed(model, features, mask, count)
     if mask.device.type != "cpu" or len(mask) <= ROWS_A_GROUP:  # accelerators prefer one large call
         return model(dict(features))["sentence_embedding"]
     groups = _order(mask).split(ROWS_A_GROUP)
     return _in_order([model(_rows(features, mask.shape, rows))["sentence_embedding"] for rows in groups], groups)
 
 
-def _embed_packed(model: nn.Module, features: Features, mask: Int[Tensor, "B T"]) -> Float[Tensor, "B D"]:
+def _embed_packed(model: nn.Module, features: Features, mask: Int[Tensor, "B T"], count: int) -> Float[Tensor, "B D"]:
     """Embed rows in one pass, or in parts of about as many tokens each on several threads."""
-    count = num_parts(model, int(mask.sum()))
     if count == 1:
         return model(dict(features))["sentence_embedding"]
     order = _order(mask)
