@@ -64,14 +64,14 @@ _packed_rows: ContextVar[_PackedRows] = ContextVar("packed rows")
 
 def _attention(  # noqa: PLR0917 as the transformers call it
     module: nn.Module,
-    query: Float[Tensor, "1 H L U"],
-    key: Float[Tensor, "1 H L U"],
-    value: Float[Tensor, "1 H L U"],
+    query: Float[Tensor, "1 _ L _"],
+    key: Float[Tensor, "1 _ L _"],
+    value: Float[Tensor, "1 _ L _"],
     attention_mask: None,  # noqa: ARG001 the transformer makes none for an attention it does not know
     dropout: float = 0.0,
     scaling: float | None = None,
     **others: Any,
-) -> tuple[Float[Tensor, "1 L H U"], None]:
+) -> tuple[Float[Tensor, "1 L _ _"], None]:
     """Attend within rows: what the transformer calls for each layer."""
     del module, others
     _, num_heads, num_tokens, width = query.shape
