@@ -29,7 +29,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_parts, "_FEWEST_TOKENS", 200)
+    monkeypatch.setattr(row_parts, "_PARTS_BY_TOKENS", ((1600, 8), (800, 4), (400, 2)))
 
 
 @pytest.fixture(params=[1, 2, 3, 5], ids=lambda count: f"{count} threads")

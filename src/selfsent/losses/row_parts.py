@@ -22,9 +22,9 @@ from selfsent.kernels.threaded_ranges import thread_pool
 
 Found = TypeVar("Found")
 
-_FEWEST_TOKENS = 768
-"""Tokens of a part below which it is not divided further (measured: a part costs some 5 ms of calls)."""
-_MOST_PARTS = 8
+_PARTS_BY_TOKENS = ((16_384, 8), (8_192, 4), (1_536, 2))
+"""From how many tokens on a batch is divided into how many parts (measured: a part costs some 5 ms of calls, and the
+addition of its gradients)."""
 
 
 @dataclass(kw_only=True)
@@ -77,10 +77,7 @@ def num_parts(model: nn.Module, num_tokens: int) -> int:
     """
     if _step.get() is None or not torch.is_grad_enabled() or not all(map(_can_be_divided, model.modules())):
         return 1
-    parts = 1
-    while parts < _MOST_PARTS and num_tokens >= 2 * parts * _FEWEST_TOKENS:
-        parts *= 2
-    return parts
+    return next((parts for fewest_tokens, parts in _PARTS_BY_TOKENS if num_tokens >= fewest_tokens), 1)
 
 
 def _can_be_divided(module: nn.Module) -> bool:
