@@ -1,6 +1,6 @@
 """What each idea gives to the training of a small transformer: all of them, all but one, and the host's trainer.
 
-    python -m benchmarks.simcse_shares [--base FOLDER] [--compile] [--bf16]
+    python -m benchmarks.simcse_shares [--base FOLDER] [--compile] [--bf16] [--only NAME ...]
 
 Unsupervised contrastive training of 64 sentences a step, as `make bench` times it, in turns. Without a base
 the transformer is an untrained one of 2 layers of 128. ``--compile`` adds ``torch.compile``, ``--bf16`` bfloat16.
@@ -28,9 +28,23 @@ def nothing(_: object) -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext()
 
 
+@contextlib.contextmanager
+def padded_rows() -> Generator[None]:
+    """Pad all rows to the longest."""
+    with (
+        mock.patch.object(sentence_pass, "packing_transformer", return_value=None),
+        mock.patch.object(sentence_pass, "ROWS_A_GROUP", 1 << 30),
+    ):
+        yield
+
+
 WITHOUT: dict[str, Callable[[], Any]] = {
     "one pass for both views": lambda: mock.patch.object(info_nce, "embed_columns", sentence_pass.embed_each_column),
-    "groups of like length": lambda: mock.patch.object(sentence_pass, "ROWS_A_GROUP", 1 << 30),
+    "rows without padding, but with groups of like length": lambda: mock.patch.object(
+        sentence_pass, "packing_transformer", return_value=None
+    ),
+    "rows without padding": padded_rows,
+    "parts on threads": lambda: mock.patch.object(trainer, "divided_passes", contextlib.nullcontext),
     "dropout from 16 bits": lambda: mock.patch.object(trainer, "fast_dropout", nothing),
     "one gradient of the table a step": lambda: mock.patch.object(trainer, "gathered_embedding_gradients", nothing),
 }
@@ -46,10 +60,10 @@ def without_any() -> Generator[None]:
         yield
 
 
-def within(context: Callable[[], Any], run: Callable[[], object]) -> Callable[[], object]:
+def within(context: Callable[[], Any], run: Callable[[], float]) -> Callable[[], float]:
     """Run something in a context of its own."""
 
-    def wrapped() -> object:
+    def wrapped() -> float:
         with context():
             return run()
 
@@ -62,6 +76,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, help="folder of a transformer; default: an untrained small one")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--budget", type=float, default=120.0, help="seconds of timing, about")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="ideas to do without in turn; default: all")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--bf16", action="store_true")
     options = parser.parse_args()
@@ -72,17 +87,16 @@ def main() -> None:
             "host": host_training(base, sentences, batch_size=64),
             "ours": our_training(base, sentences, batch_size=64),
         }
-        for name, context in WITHOUT.items():
-            candidates[f"without {name}"] = within(context, our_training(base, sentences, batch_size=64))
+        for name in WITHOUT if options.only is None else options.only:
+            candidates[f"without {name}"] = within(WITHOUT[name], our_training(base, sentences, batch_size=64))
         candidates["without any"] = within(without_any, our_training(base, sentences, batch_size=64))
         if options.compile:
             candidates["ours, compiled"] = our_training(base, sentences, batch_size=64, torch_compile=True)
         if options.bf16:
             candidates["ours, bf16"] = our_training(base, sentences, batch_size=64, bf16=True)
-        timing = take_turns(candidates, budget_s=options.budget)
-    print(
-        f"{options.steps} steps of 64 sentences, {torch.get_num_threads()} threads, {len(timing.seconds['ours'])} turns"
-    )
+        timing = take_turns(candidates, budget_s=options.budget, returns_seconds=True)
+    num_turns = len(timing.seconds["ours"])
+    print(f"{options.steps - 1} steps of 64 sentences, {torch.get_num_threads()} threads, {num_turns} turns")
     print("| candidate | seconds | over ours | range |\n|---|---:|---:|---:|")
     for name in candidates:
         low, high = timing.spread(name, "ours")

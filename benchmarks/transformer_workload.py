@@ -1,5 +1,6 @@
 """Unsupervised contrastive training of a transformer of BERT-Tiny's size: the host's trainer and loss beside ours."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,7 +10,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-from transformers import BertConfig, BertModel, PrinterCallback, ProgressCallback, set_seed
+from transformers import BertConfig, BertModel, PrinterCallback, ProgressCallback, TrainerCallback, set_seed
 
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.losses import InfoNCELoss
@@ -19,12 +20,30 @@ from selfsent.training.trainer import ExactTrainer
 TEMPERATURE = 0.05
 
 
+class StepClock(TrainerCallback):
+    """Notes when each step ends."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Note the time."""
+        self.ends.append(time.perf_counter())
+
+    def seconds(self) -> float:
+        """Seconds from the end of the first step to the end of the last."""
+        return self.ends[-1] - self.ends[0]
+
+
 def small_transformer(sentences: list[str], folder: Path, *, vocab_size: int, max_seq_length: int = 32) -> Path:
-    """Write an untrained BERT of 2 layers of 128 (BERT-Tiny), with a tokenizer trained on the sentences."""
+    """Write an untrained BERT of 2 layers of 128 (BERT-Tiny), with a tokenizer trained on the sentences.
+
+    The table has ``vocab_size`` rows, as a real one has, even where the sentences do not yield as many pieces.
+    """
     tokenizer = train_tokenizer(sentences, vocab_size=vocab_size)
     tokenizer.model_max_length = max_seq_length
     config = BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=vocab_size,
         hidden_size=128,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -43,15 +62,15 @@ def opened(folder: Path, max_seq_length: int = 32) -> SentenceTransformer:
     return SentenceTransformer(modules=[transformer, Pooling(int(transformer.config.hidden_size))], device="cpu")
 
 
-def host_training(folder: Path, sentences: list[str], *, batch_size: int) -> Callable[[], object]:
-    """The host's trainer with its own loss: two columns of the same sentences."""
+def host_training(folder: Path, sentences: list[str], *, batch_size: int) -> Callable[[], float]:
+    """The host's trainer with its own loss: two columns of the same sentences; see `_training`."""
     model = opened(folder)
     dataset = Dataset.from_dict({"view_a": sentences, "view_b": sentences})
     loss = MultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE)
     return _training(SentenceTransformerTrainer, model, dataset, loss, batch_size)
 
 
-def our_training(folder: Path, sentences: list[str], *, batch_size: int, **settings: Any) -> Callable[[], object]:
+def our_training(folder: Path, sentences: list[str], *, batch_size: int, **settings: Any) -> Callable[[], float]:
     """Our trainer and loss: one column, embedded twice in one pass; ``settings`` are further training arguments."""
     model = opened(folder)
     loss = InfoNCELoss(model, temperature=TEMPERATURE)
@@ -65,7 +84,11 @@ def _training(
     loss: InfoNCELoss | MultipleNegativesRankingLoss,
     batch_size: int,
     **settings: Any,
-) -> Callable[[], object]:
+) -> Callable[[], float]:
+    """Give a function that trains and returns the seconds of all steps but the first.
+
+    What a call of ``train`` costs however many steps it has, garbage collection for the most part, is not counted.
+    """
     arguments = training_arguments(
         {
             "num_train_epochs": 1,
@@ -85,4 +108,12 @@ def _training(
     trainer = trainer_class(model=model, args=arguments, train_dataset=dataset, loss=loss)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    return trainer.train
+
+    def train() -> float:
+        clock = StepClock()
+        trainer.add_callback(clock)
+        trainer.train()
+        trainer.remove_callback(clock)
+        return clock.seconds()
+
+    return train

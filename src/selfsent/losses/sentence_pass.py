@@ -1,4 +1,4 @@
-"""One pass of the model for all columns of a batch, without work on padding where rows can be grouped by length."""
+"""One pass of the model for all columns of a batch, without work on padding where there are ways around it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +11,8 @@ from sentence_transformers.base.losses.merged_forward import merge_feature_batch
 from torch import Tensor, nn
 
 from selfsent.errors import UserError
+from selfsent.losses.packed_pass import packed, packing_transformer
+from selfsent.losses.row_parts import embed_parts, num_parts
 
 Features = Mapping[str, Any]
 
@@ -19,12 +21,13 @@ ROWS_A_GROUP = 32
 
 
 def embed_columns(model: nn.Module, columns: Iterable[Features]) -> list[Float[Tensor, "B D"]]:
-    """Embed every column of a batch in one pass of the model, rows of like length together.
+    """Embed every column of a batch in one pass of the model, without padding or rows of like length together.
 
     The host embeds two columns in two passes, each padded to its longest row. Here the rows of all columns are one
-    batch; on a CPU they are sorted by length and taken in groups, each padded to its own longest row only. Which
-    sentences are contrasted does not change, so unlike batches of sentences of one length this does not bias the
-    negatives. Embeddings are those of the host, up to rounding and the draw of dropout.
+    batch. On a CPU a transformer that can is given their tokens without padding; for others rows are sorted by length
+    and taken in groups, each padded to its own longest row only. Which sentences are contrasted does not change, so
+    unlike batches of sentences of one length this does not bias the negatives. Embeddings are those of the host, up to
+    rounding and the draw of dropout.
 
     Args:
         model: A SentenceTransformer, or what wraps it.
@@ -38,11 +41,41 @@ def embed_columns(model: nn.Module, columns: Iterable[Features]) -> list[Float[T
     mask = None if merged is None else merged.get("attention_mask")
     if merged is None or not isinstance(mask, Tensor) or mask.ndim != 2:  # noqa: PLR2004 rows and tokens
         return embed_each_column(model, columns)
-    embeddings = torch.cat([model(group)["sentence_embedding"] for group in _groups(merged, mask)])
-    if not _is_grouped(mask):
-        return list(embeddings.chunk(len(columns)))
-    back = torch.empty_like(order := _order(mask)).scatter_(0, order, torch.arange(len(order)))
-    return list(embeddings[back].chunk(len(columns)))
+    return list(_embed_rows(model, merged, mask).chunk(len(columns)))
+
+
+def _embed_rows(model: nn.Module, features: Features, mask: Int[Tensor, "B T"]) -> Float[Tensor, "B D"]:
+    """Embed rows without padding, or in groups where groups pay."""
+    transformer = packing_transformer(model, features)
+    if transformer is not None:
+        count = num_parts(model, int(mask.sum()))
+        with packed(transformer):
+            return _embed_packed(model, features, mask, count)
+    if mask.device.type != "cpu" or len(mask) <= ROWS_A_GROUP:  # accelerators prefer one large call
+        return model(dict(features))["sentence_embedding"]
+    groups = _order(mask).split(ROWS_A_GROUP)
+    return _in_order([model(_rows(features, mask.shape, rows))["sentence_embedding"] for rows in groups], groups)
+
+
+def _embed_packed(model: nn.Module, features: Features, mask: Int[Tensor, "B T"], count: int) -> Float[Tensor, "B D"]:
+    """Embed rows in one pass, or in parts of about as many tokens each on several threads."""
+    if count == 1:
+        return model(dict(features))["sentence_embedding"]
+    order = _order(mask)
+    parts = [torch.cat([order[part :: 2 * count], order[2 * count - 1 - part :: 2 * count]]) for part in range(count)]
+    embeddings = embed_parts(
+        lambda rows: model(_rows(features, mask.shape, rows))["sentence_embedding"],
+        parts,
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+    )
+    return _in_order(embeddings, parts)
+
+
+def _in_order(embeddings: Sequence[Float[Tensor, "_ D"]], groups: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "B D"]:
+    """Put the embeddings of all groups in the order of the batch."""
+    order = torch.cat(list(groups))
+    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
+    return torch.cat(list(embeddings))[back]
 
 
 def repeat_rows(features: Features, times: int = 2) -> list[Features]:
@@ -65,24 +98,13 @@ def width_of(model: SentenceTransformer) -> int:
     return int(model.get_embedding_dimension() or 0)
 
 
-def _is_grouped(mask: Tensor) -> bool:
-    """Whether groups pay: not on accelerators, where one large call is faster than several small ones."""
-    return mask.device.type == "cpu" and len(mask) > ROWS_A_GROUP
-
-
 def _order(mask: Int[Tensor, "B T"]) -> Int[Tensor, " B"]:
     """Rows by falling length."""
     return mask.sum(dim=1).argsort(descending=True, stable=True)
 
 
-def _groups(features: Features, mask: Int[Tensor, "B T"]) -> list[Features]:
-    """Cut a batch into groups of rows of like length, without the positions that are padding throughout a group."""
-    if not _is_grouped(mask):
-        return [features]
-    return [_rows(features, mask.shape, rows) for rows in _order(mask).split(ROWS_A_GROUP)]
-
-
 def _rows(features: Features, shape: Sequence[int], rows: Int[Tensor, " G"]) -> Features:
+    """Take some rows of a batch, without the positions that are padding in all of them."""
     used = features["attention_mask"][rows].any(dim=0).nonzero()
     width = int(used.max()) + 1 if len(used) else 1
     return {name: _cut(value, shape, rows, width) for name, value in features.items()}

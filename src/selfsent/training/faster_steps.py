@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from selfsent.kernels.bit_dropout import bit_dropout
 from selfsent.kernels.tensor_parts import divided_operations
 
 # Of glibc's malloc.h: which parameter of malloc is meant.
@@ -40,28 +41,6 @@ def kept_memory() -> Generator[None]:
         for parameter, value in _DEFAULTS.items():
             libc.mallopt(parameter, value)
         libc.malloc_trim(0)
-
-
-_LEVELS = 1 << 16
-_VALUES_A_DRAW = 4  # 64 bits
-
-
-def bit_dropout(values: Tensor, probability: float) -> Tensor:
-    """Set values to zero at random and scale the others so that the expectation stays; differentiable.
-
-    torch draws a whole Bernoulli variable for each value, which costs more. Here four values share
-    one 64-bit draw of torch's global generator. The probability is met to 1 in 65,536.
-
-    Args:
-        values: Any shape.
-        probability: Share to drop, from 0 to below 1.
-    """
-    num_draws = -(-values.numel() // _VALUES_A_DRAW)
-    draws = torch.empty(num_draws, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)  # pyright: ignore[reportArgumentType, reportCallIssue] None is the whole range
-    bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
-    num_dropped = round(probability * _LEVELS)
-    kept = bits >= num_dropped - _LEVELS // 2
-    return values * (kept * (_LEVELS / (_LEVELS - num_dropped)))
 
 
 def _forward(module: nn.Dropout, input: Tensor) -> Tensor:  # noqa: A002 the name torch gives it
