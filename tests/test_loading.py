@@ -1,11 +1,13 @@
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling
@@ -15,7 +17,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from selfsent import loading
 from selfsent.errors import UserError
-from selfsent.loading import load, open_to_encode, require_safetensors, require_tokenizer
+from selfsent.loading import load, no_waiting_for_the_hub, open_to_encode, require_safetensors, require_tokenizer
 from selfsent.methods.starting_model import open_transformer
 from selfsent.modules import TreeEncoder
 from selfsent.runtime import RuntimeModel
@@ -204,3 +206,33 @@ def test_a_model_to_encode_with_is_opened_without_torch_where_that_is_possible(
     assert isinstance(open_to_encode(bert, device="cpu"), SentenceTransformer)
     with pytest.raises(UserError, match="no model at"):
         open_to_encode(tmp_path / "nowhere")
+
+
+def test_a_name_that_no_network_knows_is_refused_without_waiting_for_the_hub(monkeypatch: pytest.MonkeyPatch):
+    looked_up: list[str] = []
+
+    def unknown(host: str, *_: object) -> list[object]:
+        looked_up.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(loading, "getproxies", dict)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with no_waiting_for_the_hub("mistyped"):
+        assert constants.HF_HUB_OFFLINE
+    assert not constants.HF_HUB_OFFLINE
+    assert looked_up == ["huggingface.co"]
+    with pytest.raises(UserError, match="there is no folder of that name, and from the hub: "):
+        load("mistyped")
+    assert set(looked_up) == {"huggingface.co"}
+
+
+def test_a_hub_with_an_address_and_a_folder_are_opened_as_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: ["an address"])
+    monkeypatch.setattr(loading, "getproxies", dict)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with no_waiting_for_the_hub("name"):
+        assert not constants.HF_HUB_OFFLINE
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    with no_waiting_for_the_hub(str(tmp_path)):
+        assert not constants.HF_HUB_OFFLINE

@@ -1,9 +1,14 @@
 """Open a saved model by path or hub name, and hash its content."""
 
+import contextlib
 import importlib
 import json
+import socket
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from safetensors import SafetensorError
 
@@ -104,6 +109,36 @@ def require_tokenizer(tokenizer: Any, name: str) -> None:
         )
 
 
+@contextlib.contextmanager
+def no_waiting_for_the_hub(name: str) -> Generator[None]:
+    """Take the hub as out of reach within the block, if its name has no address now and the model is no folder.
+
+    The hub's library asks for each of a dozen files, and waits longer before each of five more tries: minutes, for a
+    name that was mistyped on a machine without a network.
+
+    Args:
+        name: Folder or hub name of a model.
+    """
+    from huggingface_hub import constants  # noqa: PLC0415 only models that are opened with torch need it
+
+    if Path(name).exists() or constants.HF_HUB_OFFLINE or getproxies() or _has_address(constants.ENDPOINT):
+        yield
+        return
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = False
+
+
+def _has_address(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return bool(socket.getaddrinfo(parts.hostname, parts.port or parts.scheme))
+    except OSError:
+        return False
+
+
 def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool = False) -> "SentenceTransformer":
     """Open a SentenceTransformer folder or hub name; the classes of this package need no ``trust_remote_code``.
 
@@ -134,14 +169,15 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 three seconds, which the runtime saves
 
     try:
-        require_safetensors(name)
-        model = SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
-            name,
-            module_classes=_own_classes(name),
-            device=device,
-            trust_remote_code=trust_remote_code,
-            model_kwargs={"use_safetensors": True},
-        )
+        with no_waiting_for_the_hub(name):
+            require_safetensors(name)
+            model = SentenceTransformer._load_with_module_classes(  # noqa: SLF001 the host's only way for trusted classes
+                name,
+                module_classes=_own_classes(name),
+                device=device,
+                trust_remote_code=trust_remote_code,
+                model_kwargs={"use_safetensors": True},
+            )
     except UserError:
         raise
     except (

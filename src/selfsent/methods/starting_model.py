@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
-from selfsent.loading import load, require_safetensors, require_tokenizer
+from selfsent.loading import load, no_waiting_for_the_hub, require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
 from selfsent.options import Options, option
 from selfsent.training.random_state import preserved_random_state
@@ -183,13 +183,16 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
         kind = "a model without a transformer" if (folder / "modules.json").is_file() else "no model"
         raise UserError(f"--base {base} holds {kind} (no config.json); name the folder of a transformer")
     place = str(folder) if folder.is_dir() else base
-    require_safetensors(place)
     try:
-        transformer = Transformer(
-            place,
-            max_seq_length=Transformer.load_config(place).get("max_seq_length"),
-            model_kwargs={"torch_dtype": torch.float32, "use_safetensors": True},
-        )
+        with no_waiting_for_the_hub(place):
+            require_safetensors(place)
+            transformer = Transformer(
+                place,
+                max_seq_length=Transformer.load_config(place).get("max_seq_length"),
+                model_kwargs={"torch_dtype": torch.float32, "use_safetensors": True},
+            )
+    except UserError:
+        raise
     except _CANNOT_OPEN as error:
         reason = " ".join(str(error).split())[:240]
         if isinstance(error, OSError) and not folder.exists():
