@@ -104,7 +104,7 @@ def train_tokenizer(
 
 
 def _give_freed_memory_back() -> None:
-    """Return what training has freed to the system: glibc would keep it, a quarter of a KiB for each text read."""
+    """Return what training has freed to the system: glibc would keep it, some 200 bytes for each sentence read."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 
