@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, multiprocessing
 from torch.nn import functional
 
-from selfsent.kernels import contrastive_tiles
+from selfsent.kernels import contrastive_tiles, gathered_rows
 from selfsent.kernels.contrastive import tiled_symmetric_info_nce
 from selfsent.kernels.gathered_rows import gather_rows
 
@@ -80,3 +80,14 @@ def test_without_other_ranks_rows_are_left_as_they_are():
     gathered = gather_rows(rows, across_ranks=False)
     assert gathered.values is rows
     assert (gathered.own, gathered.num_ranks) == (slice(0, 3), 1)
+
+
+def test_a_mean_counts_by_how_many_items_it_is_of(monkeypatch: pytest.MonkeyPatch):
+    mean = torch.tensor(2.0)
+    assert gathered_rows.mean_of_all_ranks(mean, 3) is mean
+    assert gathered_rows.fair_share(0, mean) > 0
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "all_reduce", lambda total: total.add_(5))
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    assert gathered_rows.fair_share(3, mean) == 4  # half of the 3 here and the 5 there
+    assert gathered_rows.mean_of_all_ranks(mean, 3) == 1.5

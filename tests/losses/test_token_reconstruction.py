@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerFast
 
 from selfsent.counts.token_frequencies import TokenFrequencies, count_tokens, token_weights
 from selfsent.errors import UserError
-from selfsent.losses import token_reconstruction
 from selfsent.losses.functional import info_nce
 from selfsent.losses.token_reconstruction import TokenReconstructionLoss, token_errors
 from selfsent.modules import TextCNN, TextCNNDecoder
@@ -204,14 +203,6 @@ def test_a_base_without_a_text_cnn_can_be_rebuilt_too(bert: Path):
     model = SentenceTransformer(modules=[open_bert(bert), Pooling(16)], device="cpu")
     terms = TokenReconstructionLoss(model, beta=1.0)([features_of(model, SENTENCES)])
     assert terms["reconstruction"] > 0
-
-
-def test_a_ranks_tokens_count_by_its_share_of_all_ranks(monkeypatch: pytest.MonkeyPatch):
-    dist = token_reconstruction.dist
-    monkeypatch.setattr(dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(dist, "all_reduce", lambda total: total.add_(5))
-    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
-    assert token_reconstruction._share_of_all_ranks(3, torch.zeros(1)) == 4
 
 
 @pytest.mark.parametrize(

@@ -217,8 +217,10 @@ def _started(address: str | None) -> Any:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        # The last one where the cluster wants another token (RAY_AUTH_TOKEN).
-        where = f"connect to Ray at {address}" if address else "start Ray on this machine"
+        # The last one where the cluster wants a token and there is none.
+        where = (
+            f"connect to Ray at {address} (is its token in RAY_AUTH_TOKEN?)" if address else "start Ray on this machine"
+        )
         raise UserError(f"cannot {where}: {_first_line(error)}; `--engine local` needs no Ray") from error
     for name in ("ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.ERROR)
