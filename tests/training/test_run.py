@@ -265,6 +265,22 @@ def test_the_best_model_by_the_evaluator_is_the_one_saved_and_its_loss_state_com
     assert record["best"] == {"metric": "toy", "value": 0.9, "step": 10}
 
 
+def test_a_run_killed_after_its_last_evaluation_still_says_what_it_was_judged_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    scores = [0.1, 0.9, 0.5, 0.4, 0.3]
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "install", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(planned(tmp_path, scores=scores))
+    train(planned(tmp_path, scores=scores, resume=True))
+    record = json.loads((tmp_path / "run" / "run.json").read_text("utf8"))
+    assert record["best"] == {"metric": "toy", "value": 0.9, "step": 10}
+
+
 def test_the_last_step_is_evaluated_even_between_two_evaluations(tmp_path: Path) -> None:
     train(planned(tmp_path, scores=[0.1, 0.2, 0.3, 0.4, 0.5], arguments={"save_steps": 10}))
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text("utf8").splitlines()]

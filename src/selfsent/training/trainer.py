@@ -100,6 +100,8 @@ class ExactTrainer(SentenceTransformerTrainer):
         self._gathered: GatheredGradients | None = None
         self.remove_callback(PrinterCallback)
         self.add_callback(_EpochOrder())
+        if self.evaluator is not None and self.evaluator.primary_metric:
+            self._judge_by_evaluator()  # a run resumed after its last evaluation has no other moment
 
     # Starting and stepping -------------------------------------------------------------------------------------------
 
@@ -199,10 +201,14 @@ class ExactTrainer(SentenceTransformerTrainer):
 
     @override
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        self._judge_by_evaluator()
+        return super()._determine_best_metric(metrics, trial)
+
+    def _judge_by_evaluator(self) -> None:
+        """Choose the best checkpoint by the evaluator's own metric, where no other was asked for."""
         if self.evaluator is not None and self.args.metric_for_best_model in {None, "loss"}:
             self.args.metric_for_best_model = self.evaluator.primary_metric or "evaluator"
             self.args.greater_is_better = self.evaluator.greater_is_better
-        return super()._determine_best_metric(metrics, trial)
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
