@@ -44,7 +44,6 @@ WITHOUT: dict[str, Callable[[], Any]] = {
         sentence_pass, "packing_transformer", return_value=None
     ),
     "rows without padding": padded_rows,
-    "parts on threads": lambda: mock.patch.object(trainer, "divided_passes", contextlib.nullcontext),
     "dropout from 16 bits": lambda: mock.patch.object(trainer, "fast_dropout", nothing),
     "one gradient of the table a step": lambda: mock.patch.object(trainer, "gathered_embedding_gradients", nothing),
 }

@@ -1,10 +1,8 @@
 """Dropout by few random bits drops the right share, each value by itself, and a thread can draw for itself."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 
-from selfsent.kernels.bit_dropout import bit_dropout, kept_values, own_draws
+from selfsent.kernels.bit_dropout import bit_dropout
 
 
 def test_the_share_dropped_and_the_expectation_are_those_of_dropout():
@@ -31,19 +29,3 @@ def test_gradients_pass_through_the_values_that_are_kept():
     dropped = bit_dropout(values, 0.3)
     dropped.sum().backward()
     torch.testing.assert_close(values.grad, dropped.detach())
-
-
-def test_a_thread_with_draws_of_its_own_neither_moves_nor_sees_those_of_others():
-    def drawn(seed: int) -> torch.Tensor:
-        with own_draws(seed):
-            return torch.cat([kept_values((50,), 0.5) for _ in range(20)])
-
-    expected = [drawn(seed) for seed in range(4)]
-    torch.manual_seed(0)
-    global_draw = kept_values((100,), 0.5)
-    torch.manual_seed(0)
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(drawn, range(4)))
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
-    assert not torch.equal(found[0], found[1])
-    assert torch.equal(kept_values((100,), 0.5), global_draw)

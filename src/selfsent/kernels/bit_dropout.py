@@ -1,17 +1,13 @@
-"""Dropout on a CPU by few random bits, from the global generator of torch or one of a thread's own."""
+"""Dropout on a CPU by few random bits."""
 
-import contextlib
 import math
-from collections.abc import Generator, Sequence
-from contextvars import ContextVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 _LEVELS = 1 << 16
 _VALUES_A_DRAW = 4  # 64 bits
-
-_own_generator: ContextVar[torch.Generator | None] = ContextVar("own generator of dropout", default=None)
 
 
 def bit_dropout(values: Tensor, probability: float) -> Tensor:
@@ -36,22 +32,8 @@ def kept_values(shape: Sequence[int], probability: float) -> Tensor:
     """
     num_values = math.prod(shape)
     draws = torch.empty(-(-num_values // _VALUES_A_DRAW), dtype=torch.int64)
-    draws.random_(torch.iinfo(torch.int64).min, None, generator=_own_generator.get())  # pyright: ignore[reportArgumentType, reportCallIssue] None is the whole range
+    draws.random_(torch.iinfo(torch.int64).min, None)  # pyright: ignore[reportArgumentType, reportCallIssue] None is the whole range
     bits = draws.view(torch.int16)[:num_values].view(shape)
     num_dropped = round(probability * _LEVELS)
     kept = bits >= num_dropped - _LEVELS // 2
     return kept * (_LEVELS / (_LEVELS - num_dropped))
-
-
-@contextlib.contextmanager
-def own_draws(seed: int) -> Generator[None]:
-    """Draw from a generator of its own within the block, whatever other threads draw meanwhile.
-
-    Args:
-        seed: Where the generator starts.
-    """
-    token = _own_generator.set(torch.Generator().manual_seed(seed))
-    try:
-        yield
-    finally:
-        _own_generator.reset(token)

@@ -17,7 +17,6 @@ from selfsent.errors import UserError
 from selfsent.kernels.gathered_rows import trains_across_ranks
 from selfsent.losses.functional import candidate_cross_entropy
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
-from selfsent.losses.row_parts import leave_to_one_thread
 from selfsent.losses.same_texts import false_negatives, same_label, text_keys
 from selfsent.losses.sentence_pass import embed_columns, repeat_rows
 from selfsent.options import Options, option, takes
@@ -25,9 +24,6 @@ from selfsent.options import Options, option, takes
 MaskedColumns = Literal["first", "all"]
 """Whose tokens the masked language model beside a contrast finds: those of the first column's texts, or of every
 embedded text, so that a text that is embedded twice is masked twice."""
-
-_FEW_ROWS = 512
-"""Rows of a batch up to which comparing them is short beside embedding them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +172,6 @@ class InfoNCELoss(nn.Module):
         columns = list(sentence_features)
         views = repeat_rows(columns[0]) if len(columns) == 1 else columns
         embeddings = embed_columns(self.model, views)
-        if self.masked_language_model is None and len(embeddings[0]) <= _FEW_ROWS:
-            leave_to_one_thread()
         if self.head is not None:
             embeddings = list(self.head(torch.cat(embeddings)).chunk(len(embeddings)))
         contrast = self.contrast(embeddings, views, labels if self.options.documents_as_labels else None)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from selfsent.errors import UserError
 from selfsent.losses.packed_pass import packed, packing_transformer
-from selfsent.losses.row_parts import embed_parts, num_parts
 
 Features = Mapping[str, Any]
 
@@ -48,34 +47,14 @@ def _embed_rows(model: nn.Module, features: Features, mask: Int[Tensor, "B T"]) 
     """Embed rows without padding, or in groups where groups pay."""
     transformer = packing_transformer(model, features)
     if transformer is not None:
-        count = num_parts(model, int(mask.sum()))
         with packed(transformer):
-            return _embed_packed(model, features, mask, count)
+            return model(dict(features))["sentence_embedding"]
     if mask.device.type != "cpu" or len(mask) <= ROWS_A_GROUP:  # accelerators prefer one large call
         return model(dict(features))["sentence_embedding"]
-    groups = _order(mask).split(ROWS_A_GROUP)
-    return _in_order([model(_rows(features, mask.shape, rows))["sentence_embedding"] for rows in groups], groups)
-
-
-def _embed_packed(model: nn.Module, features: Features, mask: Int[Tensor, "B T"], count: int) -> Float[Tensor, "B D"]:
-    """Embed rows in one pass, or in parts of about as many tokens each on several threads."""
-    if count == 1:
-        return model(dict(features))["sentence_embedding"]
-    order = _order(mask)
-    parts = [torch.cat([order[part :: 2 * count], order[2 * count - 1 - part :: 2 * count]]) for part in range(count)]
-    embeddings = embed_parts(
-        lambda rows: model(_rows(features, mask.shape, rows))["sentence_embedding"],
-        parts,
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-    )
-    return _in_order(embeddings, parts)
-
-
-def _in_order(embeddings: Sequence[Float[Tensor, "_ D"]], groups: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "B D"]:
-    """Put the embeddings of all groups in the order of the batch."""
-    order = torch.cat(list(groups))
-    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
-    return torch.cat(list(embeddings))[back]
+    groups = (_rows(features, mask.shape, rows) for rows in _order(mask).split(ROWS_A_GROUP))
+    embeddings = torch.cat([model(group)["sentence_embedding"] for group in groups])
+    back = torch.empty_like(order := _order(mask)).scatter_(0, order, torch.arange(len(order)))
+    return embeddings[back]
 
 
 def repeat_rows(features: Features, times: int = 2) -> list[Features]:

@@ -20,7 +20,6 @@ from typing_extensions import override
 
 from selfsent.errors import UserError
 from selfsent.kernels.tensor_parts import undivided_operations
-from selfsent.losses.row_parts import divided_passes
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.training.checkpoints import last_checkpoint
 from selfsent.training.faster_steps import GatheredGradients, fast_dropout, gathered_embedding_gradients, kept_memory
@@ -72,8 +71,7 @@ class ExactTrainer(SentenceTransformerTrainer):
     * a checkpoint closes a logging window, so logged losses do not depend on where a run was interrupted;
     * dropout on a CPU draws fewer random bits, a large embedding table gets its gradient once a step, and freed memory
       is kept for the next one (``training/faster_steps.py``);
-    * small operations of a tree model stay on one thread (`selfsent.kernels.tensor_parts`), and each thread embeds a
-      part of a transformer's batch where the transformer can do without padding (``losses/row_parts.py``);
+    * small operations of a tree model stay on one thread (`selfsent.kernels.tensor_parts`);
     * evaluation does not move the random numbers of training;
     * a loss or gradient that is not finite stops the run before the weights take it up.
 
@@ -121,19 +119,14 @@ class ExactTrainer(SentenceTransformerTrainer):
         Raises:
             UserError: The loss is not finite.
         """
-        with self._threads_of_a_step():
+        divides_itself = any(isinstance(module, ComposingEncoder) for module in self.model.modules())
+        with undivided_operations() if divides_itself else contextlib.nullcontext():
             loss = super().training_step(model, inputs, num_items_in_batch)
         if not math.isfinite(loss.item()):
             raise UserError(self._not_finite("loss", loss.item()))
         if self.accelerator.sync_gradients:
             average_gradients(self._loss_parameters)
         return loss
-
-    def _threads_of_a_step(self) -> contextlib.AbstractContextManager[None]:
-        """What is divided among threads: parts of a tree's arrays, of a transformer's batch, or torch's operations."""
-        if any(isinstance(module, ComposingEncoder) for module in self.model.modules()):
-            return undivided_operations()
-        return divided_passes() if self.args.world_size == 1 else contextlib.nullcontext()
 
     @override
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
