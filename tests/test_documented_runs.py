@@ -28,7 +28,15 @@ PAGES = (
     *("docs/guides/track-and-tune.md", "docs/recipes.md"),
 )
 ELSEWHERE = ("serve", "mcp", "demo", "parse")
-OF_REAL_DATA = ("--engine ray", "trained-by-sct", "sts-crosslingual", "retrieval", "geometry", "sct-vs-simcse")
+OF_REAL_DATA = (
+    "--engine ray",
+    "trained-by-sct",
+    "sts-crosslingual",
+    "retrieval",
+    "geometry",
+    "sct-vs-simcse",
+    "sct-longer",
+)
 TRANSFORMERS = ("bert-base-uncased", "small-bert", "google/bert_uncased_L-2_H-128_A-2", "all-MiniLM-L6-v2")
 SHORTER = {
     "train": ("--max-steps", 2, "--batch-size", 4, "--set", "training.eval_strategy=no"),
