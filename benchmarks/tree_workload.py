@@ -28,7 +28,7 @@ from selfsent.training.faster_steps import GatheredGradients, gathered_embedding
 from selfsent.trees.arrays import TreeBatch
 
 PARTS = ("loss, from strings", "gradients", "clipping", "Adam")
-"""What a training step consists of."""
+"""The parts of a training step, in order."""
 Step = TypeVar("Step", bound="TrainingStep")
 
 CHANNEL_SIZE = {100: 10, 256: 16, 20: 5}
@@ -128,7 +128,7 @@ class TrainingStep(ABC):
         self.optimizer = adam(self.parameters)
         self.gathered: GatheredGradients | None = None
         self.seconds: dict[str, float] = {}
-        """What each of its parts took in the last step, by the clock."""
+        """Seconds of each part of the last step, by the clock."""
 
     @abstractmethod
     def make_loss(self, model: SentenceTransformer) -> nn.Module:

@@ -154,7 +154,7 @@ def _lengths(tokenizer: "PreTrainedTokenizerBase", texts: list[str], *, has_ends
 
 
 def _is_hosts(model: Any) -> bool:
-    """Tell whether a model is a ``SentenceTransformer``; there is none before the host was imported."""
+    """Tell whether a model is a ``SentenceTransformer``; no model is before that library is imported."""
     host = sys.modules.get("sentence_transformers")
     return host is not None and isinstance(model, host.SentenceTransformer)
 

@@ -111,7 +111,7 @@ def require_tokenizer(tokenizer: Any, name: str) -> None:
 
 @contextlib.contextmanager
 def no_waiting_for_the_hub(name: str) -> Generator[None]:
-    """Take the hub as out of reach within the block, if its name has no address now and the model is no folder.
+    """Switch the hub off within the block if its name cannot be resolved and the model is no folder.
 
     The hub's library asks for each of a dozen files, and waits longer before each of five more tries: minutes, for a
     name that was mistyped on a machine without a network.

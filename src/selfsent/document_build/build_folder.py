@@ -108,11 +108,14 @@ class BuildFolder:
                 shutil.rmtree(former)
         self.final_model.replace(self.model)
 
-    def other_sources(self, source: str) -> list[str]:
-        """Give the sources that the store may hold passages of beside this one, which is remembered.
+    def remember_source(self, source: str) -> list[str]:
+        """Remember a source whose passages go into the store.
 
         Args:
-            source: What is indexed now.
+            source: Its name, as a person gave it.
+
+        Returns:
+            The other sources that the store may hold passages of.
         """
         known = self.work / "sources.json"
         try:

@@ -40,7 +40,6 @@ _INDEXING = 1.5  # the time of indexing over that of encoding alone
 
 _TREE_NOTE = "the base is a tree: it finds what a static model finds, and also shows the phrase nearest to a query"
 
-_DEFAULTS = {"base": "tree", "seed": 42}
 _MUCH = 10
 """A tenth more documents, or fewer, than a model has learned from is worth a note."""
 
@@ -108,7 +107,7 @@ class _Build:
                 model_path=state["learned"]["model"],
                 source=self.request.source,
                 forget=True,
-                replaces=self.folder.other_sources(self.request.source),
+                replaces=self.folder.remember_source(self.request.source),
                 batch_size=_BATCH_SIZE,
                 skipped=found.unread,
                 fusion_weight=state["learned"]["weight"],
@@ -220,7 +219,8 @@ class _Build:
         command = shlex.join(["selfsent", "build", asked.source, "--output", str(asked.output)])
         columns = f" --columns {shlex.quote(','.join(map(str, asked.columns)))}" if asked.columns else ""
         unit = "" if asked.unit == "auto" else f" --unit {asked.unit}"
-        flags = _flags({name: value for name, value in asked.wanted.items() if value != _DEFAULTS.get(name)})
+        defaults = BuildRequest(source=asked.source, output=asked.output).wanted
+        flags = _flags({name: value for name, value in asked.wanted.items() if value != defaults[name]})
         command = " ".join(filter(None, (command, flags))) + columns + unit
         return [f"{command}   # again, when documents change"]
 
@@ -239,7 +239,7 @@ class _Build:
 
 
 def _growth_notes(learned: int | None, now: int) -> list[str]:
-    """Say when a model has learned from far fewer or other documents than there are now."""
+    """Say when the number of documents has changed by more than a tenth since the model learned from them."""
     if learned is None or abs(now - learned) * _MUCH <= learned:
         return []
     note = f"the model and its figures are of the {learned:,} documents that it learned from, and there are {now:,} now"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from selfsent.atomic import write_text
 from selfsent.document_build.build_folder import BuildFolder
@@ -63,11 +63,11 @@ def read(documents: Documents, folder: BuildFolder) -> Read:
     )
 
 
-class _Former:
-    """What is compared of a document of the last build."""
+class _Former(NamedTuple):
+    """The content and the file of a document of the last build."""
 
-    def __init__(self, document: Document) -> None:
-        self.content_hash, self.file = document.content_hash, document.file
+    content_hash: int
+    file: str | None
 
 
 class _Counted:
@@ -90,7 +90,11 @@ def _before(folder: BuildFolder) -> dict[str, _Former]:
     former = folder.reported
     if not is_corpus_file(former) and folder.report_json.is_file():
         former = folder.documents
-    return {document.id: _Former(document) for document in CorpusFile(former)} if is_corpus_file(former) else {}
+    return (
+        {document.id: _Former(document.content_hash, document.file) for document in CorpusFile(former)}
+        if is_corpus_file(former)
+        else {}
+    )
 
 
 def _changes(before: Mapping[str, _Former], now: Mapping[str, int], skipped: Sequence[Skipped]) -> dict[str, int]:

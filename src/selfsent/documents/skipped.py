@@ -60,4 +60,6 @@ def unread_files(skipped: Iterable[Skipped]) -> set[str]:
 
 def is_in(file: str | None, unread: AbstractSet[str]) -> bool:
     """Tell whether a file, or a folder that it is in, could not be read."""
-    return bool(file) and (file in unread or any(str(folder) in unread for folder in PurePosixPath(file or "").parents))
+    if not file:
+        return False
+    return file in unread or any(str(folder) in unread for folder in PurePosixPath(file).parents)

@@ -27,7 +27,7 @@ def kept_values(shape: Sequence[int], probability: float) -> Tensor:
     one 64-bit draw. The probability is met to 1 in 65,536.
 
     Args:
-        shape: Of the values.
+        shape: Shape of the result.
         probability: Share to drop, from 0 to below 1.
     """
     num_values = math.prod(shape)

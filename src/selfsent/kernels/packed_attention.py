@@ -43,7 +43,7 @@ class RowGroups:
 
     Args:
         groups: The groups.
-        places: Of each token and head, its place among the places of all groups.
+        places: Index, among the places of all groups, of each head of each token, heads of a token together.
         num_places: How many there are, those behind the last token of a row among them.
         num_products: Products of all groups.
     """

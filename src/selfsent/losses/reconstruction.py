@@ -57,7 +57,7 @@ class LeafReconstruction(nn.Module):
     def forward(
         self, leaves: Float[Tensor, "L D"], token_ids: Int[Tensor, " L"], table: Float[Tensor, "V D"]
     ) -> Float[Tensor, ""]:
-        """Return the mean (weighted) cross-entropy over the leaves of all ranks, in nats; 0 where there are none."""
+        """Return the mean (weighted) cross-entropy over the leaves of all ranks, in nats; 0 without leaves."""
         weight, bias = (table, None) if self.output is None else (self.output.weight, self.output.bias)
         if self.token_weights is None or not len(leaves):
             mean = token_cross_entropy(leaves, token_ids, weight, bias)

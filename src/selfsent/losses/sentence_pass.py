@@ -1,5 +1,6 @@
 """One pass of the model for all columns of a batch, without work on padding where there are ways around it."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,14 +47,14 @@ def embed_columns(model: nn.Module, columns: Iterable[Features]) -> list[Float[T
 def _embed_rows(model: nn.Module, features: Features, mask: Int[Tensor, "B T"]) -> Float[Tensor, "B D"]:
     """Embed rows without padding, or in groups where groups pay."""
     transformer = packing_transformer(model, features)
-    if transformer is not None:
-        with packed(transformer):
+    is_whole = mask.device.type != "cpu" or len(mask) <= ROWS_A_GROUP  # accelerators prefer one large call
+    if transformer is not None or is_whole:
+        with contextlib.nullcontext() if transformer is None else packed(transformer):
             return model(dict(features))["sentence_embedding"]
-    if mask.device.type != "cpu" or len(mask) <= ROWS_A_GROUP:  # accelerators prefer one large call
-        return model(dict(features))["sentence_embedding"]
-    groups = (_rows(features, mask.shape, rows) for rows in _order(mask).split(ROWS_A_GROUP))
+    order = _order(mask)
+    groups = (_rows(features, mask.shape, rows) for rows in order.split(ROWS_A_GROUP))
     embeddings = torch.cat([model(group)["sentence_embedding"] for group in groups])
-    back = torch.empty_like(order := _order(mask)).scatter_(0, order, torch.arange(len(order)))
+    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
     return embeddings[back]
 
 

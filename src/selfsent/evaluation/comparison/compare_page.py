@@ -113,14 +113,13 @@ def _table(comparison: Comparison) -> str:
         f"Differences are from {first.name}, by a paired bootstrap: coloured and starred where the 95% interval of the "
         "difference leaves out zero (of many, some will by chance)."
     )
-    note = " ".join(
-        (
-            "Fractions x100, with 95% intervals.",
-            of_differences if comparison.differences else "",
-            direction_note(comparison.tasks.values()),
-            comparison.unpaired_note,
-        )
+    parts = (
+        "Fractions x100, with 95% intervals.",
+        of_differences if comparison.differences else "",
+        direction_note(comparison.tasks.values()),
+        comparison.unpaired_note,
     )
+    note = " ".join(filter(None, parts))
     table = f"<thead><tr><th>task</th>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>"
     return f"<p>{escape(note)}</p>\n<div class='wide'><table>{table}</table></div>"
 
