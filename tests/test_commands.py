@@ -201,10 +201,17 @@ def test_every_library_gets_the_budget_also_above_the_number_of_cores(budget: st
     assert max(of_torch, *of_pools) <= int(budget)  # MKL and OpenBLAS never take more than there are cores
 
 
-def test_without_a_budget_the_environment_stays_as_it_is():
+def test_without_a_budget_threads_are_as_many_as_they_were_and_wait_asleep():
     environment = {"OMP_NUM_THREADS": "7"}
     share_threads(environment)
-    assert environment == {"OMP_NUM_THREADS": "7"}
+    assert environment == {"OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "10000"}
+
+
+@pytest.mark.parametrize("asked", [{"GOMP_SPINCOUNT": "5"}, {"OMP_WAIT_POLICY": "active"}])
+def test_threads_wait_as_the_environment_says(asked: dict[str, str]):
+    environment = dict(asked)
+    share_threads(environment)
+    assert environment == asked
 
 
 @pytest.mark.parametrize("budget", ["0", "-1", "two", "1.5", "99999", "²"])

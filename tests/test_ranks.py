@@ -2,13 +2,19 @@
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from datasets import Dataset
 from tests.training.tiny_run import free_port
 
 from selfsent import ranks
+from selfsent.data.arrow_file import materialise
 from selfsent.errors import UserError
 
 
@@ -37,7 +43,7 @@ def on_two_ranks(action: Callable[[int], Any], *, num_answers: int = 2) -> dict[
     return found
 
 
-def _all(rank: int) -> list[Any]:
+def _all(rank: int, place: Path) -> list[Any]:
     made = ranks.made_once(lambda: {"made by": rank})
     try:
         ranks.made_once(_refuse)
@@ -48,7 +54,21 @@ def _all(rank: int) -> list[Any]:
         ranks.require_same({"method": "sct", "seed": rank})
     except UserError as error:
         differs = str(error)
-    return [made, refused, differs]
+    return [made, refused, differs, _read_before_it_is_removed(rank, place)]
+
+
+def _read_before_it_is_removed(rank: int, place: Path) -> list[Any]:
+    opened = Dataset.from_file
+
+    def open_late(path: str) -> Dataset:
+        time.sleep(rank)
+        return opened(path)
+
+    with mock.patch.object(Dataset, "from_file", open_late):
+        dataset = materialise([{"text": "of the first"}], place)
+    if rank == 0:
+        place.unlink()
+    return dataset["text"][:]
 
 
 def _refuse() -> None:
@@ -61,10 +81,11 @@ def _one_dies(rank: int) -> Any:
     return ranks.made_once(dict) or ranks.require_same({"method": "sct"})
 
 
-def test_the_first_rank_makes_what_all_have_and_differences_are_told():
-    found = on_two_ranks(_all)
+def test_the_first_rank_makes_what_all_have_and_differences_are_told(tmp_path):
+    found = on_two_ranks(partial(_all, place=tmp_path / "rows.arrow"))
     assert found[0] == found[1]
-    made, refused, differs = found[0]
+    made, refused, differs, texts = found[0]
+    assert texts == ["of the first"]
     assert made == {"made by": 0}
     assert refused == "a mistake of the first"
     assert differs.startswith("all ranks must be started alike: rank 0 has seed 0, and rank 1 1")

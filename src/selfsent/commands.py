@@ -36,6 +36,11 @@ _THREADS_OF_LIBRARIES = (
     "RAYON_NUM_THREADS",
 )
 
+_SPINS = ("GOMP_SPINCOUNT", "10000")
+"""How often a thread of torch looks whether the others are done before it sleeps. libgomp's own 300,000 times keep a
+core from whatever the others wait for: beside two busy processes on two cores, small steps of a transformer took three
+to five times as long; on free cores the two are alike (benchmarks/README.md)."""
+
 _TEXTS = frozenset({"query", "sentence", "columns", "set", "documents"})
 """Parameters that hold texts, neither a name nor a place; each says itself what it needs."""
 
@@ -175,7 +180,8 @@ def share_threads(environment: MutableMapping[str, str]) -> None:
     """Give every library the budget of ``SELFSENT_THREADS``, where that is set; more threads than cores are allowed.
 
     torch and its MKL, numpy's OpenBLAS, numba's loops and the tokenizers each count the cores and take them all. Each
-    reads its own variable of the environment when it is imported, so the budget has to be set before.
+    reads its own variable of the environment when it is imported, so the budget has to be set before. Threads that wait
+    for others soon sleep, unless ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY`` says how they wait.
 
     Args:
         environment: The environment variables of this process.
@@ -183,6 +189,8 @@ def share_threads(environment: MutableMapping[str, str]) -> None:
     Raises:
         UserError: The budget is not a whole number of 1 or more.
     """
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault(*_SPINS)
     budget = environment.get(_THREADS)
     if not budget:
         return

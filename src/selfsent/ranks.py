@@ -62,6 +62,14 @@ def made_once(make: Callable[[], _T]) -> _T:
     return made[0]
 
 
+def wait_for_all_ranks() -> None:
+    """Go on when every rank has come this far, as before the first removes what the others read."""
+    if _together() is not None:
+        from accelerate import PartialState  # noqa: PLC0415 it imports torch
+
+        PartialState().wait_for_everyone()
+
+
 def require_same(asked: Mapping[str, Any]) -> None:
     """Refuse to train ranks together that were asked for different things.
 

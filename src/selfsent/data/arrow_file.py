@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path
 from selfsent.errors import UserError
-from selfsent.ranks import made_once
+from selfsent.ranks import made_once, wait_for_all_ranks
 
 _ROWS_A_BATCH = 1000
 
@@ -34,7 +34,9 @@ def materialise(rows: Iterable[Row], path: Path, *, columns: Sequence[str] | Non
         UserError: There is no row, a row lacks a column or changes its type, or the file cannot be written.
     """
     made_once(lambda: _write(rows, path, columns or getattr(rows, "columns", None)))
-    return Dataset.from_file(str(path))
+    dataset = Dataset.from_file(str(path))
+    wait_for_all_ranks()  # a mistake after this lets the first rank remove the file
+    return dataset
 
 
 def _write(rows: Iterable[Row], path: Path, columns: Sequence[str] | None) -> None:

@@ -17,7 +17,15 @@ from selfsent.methods import METHODS
 from selfsent.methods.method import PRESET, RELEASED, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
 from selfsent.options import SEED_RANGE, is_seed, names_of, shortened
-from selfsent.ranks import is_first_rank, join_ranks, made_once, num_ranks, one_line_if_a_rank_is_lost, require_same
+from selfsent.ranks import (
+    is_first_rank,
+    join_ranks,
+    made_once,
+    num_ranks,
+    one_line_if_a_rank_is_lost,
+    require_same,
+    wait_for_all_ranks,
+)
 from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model, split_settings
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.train_options import TrainOptions
@@ -217,6 +225,7 @@ def _train_here(run: Run[Any], folder: RunFolder) -> SentenceTransformer:
         try:
             with _enough_memory():
                 plan = _plan(run)
+                wait_for_all_ranks()  # all have read what the first rank removes at the end
                 loss = plan.built.loss
                 return train_by_library(plan, loss) if isinstance(loss, LibraryFit) else train_as_planned(plan)
         finally:
