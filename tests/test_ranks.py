@@ -1,9 +1,7 @@
 """What ranks make once and agree on, with two processes that meet by gloo."""
 
-import multiprocessing
 import os
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,36 +9,11 @@ from unittest import mock
 
 import pytest
 from datasets import Dataset
-from tests.training.tiny_run import free_port
+from tests.processes import on_two_ranks
 
 from selfsent import ranks
 from selfsent.data.arrow_file import materialise
 from selfsent.errors import UserError
-
-
-def _as_rank(rank: int, port: int, action: Callable[[int], Any], answers: Any) -> None:
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
-    )
-    os.environ["ACCELERATE_USE_CPU"] = "true"
-    ranks.join_ranks(on_cpu=True)
-    try:
-        with ranks.one_line_if_a_rank_is_lost():
-            answers.put((rank, action(rank)))
-    except UserError as error:
-        answers.put((rank, f"error: {error}"))
-
-
-def on_two_ranks(action: Callable[[int], Any], *, num_answers: int = 2) -> dict[int, Any]:
-    context = multiprocessing.get_context("spawn")
-    answers, port = context.Queue(), free_port()
-    processes = [context.Process(target=_as_rank, args=(rank, port, action, answers)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    found = dict(answers.get(timeout=240) for _ in range(num_answers))
-    for process in processes:
-        process.join(timeout=60)
-    return found
 
 
 def _all(rank: int, place: Path) -> list[Any]:
@@ -75,27 +48,28 @@ def _refuse() -> None:
     raise UserError("a mistake of the first")
 
 
-def _one_dies(rank: int) -> Any:
+def _one_dies(rank: int) -> str:
     if rank == 1:
         os._exit(7)
-    return ranks.made_once(dict) or ranks.require_same({"method": "sct"})
+    with pytest.raises(UserError) as error, ranks.one_line_if_a_rank_is_lost():
+        _ = [ranks.made_once(dict), ranks.require_same({"method": "sct"})]
+    return str(error.value)
 
 
 def test_the_first_rank_makes_what_all_have_and_differences_are_told(tmp_path):
-    found = on_two_ranks(partial(_all, place=tmp_path / "rows.arrow"))
-    assert found[0] == found[1]
-    made, refused, differs, texts = found[0]
+    first, second = on_two_ranks(partial(_all, place=tmp_path / "rows.arrow"))
+    assert first == second
+    made, refused, differs, texts = first
     assert texts == ["of the first"]
     assert made == {"made by": 0}
     assert refused == "a mistake of the first"
     assert differs.startswith("all ranks must be started alike: rank 0 has seed 0, and rank 1 1")
 
 
-@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_other_with_one_line():
-    found = on_two_ranks(_one_dies, num_answers=1)
-    assert found[0].startswith("error: another rank has ended, and this one cannot go on without it")
-    assert "\n" not in found[0]
+    (found,) = on_two_ranks(_one_dies, num_answers=1)
+    assert found.startswith("another rank has ended, and this one cannot go on without it")
+    assert "\n" not in found
 
 
 def test_alone_everything_is_made_here_and_nothing_is_compared(monkeypatch):

@@ -1,13 +1,10 @@
 """The tiled loss on two gloo ranks: loss and averaged gradients are those of one process that holds all rows."""
 
-import os
-import socket
-from pathlib import Path
-
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor, multiprocessing
+from tests.processes import on_two_ranks
+from torch import Tensor
 from torch.nn import functional
 
 from selfsent.kernels import contrastive_tiles, gathered_rows
@@ -38,9 +35,7 @@ def weights() -> Tensor:
     return torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def rank_results(rank: int, port: int, folder: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+def rank_results(rank: int) -> dict[tuple, list[Tensor]]:
     contrastive_tiles._TILE_ROWS, contrastive_tiles._TILE_COLUMNS = 16, 24
     results = {}
     for sizes in SIZES:
@@ -49,20 +44,12 @@ def rank_results(rank: int, port: int, folder: str) -> None:
         assert torch.equal(gather_rows(sides[0], across_ranks=True).values, all_rows(sum(sizes))[0])
         for temperature in TEMPERATURES:
             results[sizes, temperature] = loss_and_gradients(weights(), sides, temperature, across_ranks=True)
-    torch.save([value for _, value in sorted(results.items())], Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    return results
 
 
 @pytest.fixture(scope="module")
-def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple, list[Tensor]]]:
-    folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    multiprocessing.spawn(rank_results, (port, str(folder)), nprocs=2)
-    cases = sorted((sizes, temperature) for sizes in SIZES for temperature in TEMPERATURES)
-    loaded = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
-    return [dict(zip(cases, values, strict=True)) for values in loaded]
+def of_ranks() -> list[dict[tuple, list[Tensor]]]:
+    return on_two_ranks(rank_results)
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)

@@ -1,7 +1,7 @@
 """InfoNCE against the host's loss, plain sums and one process with everybody's rows."""
 
 import math
-import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tests.conftest import SENTENCES
 from tests.modules.transformer_models import open_bert, write_bert
-from tests.training.tiny_run import fork, free_port
+from tests.processes import on_two_ranks
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -330,23 +330,9 @@ def value_gradients_and_count(folder: Path, rank: int, num_ranks: int) -> dict[s
     return {**found, "value": value.detach(), "count": loss.num_false_negatives.clone()}
 
 
-def run_rank(folder: Path, output: Path, port: int, rank: int) -> None:
-    os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=2)
-    torch.save(value_gradients_and_count(folder, rank, 2), output / f"{rank}.pt")
-    dist.destroy_process_group()
-
-
-@pytest.mark.slow
-def test_two_ranks_of_batch_four_are_one_process_of_batch_eight(bert: Path, tmp_path: Path):
-    port = free_port()
-    processes = [fork(run_rank, bert, tmp_path, port, rank) for rank in range(2)]
+def test_two_ranks_of_batch_four_are_one_process_of_batch_eight(bert: Path):
+    first, second = on_two_ranks(partial(value_gradients_and_count, bert, num_ranks=2))
     expected = value_gradients_and_count(bert, 0, 1)
-    for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0, 0]
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     torch.testing.assert_close((first.pop("value") + second.pop("value")) / 2, expected.pop("value"))
     assert first.pop("count") + second.pop("count") == expected.pop("count") > 0
     assert first.keys() == expected.keys()

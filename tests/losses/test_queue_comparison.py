@@ -1,13 +1,11 @@
 """The comparison over queues: its formula, each ablation against a plain loop, its state."""
 
 import math
-import socket
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+from tests.processes import on_two_ranks
 from torch import Tensor
 from torch.nn import functional
 
@@ -228,24 +226,15 @@ def test_settings_that_are_wrong_are_named_together():
         comparison(**wrong)
 
 
-def _compare_on_a_rank(rank: int, port: int, losses: Any) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+def _compare_on_a_rank(rank: int) -> list[float]:
     share = slice(4 * rank, 4 * rank + 4)
     rows = [unit_rows(8, seed)[share] for seed in range(4)]
     module = comparison()
-    losses[rank] = [module((rows[0], rows[1]), (rows[2], rows[3])).item() for _ in range(2)]
-    dist.destroy_process_group()
+    return [module((rows[0], rows[1]), (rows[2], rows[3])).item() for _ in range(2)]
 
 
 def test_two_ranks_of_four_sentences_are_one_batch_of_eight():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with mp.get_context("forkserver").Manager() as manager:
-        losses = manager.dict()
-        mp.start_processes(_compare_on_a_rank, args=(port, losses), nprocs=2, start_method="forkserver")
-        by_rank = [losses[0], losses[1]]
+    by_rank = on_two_ranks(_compare_on_a_rank)
     module, rows = comparison(), [unit_rows(8, seed) for seed in range(4)]
     expected = [module((rows[0], rows[1]), (rows[2], rows[3])).item() for _ in range(2)]
     assert [sum(both) / 2 for both in zip(*by_rank, strict=True)] == pytest.approx(expected)

@@ -1,16 +1,13 @@
 """The queue against `collections.deque`."""
 
-import socket
 from collections import deque
-from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from tests.processes import on_two_ranks
 
 from selfsent.errors import UserError
 from selfsent.modules.instance_queue import InstanceQueue
@@ -74,22 +71,13 @@ def test_a_queue_that_holds_nothing_is_refused(num_rows: int, width: int):
         InstanceQueue(num_rows, width)
 
 
-def _fill_on_a_rank(rank: int, port: int, results: Any) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+def _fill_on_a_rank(rank: int) -> list[float]:
     torch.manual_seed(0)
     queue = InstanceQueue(5, 1)
     for step in range(2):
         queue.enqueue(torch.tensor([[10.0 * step + rank], [10.0 * step + rank + 0.5]]))
-    results[rank] = queue.oldest_first().squeeze(1).tolist()
-    dist.destroy_process_group()
+    return queue.oldest_first().squeeze(1).tolist()
 
 
 def test_ranks_hold_the_rows_of_all_ranks_and_agree():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with mp.get_context("forkserver").Manager() as manager:
-        results = manager.dict()
-        mp.start_processes(_fill_on_a_rank, args=(port, results), nprocs=2, start_method="forkserver")
-        assert dict(results) == {rank: [1.5, 10.0, 10.5, 11.0, 11.5] for rank in range(2)}
+    assert on_two_ranks(_fill_on_a_rank) == [[1.5, 10.0, 10.5, 11.0, 11.5]] * 2

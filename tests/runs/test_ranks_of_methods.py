@@ -12,8 +12,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tests.methods.method_cases import CASES
+from tests.processes import free_port, meeting
 from tests.runs.ranks_of_methods import VARIANTS
-from tests.training.tiny_run import free_port
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from selfsent.methods import METHODS
@@ -58,15 +58,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTo
 @pytest.fixture(scope="module")
 def losses(place: Path) -> dict[str, dict[str, list[float] | str]]:
     """What one process says, and each of two ranks; each trains all methods, since to start is what takes time."""
-    meeting = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-        "WORLD_SIZE": "2",
-        "ACCELERATE_USE_CPU": "true",
-    }
-    ranks = {name: {**meeting, "RANK": rank, "LOCAL_RANK": rank} for name, rank in (("first", "0"), ("second", "1"))}
+    port = free_port()
     processes = {}
-    for name, environment in {"alone": {}, **ranks}.items():
+    for name, environment in {"alone": {}, "first": meeting(0, port), "second": meeting(1, port)}.items():
         command = [
             sys.executable,
             "-m",

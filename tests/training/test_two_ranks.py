@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training.tiny_run import free_port, run_process, start_process
+from tests.processes import free_port, meeting
+from tests.training.tiny_run import run_process, start_process
 
 
 def run_two_ranks(output: Path, **options: Any) -> list[int]:
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    shared = meeting | {"WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
-    ranks = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-    processes = [start_process(output, environment=environment, **options) for environment in ranks]
+    port = free_port()
+    processes = [start_process(output, environment=meeting(rank, port), **options) for rank in range(2)]
     for process in processes:
         process.join(timeout=120)
     return [process.exitcode for process in processes]

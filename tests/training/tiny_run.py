@@ -1,12 +1,9 @@
 """A small real run for the tests, also started as a process of its own (to be killed, or as one of two ranks)."""
 
 import gc
-import multiprocessing
 import os
 import random
 import signal
-import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Dropout, StaticEmbedding
 from sentence_transformers.util import all_gather, all_gather_with_grad
+from tests.processes import fork
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from transformers import TrainerCallback
@@ -207,22 +205,6 @@ def _run(output: str, options: dict[str, Any], environment: dict[str, str]) -> N
 def start_process(output: Path, *, environment: dict[str, str] | None = None, **options: Any) -> Any:
     """Start a run in a process of its own."""
     return fork(_run, str(output), options, environment or {})
-
-
-def fork(target: Callable[..., None], *arguments: Any) -> Any:
-    """Start a process; the one server of all tests, which has imported everything once, forks it quickly."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["selfsent.training.engine", __name__])
-    process = context.Process(target=target, args=arguments)
-    process.start()
-    return process
-
-
-def free_port() -> int:
-    """A port that ranks can meet at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_process(output: Path, **options: Any) -> int:
