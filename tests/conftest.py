@@ -1,9 +1,14 @@
-"""What every test may use: executed shape annotations, a tiny tokenizer and model, the shared data where it is set."""
+"""What every test may use: executed shape annotations, a tiny tokenizer and model, the shared data where it is set.
+
+The process that hands tests to the workers reads this file too, so what takes seconds to import is imported where it is
+used.
+"""
 
 import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
@@ -33,12 +38,11 @@ install_import_hook(
 )
 
 import pytest
-import torch
 from hypothesis import settings
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedTokenizerFast
 
 # A test that is slow on a busy machine has not failed.
 settings.register_profile("untimed", deadline=None)
@@ -75,8 +79,11 @@ def notes(tmp_path: Path, sentences: list[str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
+def tiny_tokenizer() -> "PreTrainedTokenizerFast":
     """A real BPE tokenizer of about 200 pieces, trained on the sentences above."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -87,8 +94,12 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture
-def tiny_static_model(tiny_tokenizer: PreTrainedTokenizerFast) -> SentenceTransformer:
+def tiny_static_model(tiny_tokenizer: "PreTrainedTokenizerFast") -> "SentenceTransformer":
     """A real SentenceTransformer of 16 dimensions that encodes in microseconds: random static embeddings, averaged."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
     torch.manual_seed(0)
     return SentenceTransformer(
         modules=[StaticEmbedding(tiny_tokenizer.backend_tokenizer, embedding_dim=16)], device="cpu"
@@ -98,6 +109,8 @@ def tiny_static_model(tiny_tokenizer: PreTrainedTokenizerFast) -> SentenceTransf
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Compute on one thread: where tensors are tiny, waiting for a second one takes most of the time."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

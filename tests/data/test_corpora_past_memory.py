@@ -80,6 +80,7 @@ print(*work(folder / "big", num_rows))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of memory")
+@pytest.mark.slow
 def test_everything_that_reads_a_corpus_does_with_less_memory_than_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _WORK, str(tmp_path), "40000", str(_MEMORY_MIB)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

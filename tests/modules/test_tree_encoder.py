@@ -1,7 +1,5 @@
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from sentence_transformers import SentenceTransformer
+from tests.processes import fork
 from transformers import PreTrainedTokenizerFast
 
 from selfsent.errors import UserError
@@ -142,16 +141,13 @@ def test_gradients_reach_the_tokens_of_the_batch_and_no_other_row(make, sentence
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-_ENCODE_ELSEWHERE = """
-import sys
-import numpy as np
-from sentence_transformers import SentenceTransformer
-from selfsent import load
-output, induced, random, *texts = sys.argv[1:]
-np.save(output, np.stack([opened.encode(texts) for path in (induced, random) for opened in (
-    SentenceTransformer(path, trust_remote_code=True, device="cpu"), load(path, device="cpu")
-)]))
-"""
+def _encode_elsewhere(folders: list[str], texts: list[str], output: Path) -> None:
+    models = [
+        opened
+        for path in folders
+        for opened in (SentenceTransformer(path, trust_remote_code=True, device="cpu"), load(path, device="cpu"))
+    ]
+    np.save(output, np.stack([model.encode(texts) for model in models]))
 
 
 def test_a_saved_model_opens_in_a_new_process_and_embeds_the_same(make, sentences: list[str], tmp_path: Path):
@@ -159,8 +155,7 @@ def test_a_saved_model_opens_in_a_new_process_and_embeds_the_same(make, sentence
     folders, output = [str(tmp_path / name) for name in ("induced", "random")], tmp_path / "embeddings.npy"
     for model, folder in zip(models, folders, strict=True):
         model.save_pretrained(folder)
-    program = [sys.executable, "-c", _ENCODE_ELSEWHERE, str(output), *folders, *sentences, ""]
-    subprocess.run(program, check=True, capture_output=True, timeout=200)
+    fork(_encode_elsewhere, folders, [*sentences, ""], output).join(timeout=200)
     bare_induced, induced, bare_random, random = np.load(output)
     for model, *elsewhere in ((models[0], bare_induced, induced), (models[1], bare_random, random)):
         for embeddings in elsewhere:

@@ -260,6 +260,7 @@ def _on_a_full_disk(make_worker: Any, model: Any) -> Any:
     return make_worker(model)
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_a_worker_is_one_line_and_nothing_is_lost(engine, model, model_path, tmp_path):
     source, store = tmp_path / "texts.txt", tmp_path / "store"
     source.write_text("\n".join(f"{text} {number}" for number in range(20) for text in SENTENCES))

@@ -1,15 +1,15 @@
 """Writing to a store: one writer, every id once, old stores brought up to date, nothing lost on a full disk."""
 
 import contextlib
+import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
 from sentence_transformers import SentenceTransformer
+from tests.processes import fork
 
 from selfsent.data.sources import open_source
 from selfsent.errors import UserError
@@ -26,19 +26,12 @@ from selfsent.search.stored_model import StoredModel, describe
 OLD = Path(__file__).parent / "store_of_6c19337"
 LONG_WORD = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-INDEX = """
-import sys
-from selfsent.data.sources import open_source
-from selfsent.errors import UserError
-from selfsent.loading import load
-from selfsent.search.indexing import index
 
-model_path, source, store = sys.argv[1:]
-try:
-    index(load(model_path, device="cpu"), open_source(source), store, model_path=model_path)
-except UserError as error:
-    print(error)
-"""
+def index_elsewhere(model_path: Path, source: Path, store: Path, told: Path) -> None:
+    try:
+        index(load(model_path, device="cpu"), open_source(source), store, model_path=model_path)
+    except UserError as error:
+        told.write_text(str(error))
 
 
 @pytest.fixture
@@ -147,9 +140,9 @@ def test_a_record_that_cannot_be_read_is_told_in_one_line(old, record, reason):
 def test_a_second_indexing_is_refused_while_one_writes_and_adds_nothing(tmp_path, model, model_path, sentences):
     source = write_lines(tmp_path / "a.txt", sentences)
     with one_writer(tmp_path / "store", "store"):
-        command = [sys.executable, "-c", INDEX, str(model_path), str(source), str(tmp_path / "store")]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "is being written by process" in told
+        told = tmp_path / "told.txt"
+        fork(index_elsewhere, model_path, source, tmp_path / "store", told).join(timeout=200)
+    assert f"is being written by process {os.getpid()}" in told.read_text()
     assert Store.find(tmp_path / "store") is None
     assert index(model, open_source(source), tmp_path / "store", model_path=model_path).num_added == 12
 

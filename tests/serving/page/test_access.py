@@ -30,6 +30,7 @@ def open_all(page: Any) -> None:
     page.wait_for_timeout(250)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", VIEWS)
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(
