@@ -136,7 +136,19 @@ def models_dir() -> Path:
     return _shared("SELFSENT_MODELS")
 
 
+_MOST_COLLECTED = 50_000
+"""Objects that a collection of garbage may have to look at; a training ends in one, longer than its few steps."""
+
+
 def pytest_collection_finish() -> None:
-    """Exempt all that was imported from garbage collection: each training ends in one, longer than its few steps."""
+    """Exempt all that was imported from garbage collection."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """Exempt what the tests of a file have imported as well, where it is much."""
+    yield
+    if len(gc.get_objects()) > _MOST_COLLECTED:
+        pytest_collection_finish()
