@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.modules.tokenizer import Whitesp
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from selfsent.data.sources import open_source
-from selfsent.encoding import CutTexts, count_cut, token_limit
+from selfsent.encoding import CutTexts, count_cut, token_limit, uncut_ids
 from selfsent.modules import TreeEncoder
 from selfsent.search.encoding import encode
 from selfsent.search.indexing import index
@@ -69,6 +69,21 @@ def test_a_text_counts_exactly_if_its_end_does_not_reach_the_vector(kind, reques
 
 def test_words_are_counted_where_words_are_tokens(word_model):
     assert [count_cut(word_model, ["end " * number]) for number in (LIMIT, LIMIT + 1)] == [0, 1]
+
+
+@pytest.mark.parametrize("has_ends", [False, True])
+def test_whole_texts_are_tokenized_as_the_wrapper_does_whatever_was_cut_before(transformer, sentences, has_ends):
+    tokenizer = transformer.tokenizer
+    expected = tokenizer(sentences, add_special_tokens=has_ends)["input_ids"]
+    tokenizer(sentences, truncation=True, max_length=3, padding=True)
+    assert uncut_ids(tokenizer, sentences, has_ends=has_ends) == expected
+    tokenizer(sentences, truncation=True, max_length=3, padding=True)
+
+    def plain(texts, **options):
+        return tokenizer(texts, **options)
+
+    assert uncut_ids(plain, sentences, has_ends=has_ends) == expected
+    assert min(map(len, expected)) > 3
 
 
 def test_a_model_without_a_limit_cuts_nothing(tokenizer):

@@ -14,7 +14,6 @@ from selfsent.runtime.runtime_model import DOCUMENT_PROMPTS, RuntimeModel
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-    from transformers import PreTrainedTokenizerBase
 
 
 Item = TypeVar("Item")
@@ -137,20 +136,29 @@ def num_tokens(model: "SentenceTransformer | RuntimeModel", texts: Sequence[str]
 
     if isinstance(tokenizer, PreTrainedTokenizerBase):
         has_ends = isinstance(model[0], (Transformer, Router))
-        return _lengths(tokenizer, list(texts), has_ends=has_ends)
+        return list(map(len, uncut_ids(tokenizer, list(texts), has_ends=has_ends)))
     return [len(tokenizer.tokenize(text)) for text in texts]
 
 
-def _lengths(tokenizer: "PreTrainedTokenizerBase", texts: list[str], *, has_ends: bool) -> list[int]:
-    """Count tokens; by the compiled tokenizer itself where there is one, since its wrapper takes longer than it."""
-    if not tokenizer.is_fast:
-        ids: Any = tokenizer(texts, add_special_tokens=has_ends, truncation=False, verbose=False)["input_ids"]
-        return [len(text) for text in ids]
-    backend: Any = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue] a compiled one
+def uncut_ids(tokenizer: Any, texts: list[str], *, has_ends: bool = False) -> list[list[int]]:
+    """Tokenize whole texts; by the compiled tokenizer itself where there is one, since its wrapper takes half as long.
+
+    Args:
+        tokenizer: A model's own, of transformers.
+        texts: The texts.
+        has_ends: Whether the tokens at the beginning and the end of a text are added.
+
+    Returns:
+        The ids of each text's tokens.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        options = {"truncation": False, "return_attention_mask": False, "verbose": False}
+        return tokenizer(texts, add_special_tokens=has_ends, **options)["input_ids"]
+    backend = tokenizer.backend_tokenizer
     if backend.truncation is not None or backend.padding is not None:
         backend.no_truncation()
         backend.no_padding()
-    return [len(text) for text in backend.encode_batch_fast(texts, add_special_tokens=has_ends)]
+    return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=has_ends)]
 
 
 def _is_hosts(model: Any) -> bool:

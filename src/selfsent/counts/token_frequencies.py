@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from selfsent.atomic import write_text
 from selfsent.data.source_files import expanded
+from selfsent.encoding import uncut_ids
 from selfsent.errors import UserError, not_one_of
 
 Weighting = Literal["linear", "log", "inverse", "uniform"]
@@ -126,8 +127,7 @@ def count_tokens(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> To
     for batch in _batches(texts):
         num_texts += len(batch)
         digest.update("".join(json.dumps(text) + "\n" for text in batch).encode())
-        encoded: Any = tokenizer(batch, add_special_tokens=False, return_attention_mask=False, verbose=False)
-        ids = np.fromiter(itertools.chain.from_iterable(encoded["input_ids"]), dtype=np.int64)
+        ids = np.fromiter(itertools.chain.from_iterable(uncut_ids(tokenizer, batch)), dtype=np.int64)
         counts += np.bincount(ids, minlength=len(counts))
     if not counts.any():
         raise UserError(f"cannot count tokens: the {num_texts:,} texts of the corpus hold none; name one with words")

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from selfsent.encoding import uncut_ids
+
 _ROWS_A_BATCH = 1000
 
 
@@ -45,8 +47,7 @@ class PackedTexts:
     def _lengths(self) -> Iterator[tuple[str, int]]:
         texts = (str(row["text"]) for row in self._rows)
         while batch := list(islice(texts, _ROWS_A_BATCH)):
-            ids = self._tokenizer(batch, add_special_tokens=False, return_attention_mask=False, verbose=False)
-            yield from zip(batch, map(len, ids["input_ids"]), strict=True)
+            yield from zip(batch, map(len, uncut_ids(self._tokenizer, batch)), strict=True)
 
     def _packed(self, joined: list[str], num_tokens: int) -> dict[str, str]:
         self.num_texts += len(joined)

@@ -6,6 +6,7 @@ from typing import Any
 
 from selfsent.data.heldout import hash_of_text
 from selfsent.data.source import Source
+from selfsent.encoding import uncut_ids
 from selfsent.errors import UserError
 
 _ROWS_A_BATCH = 1000
@@ -70,7 +71,7 @@ class TrainingRows:
         self.num_texts += len(texts)
         if self._tokenizer is None or self._max_seq_length is None or not texts:
             return
-        ids = self._tokenizer(texts, truncation=False, return_attention_mask=False, verbose=False)["input_ids"]
+        ids = uncut_ids(self._tokenizer, texts, has_ends=True)
         self.num_cut += sum(len(tokens) > self._max_seq_length for tokens in ids)
 
     def notes(self) -> list[str]:

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from selfsent.counts.tokenized_texts import TokenizedTexts, TokenWriter
 from selfsent.data.arrow_file import materialise
 from selfsent.data.tokenizer import TokenizerOptions, open_or_train, vocabulary_report
-from selfsent.encoding import chunked
+from selfsent.encoding import chunked, uncut_ids
 from selfsent.errors import UserError
 from selfsent.losses.reconstruction import ReconstructionOptions
 from selfsent.methods.method import split_for
@@ -220,7 +220,7 @@ class UsableTexts:
     def __iter__(self) -> Iterator[dict[str, str]]:
         with TokenWriter(self.token_folder) if self.token_folder else nullcontext() as written:
             for batch in chunked(self.texts, _TEXTS_A_BATCH):
-                ids = self._ids([words for _, words in batch])
+                ids = uncut_ids(self.tokenizer, [words for _, words in batch])
                 if written is not None:
                     written.add(ids)
                 for (text, _), tokens in zip(batch, ids, strict=True):
@@ -235,10 +235,6 @@ class UsableTexts:
                 f"no text has {self.config.min_tokens} to {self.config.max_tokens} tokens: {self.num_short:,} are"
                 f" shorter, {self.num_long:,} longer; give other texts, or set min_tokens and max_tokens"
             )
-
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        encoded = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
-        return encoded["input_ids"]
 
     def note(self) -> str:
         """Say what was kept and what was left out."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
+from selfsent.encoding import uncut_ids
 from selfsent.errors import UserError
 from selfsent.kernels.tensor_parts import undivided_if_small
 from selfsent.modules.attention_trees import AttentionTrees
@@ -201,17 +202,12 @@ class ComposingEncoder(TokenizedInput):
         return {**features, "split_depths": torch.from_numpy(depths)}
 
     def _token_ids(self, texts: list[str]) -> list[list[int]]:
-        """Tokenize; directly by the compiled tokenizer where nothing is to be cut, which costs a quarter less."""
-        backend: Any = self.tokenizer.backend_tokenizer if self.tokenizer.is_fast else None
-        if self.max_seq_length is None and backend is not None:
-            if backend.truncation is not None or backend.padding is not None:
-                backend.no_truncation()
-                backend.no_padding()
-            return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        if self.max_seq_length is None:
+            return uncut_ids(self.tokenizer, texts)
         encoded: Any = self.tokenizer(
             texts,
             add_special_tokens=False,
-            truncation=self.max_seq_length is not None,
+            truncation=True,
             max_length=self.max_seq_length,
             return_attention_mask=False,
             return_token_type_ids=False,

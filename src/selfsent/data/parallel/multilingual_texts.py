@@ -12,6 +12,7 @@ from selfsent.data.masked_lm_tokenizer import train_bert_tokenizer
 from selfsent.data.parallel.language_sampling import SampledTexts
 from selfsent.data.parallel.parallel_filters import MAX_LENGTH_RATIO
 from selfsent.data.tokenizer import train_tokenizer, vocabulary_report
+from selfsent.encoding import uncut_ids
 from selfsent.options import Options, option
 
 _NUM_SAMPLED = 2000
@@ -106,7 +107,7 @@ def vocabulary_notes(tokenizer: Any, texts: LanguageTexts, *, max_seq_length: fl
 def _cut_share(tokenizer: Any, sample: list[str], limit: float) -> float:
     if math.isinf(limit):
         return 0.0
-    ids = tokenizer(sample, truncation=False, return_attention_mask=False, verbose=False)["input_ids"]
+    ids = uncut_ids(tokenizer, sample, has_ends=True)
     return sum(len(row) > limit for row in ids) / len(ids)
 
 
