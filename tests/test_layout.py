@@ -38,7 +38,7 @@ FLOORS = (
     "runtime",
     "kernels",
     "trees",
-    "model_content one_writer",
+    "model_content one_writer folder_names",
     (
         "atomic device compiler provenance ranks shapes time_limit words printed_text standard_streams options "
         "int8_rows errors"

@@ -20,8 +20,7 @@ from selfsent.cli import app
 from selfsent.errors import UserError
 from selfsent.evaluation.suites import suite_names
 from selfsent.methods import METHODS
-from selfsent.methods.method import PRESET
-from selfsent.options import describe
+from selfsent.options import PRESET, describe
 from selfsent.runs.recipe import find_recipe, parse_assignments, split_settings
 from selfsent.training.arguments import argument_names
 

@@ -82,7 +82,6 @@ def build(
     """Make documents searchable: read, learn, measure without labels, index, report; run again when they change."""
     from selfsent.document_build import BuildRequest
     from selfsent.document_build import build as run
-    from selfsent.document_report import render
 
     request = BuildRequest(
         source=source,
@@ -100,7 +99,10 @@ def build(
         engine=engine,
         address=address,
     )
-    show(*render(run(request)))
+    report = run(request)
+    from selfsent.document_report import render
+
+    show(*render(report))
 
 
 @app.command(cls=Command)
@@ -143,8 +145,12 @@ def train(
     push: Annotated[str | None, typer.Option(help="Send the model to this repository of the hub, private.")] = None,
 ) -> None:
     """Train a method on a source; OUTPUT becomes a SentenceTransformer folder, or a table of a recipe's many runs."""
-    from selfsent.runs.publishing import publish, require_access
+    from selfsent.runs.mistyped import refuse_mistyped
     from selfsent.runs.recipe import parse_assignments
+
+    settings = parse_assignments(set or [])
+    refuse_mistyped(method, data, settings, base=base, teacher=teacher)
+    from selfsent.runs.publishing import publish, require_access
     from selfsent.runs.train import Request, execute, named_recipe
 
     flags = {
@@ -158,7 +164,7 @@ def train(
         method=method,
         data=data,
         output=output,
-        settings=parse_assignments(set or []),
+        settings=settings,
         training={name: value for name, value in flags.items() if value is not None},
         base=base,
         teacher=teacher,

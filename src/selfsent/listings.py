@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfsent.errors import UserError, did_you_mean
-from selfsent.options import Described, describe
+from selfsent.options import PRESET, Described, describe
 from selfsent.printed_text import TextTable, show
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def source_of(method: "Method") -> list[str]:
 
 def _preset_of(method: "Method") -> list[Described]:
     """The setting ``preset``, of a method whose authors ran other settings than its defaults."""
-    from selfsent.methods.method import PRESET, PRESETS
+    from selfsent.methods.method import PRESETS
 
     released = method.released
     if released is None:

@@ -28,6 +28,9 @@ _SAFE_STEMS = {"pytorch_model": "model", "adapter_model": "adapter_model"}
 
 _FEWEST_PIECES = 2  # some classes of transformers begin with a piece for white space
 
+FROM_SCRATCH = ("tree", "static")
+"""What ``--base`` takes for a model that is made and not opened, where a method can train such a one."""
+
 
 def _file_path(name: str, file: str, subfolder: str = "") -> str | None:
     """Where a file of a model is: in its folder, or in the local copy of a model of the hub, which is fetched."""
@@ -139,6 +142,43 @@ def _has_address(url: str) -> bool:
         return False
 
 
+def means_folder(name: str) -> bool:
+    """Whether the name of a model is a path, there or not, and cannot be a name on the hub."""
+    return Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+
+
+def refuse_missing(path: str | Path) -> None:
+    """Refuse a path where no folder is; a name on the hub is taken as it is.
+
+    Raises:
+        UserError: There is no such folder, or a file stands there.
+    """
+    name, folder = str(path), Path(path)
+    if not folder.exists() and (isinstance(path, Path) or means_folder(name)):
+        raise UserError(
+            f"no model at {name}: the folder does not exist; check the path, or train one with `selfsent train`"
+        )
+    if folder.is_file():
+        raise UserError(f"{name} is a file, not a model folder; name the folder of a model")
+
+
+def refuse_no_model(path: str | Path) -> None:
+    """Refuse a place that holds no model, by the names of its files alone: torch is not imported.
+
+    Args:
+        path: A folder, or a name on the hub, which is taken as it is.
+
+    Raises:
+        UserError: There is no such folder, or it does not hold a model.
+    """
+    refuse_missing(path)
+    name, folder = str(path), Path(path)
+    if folder.is_dir() and not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+        inner = folder / "model"
+        found = f"its model is {inner}" if (inner / "modules.json").is_file() else "name the folder that does"
+        raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; {found}")
+
+
 def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool = False) -> "SentenceTransformer":
     """Open a SentenceTransformer folder or hub name; the classes of this package need no ``trust_remote_code``.
 
@@ -153,19 +193,8 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     Raises:
         UserError: There is no such folder, it does not hold a whole model, or weights of it are pickled.
     """
-    name = str(path)
-    folder = Path(path)
-    looks_local = isinstance(path, Path) or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
-    if not folder.exists() and looks_local:
-        raise UserError(
-            f"no model at {name}: the folder does not exist; train one with `selfsent train`, or check the path"
-        )
-    if folder.is_file():
-        raise UserError(f"{name} is a file, not a model folder; name the folder that holds modules.json")
-    if folder.is_dir() and not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        inner = folder / "model"
-        found = f"its model is {inner}" if (inner / "modules.json").is_file() else "name the folder that does"
-        raise UserError(f"no model in {name}: it holds neither modules.json nor config.json; {found}")
+    refuse_no_model(path)
+    name, folder = str(path), Path(path)
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 three seconds, which the runtime saves
 
     try:

@@ -19,6 +19,9 @@ _Value = TypeVar("_Value")
 _Options = TypeVar("_Options", bound="Options")
 _Config = TypeVar("_Config")
 
+PRESET = "preset"
+"""The setting of a method that names where its defaults are from, beside its own options."""
+
 WHOLE_RANGE = "of at most 18 digits"
 SEED_RANGE = "between 0 and 4,294,967,295"
 
@@ -338,7 +341,7 @@ def configure(config_type: type[_Config], options: Mapping[str, Any], *, method:
     values: dict[str, Any] = {}
     for name, value in options.items():
         if name not in hints:
-            problems.append(_unknown(name, list(hints), method))
+            problems.append(unknown_setting(name, list(hints), method))
             continue
         try:
             values[name] = _coerced(value, hints[name])
@@ -349,7 +352,8 @@ def configure(config_type: type[_Config], options: Mapping[str, Any], *, method:
     return config_type(**values)
 
 
-def _unknown(name: str, known: list[str], method: str) -> str:
+def unknown_setting(name: str, known: list[str], method: str) -> str:
+    """Say that ``--set`` cannot set this, and which options may have been meant."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
     return f"{method} has no option {name}; {hint} (arguments of the trainer are set as training.KEY=VALUE)"

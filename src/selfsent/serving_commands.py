@@ -109,8 +109,9 @@ def require_place(place: str, *, is_store: bool = False) -> None:
     folder = Path(place)
     if is_store:
         raise no_store(place)
-    looks_local = folder.is_absolute() or place.startswith((".", "~")) or place.count("/") > 1
-    if looks_local and not folder.exists():
+    from selfsent.loading import means_folder
+
+    if means_folder(place) and not folder.exists():
         raise UserError(
             f"no store and no model at {place}: the folder does not exist; make one with `selfsent build`, or check the"
             " path"

@@ -46,7 +46,11 @@ def tune(
     device: Device = None,
 ) -> None:
     """Search settings of a recipe, judged by STS-B dev or, without it, by what `train` chooses checkpoints by."""
+    from selfsent.runs.mistyped import refuse_mistyped
     from selfsent.runs.recipe import parse_assignments
+
+    settings = parse_assignments(set or [])
+    refuse_mistyped(recipe, data, settings, base=base, teacher=teacher)
     from selfsent.runs.train import Request
     from selfsent.runs.tuning import BEST_FILE, parse_space
     from selfsent.runs.tuning import tune as run
@@ -56,7 +60,7 @@ def tune(
         method=recipe,
         data=data,
         output=output,
-        settings=parse_assignments(set or []),
+        settings=settings,
         training={name: value for name, value in flags.items() if value is not None},
         base=base,
         teacher=teacher,

@@ -238,7 +238,7 @@ def test_few_documents_give_a_search_and_say_that_nothing_was_measured(tmp_path:
         ({}, "holds 1 files"),
         ({"teacher": "./no/teacher"}, "no/teacher"),
         ({"model": "./no/model"}, "no/model"),
-        ({"base": "./no/base"}, "no base model at ./no/base"),
+        ({"base": "./no/base"}, "no model at ./no/base"),
     ],
 )
 def test_a_build_that_fails_before_it_did_anything_leaves_no_folder(tmp_path: Path, options: dict[str, Any], what: str):

@@ -322,7 +322,7 @@ def damaged(base: Path, folder: Path, *, keep: float = 1.0, config: str | None =
 BASES = {
     "not there": ("nowhere", "the folder does not exist"),
     "an empty folder": ("empty", "holds no model (no config.json)"),
-    "a binary file": ("binary", "is a file; name the folder"),
+    "a binary file": ("binary", "is a file, not a model folder"),
     "a static model": ("static", "holds a model without a transformer"),
     "weights cut short": ("cut", "cannot open the base model"),
     "no tokenizer": ("speechless", "has no tokenizer"),

@@ -1,12 +1,11 @@
 """A search in a process of its own: what it imports, and that it answers as the table and the host do."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from sentence_transformers import SentenceTransformer
+from tests.cold_process import run_cold
 from tests.runtime.host_models import saved
 from transformers import PreTrainedTokenizerFast
 
@@ -16,19 +15,6 @@ from selfsent.search import semantic_search
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.mapped_store import MappedStore
 from selfsent.search.semantic_search import SemanticSearch
-
-HEAVY = ("torch", "sentence_transformers", "transformers", "lancedb", "numba", "datasets")
-PROGRAM = f"""
-import atexit, sys
-atexit.register(lambda: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr))
-from selfsent.cli import main
-main()
-"""
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own; standard error ends with the heavy modules it imported."""
-    return subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module", params=["tree", "static-normalised"])
@@ -68,7 +54,7 @@ def test_a_cold_search_imports_nothing_heavy_and_answers_as_the_table_and_the_ho
     store: Path, by_host: None, query: str, mode: str, where: str | None
 ) -> None:
     options = ["--json", "--mode", mode, *([] if where is None else ["--where", where])]
-    ended = run("search", str(store), query, *options)
+    ended = run_cold("search", str(store), query, *options)
     assert ended.returncode == 0
     assert ended.stderr.splitlines()[-1] == "[]"
     search = SemanticSearch(store, device="cpu")
@@ -92,7 +78,7 @@ def test_encode_index_and_tree_import_no_torch(store: Path, tmp_path: Path) -> N
     if (store.parent / "model" / "config.json").is_file():  # a tree model
         commands.append(("tree", model, "a warm cat sleeps"))
     for command in commands:
-        ended = run(*command)
+        ended = run_cold(*command)
         assert ended.returncode == 0, ended.stderr
         imported = ended.stderr.splitlines()[-1]
         assert "torch" not in imported
@@ -100,20 +86,20 @@ def test_encode_index_and_tree_import_no_torch(store: Path, tmp_path: Path) -> N
 
 
 def test_a_filter_that_only_lancedb_knows_is_answered_by_it(store: Path) -> None:
-    ended = run("search", str(store), "cat", "--json", "--where", "length(file) = 4")
+    ended = run_cold("search", str(store), "cat", "--json", "--where", "length(file) = 4")
     assert ended.returncode == 0
     assert all(len(hit["file"]) == 4 for hit in json.loads(ended.stdout)["hits"])
     assert "lancedb" in ended.stderr.splitlines()[-1]
 
 
 def test_a_filter_that_cannot_be_used_is_refused_as_ever(store: Path) -> None:
-    ended = run("search", str(store), "cat", "--where", "nothing = 1")
+    ended = run_cold("search", str(store), "cat", "--where", "nothing = 1")
     assert ended.returncode == 2
     assert "the filter 'nothing = 1' cannot be used" in ended.stderr
 
 
 def test_a_store_of_an_earlier_version_is_searched_by_its_table() -> None:
-    ended = run("search", str(Path(__file__).parent / "store_of_6c19337" / "store"), "cat", "--json")
+    ended = run_cold("search", str(Path(__file__).parent / "store_of_6c19337" / "store"), "cat", "--json")
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["hits"]
     assert "torch" not in ended.stderr.splitlines()[-1]
@@ -122,4 +108,4 @@ def test_a_store_of_an_earlier_version_is_searched_by_its_table() -> None:
 
 @pytest.mark.parametrize("arguments", [["search", "--help"], ["--version"], ["search", "nowhere", "cat"]])
 def test_help_and_a_store_that_is_not_there_wait_for_nothing(arguments: list[str]) -> None:
-    assert run(*arguments).stderr.splitlines()[-1] == "[]"
+    assert run_cold(*arguments).stderr.splitlines()[-1] == "[]"

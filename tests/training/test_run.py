@@ -15,11 +15,12 @@ from sentence_transformers import SentenceTransformer
 from tests.training.tiny_run import HeadQueueLoss, Interrupt, NotFiniteAt, make_model, make_plan
 
 from selfsent.errors import UserError
+from selfsent.folder_names import visible_names
 from selfsent.loading import load
 from selfsent.one_writer import LOCK_FILE
 from selfsent.training.engine import train
 from selfsent.training.run import RunPlan
-from selfsent.training.run_folder import RunFolder, visible_names
+from selfsent.training.run_folder import RunFolder
 
 
 def planned(folder: Path, **options: Any) -> RunPlan:

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasets import Dataset
 from numpy.typing import NDArray
 
 from selfsent.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _NUM_HASHES = 2**64
 _BATCH_SIZE = 1000
@@ -26,8 +29,8 @@ def hash_of_text(text: str) -> int:
 
 
 def split_heldout(
-    dataset: Dataset, *, fraction: float | None = None, num_rows: int | None = None
-) -> tuple[Dataset, Dataset]:
+    dataset: "Dataset", *, fraction: float | None = None, num_rows: int | None = None
+) -> "tuple[Dataset, Dataset]":
     """Split rows into a training and a held-out part by the hashes of their content.
 
     A row is in the same part wherever it stands and whatever else is in the data (with ``fraction``); equal rows are in
@@ -60,7 +63,7 @@ def split_heldout(
     return dataset.select(np.flatnonzero(~heldout_mask)), dataset.select(np.flatnonzero(heldout_mask))
 
 
-def _row_hashes(dataset: Dataset) -> NDArray[np.uint64]:
+def _row_hashes(dataset: "Dataset") -> NDArray[np.uint64]:
     hashes = np.empty(len(dataset), dtype=np.uint64)
     position = 0
     for start in range(0, len(dataset), _BATCH_SIZE):

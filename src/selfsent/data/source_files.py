@@ -18,6 +18,9 @@ from selfsent.errors import UserError
 _OWN_ENTRIES = ("modules.json", "run.json", "texts.lance")
 """Names that mark a folder as a model, a run or a store."""
 
+CHECK_THE_PATH = "check the path (a data set of the hub is named `hf:NAME`)"
+"""What to do where a source is not there."""
+
 _ENCODED_COLUMNS = ["id", "text", "embedding"]
 _NUM_SHOWN = 5
 _PATH_CHARACTERS = 300
@@ -68,7 +71,7 @@ def file_tables(path: Path, exclude: Sequence[str | Path] = ()) -> Tables:
     Raises:
         UserError: There is no such file, it can be read only once, or a folder holds none of a known format.
     """
-    refuse_missing(path, "check the path (a data set of the hub is named `hf:NAME`)")
+    refuse_missing(path, CHECK_THE_PATH)
     if not path.is_dir():
         return Tables([_table(path, path.name)], [])
     found = files_below(path, exclude)

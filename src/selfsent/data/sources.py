@@ -10,7 +10,7 @@ from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.parallel.parallel_formats import is_parallel
 from selfsent.data.parallel.parallel_sources import open_parallel
 from selfsent.data.source import Source, source_of_tables
-from selfsent.data.source_files import expanded, file_tables
+from selfsent.data.source_files import CHECK_THE_PATH, expanded, file_tables, refuse_missing
 from selfsent.data.tables import Reading, Table, Tables
 from selfsent.errors import UserError
 
@@ -59,6 +59,17 @@ def open_source(
         return _open_docs(name, max_rows)
     opened = _hub_tables(name) if name.startswith("hf:") else file_tables(expanded(spec), exclude)
     return source_of_tables(opened, Reading(columns, header, on_bad_row), spec=name, max_rows=max_rows)
+
+
+def refuse_missing_source(spec: str | Path) -> None:
+    """Refuse a path where nothing is, without opening anything; a source that is no path is taken as it is.
+
+    Raises:
+        UserError: There is no file or folder of that name, or it can be read only once.
+    """
+    name = str(spec)
+    if not is_parallel(name) and not name.startswith(("docs:", "hf:")):
+        refuse_missing(expanded(spec), CHECK_THE_PATH)
 
 
 def _check_request(spec: str, columns: Sequence[str | int] | None, on_bad_row: str, max_rows: int | None) -> None:

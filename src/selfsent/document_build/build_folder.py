@@ -10,8 +10,8 @@ from typing import Any
 
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
+from selfsent.folder_names import listed, visible_names
 from selfsent.one_writer import LOCK_FILE
-from selfsent.training.run_folder import listed, visible_names
 
 _STATE_VERSION = 1
 
@@ -164,6 +164,10 @@ class BuildFolder:
         except (OSError, ValueError):
             return {}
         return state if state.get("version") == _STATE_VERSION else {}
+
+    def needs_learning(self, *, retrain: bool) -> bool:
+        """Whether a build here makes or measures a model: none has been yet, or that is to be done again."""
+        return retrain or "learned" not in self.state()
 
     def remember(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Add to what is known, aside and renamed; give all of it."""

@@ -8,7 +8,7 @@ from typing import Any
 from selfsent.data.bad_rows import OnBadRow
 from selfsent.documents import Unit
 from selfsent.errors import UserError
-from selfsent.methods.starting_model import FROM_SCRATCH
+from selfsent.loading import FROM_SCRATCH
 from selfsent.search.ray_engine import EngineName
 
 _NOTHING_MEASURED: Mapping[str, Any] = {"training.best": "none"}

@@ -8,7 +8,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
@@ -21,7 +20,7 @@ from selfsent.document_build.pace import about, num_passages, seconds_a_passage
 from selfsent.document_build.reading import Read, read
 from selfsent.document_build.vocabulary_drift import drift_notes, pieces_per_word
 from selfsent.document_report import corpus_map, write_page
-from selfsent.documents import open_documents
+from selfsent.documents import Documents
 from selfsent.documents.corpus_file import CorpusFile
 from selfsent.documents.passages import count_words, passages
 from selfsent.errors import UserError
@@ -46,25 +45,21 @@ _MUCH = 10
 logger = logging.getLogger(__name__)
 
 
-def build(request: BuildRequest) -> dict[str, Any]:
-    """Read documents, learn from them, measure, index and report; stages that are done already are skipped.
+def build_in(folder: BuildFolder, request: BuildRequest, documents: Documents) -> dict[str, Any]:
+    """Go through the stages; see ``selfsent.document_build.build``.
 
     Args:
+        folder: The folder of the build, which holds nothing else.
         request: What a person asks.
-
-    Returns:
-        The report, as ``report.json`` holds it, with the map and the examples of the page.
+        documents: What there is to read.
 
     Raises:
-        UserError: The folder is somebody else's or being written, a model cannot be opened, or no document can be
-            read. A folder that was new is not left behind then.
+        UserError: As ``build``.
     """
-    folder = BuildFolder(Path(request.output).expanduser().absolute())
-    folder.require_own()
     was_there = folder.path.exists()
     with one_writer(folder.path, "build"):
         try:
-            return _Build(request, folder).run()
+            return _Build(folder, request, documents).run()
         except BaseException:
             folder.forget_nothing_done(was_there=was_there)
             raise
@@ -73,9 +68,10 @@ def build(request: BuildRequest) -> dict[str, Any]:
 class _Build:
     """One run through the stages."""
 
-    def __init__(self, request: BuildRequest, folder: BuildFolder) -> None:
-        self.request = request
+    def __init__(self, folder: BuildFolder, request: BuildRequest, documents: Documents) -> None:
         self.folder = folder
+        self.request = request
+        self._documents = documents
         self._began = time.monotonic()
         self._opened: dict[str, SentenceTransformer] = {}
         self._engine = engine_of(request.engine, request.address, request.device)
@@ -91,7 +87,7 @@ class _Build:
         self._require_same()
         self._require_models()
         self._say("reading", self.request.source)
-        found = self._read()
+        found = read(self._documents, self.folder)
         self._say("read", f"{len(found.corpus):,} documents of {found.num_words:,} words; {_changed(found.changes)}")
         state = self._state(found)
         if "learned" not in state:
@@ -125,16 +121,6 @@ class _Build:
     def _say(self, stage: str, what: str) -> None:
         logger.info("%s: %s", stage, what)
 
-    def _read(self) -> Read:
-        documents = open_documents(
-            self.request.source,
-            unit=self.request.unit,
-            columns=self.request.columns,
-            on_bad_row=self.request.on_bad_row,
-            exclude=[self.folder.path],
-        )
-        return read(documents, self.folder)
-
     def _require_same(self) -> None:
         """Refuse settings other than those that the folder was built with."""
         wanted = self.request.wanted
@@ -147,7 +133,7 @@ class _Build:
 
     def _require_models(self) -> None:
         """Open the models that are named, where they will be needed, before anything is read."""
-        if "learned" in self.folder.state() and not self.request.retrain:
+        if not self.folder.needs_learning(retrain=self.request.retrain):
             return
         for named in (self.request.model, self.request.teacher):
             if named is not None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from selfsent.data.bad_rows import OnBadRow
-from selfsent.data.source_files import expanded
+from selfsent.data.source_files import CHECK_THE_PATH, expanded
 from selfsent.documents.document import Document
 from selfsent.documents.file_formats import KNOWN_NAMES, WHOLE_FILES, suffix_of
 from selfsent.documents.file_reader import FileOptions, read_files
@@ -201,9 +201,7 @@ def _finder(spec: str, exclude: Sequence[str | Path]) -> FindFiles:
     """Check the files of a source now, and list them at every pass."""
     path = expanded(spec)
     if not path.exists():
-        raise UserError(
-            f"no file or folder at {shown(path)}; check the path (a data set of the hub is named `hf:NAME`)"
-        )
+        raise UserError(f"no file or folder at {shown(path)}; {CHECK_THE_PATH}")
     if path.is_dir():
         _require_known(path, Folder(path, exclude).files())
         return partial(_files_of_folder, path=path, exclude=exclude)

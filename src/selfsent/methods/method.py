@@ -8,11 +8,9 @@ from datasets import Dataset
 
 from selfsent.data.heldout import split_heldout
 from selfsent.errors import UserError
-from selfsent.options import configure
+from selfsent.options import PRESET, configure
 from selfsent.training.run import Ingredients, Run, RunData
 
-PRESET = "preset"
-"""The setting that names one of ``PRESETS``."""
 PAPER = "paper"
 RELEASED = "released"
 PRESETS = (PAPER, RELEASED)

@@ -43,9 +43,10 @@ from selfsent.data.packed_texts import PackedTexts
 from selfsent.data.tokenizer import TokenizerOptions, vocabulary_report
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
+from selfsent.loading import FROM_SCRATCH
 from selfsent.losses.masked_language_modelling import MaskedLanguageModelingLoss, MaskingOptions
 from selfsent.methods.method import Method, split_for
-from selfsent.methods.starting_model import FROM_SCRATCH, open_transformer, tokenizer_of
+from selfsent.methods.starting_model import open_transformer, tokenizer_of
 from selfsent.modules.scratch_encoders import WidthOptions
 from selfsent.options import option
 from selfsent.training.run import Ingredients, Run, RunData

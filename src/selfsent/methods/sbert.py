@@ -34,10 +34,10 @@ from selfsent.data.columns import Row
 from selfsent.data.judged_pairs import ENTAILMENT_LABELS, ClassifiedPairs, RatedPairs, require_columns
 from selfsent.data.training_rows import TrainingRows
 from selfsent.errors import UserError
+from selfsent.loading import FROM_SCRATCH
 from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import (
-    FROM_SCRATCH,
     BaseOptions,
     PoolingOptions,
     open_transformer,

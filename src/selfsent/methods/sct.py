@@ -60,6 +60,7 @@ from selfsent.data.numbered_views import NumberedViews, Transform
 from selfsent.data.source import Source
 from selfsent.data.teacher_vectors import TeacherVectors, teacher_vectors, texts_of_columns
 from selfsent.data.training_rows import TrainingRows, texts_of
+from selfsent.loading import FROM_SCRATCH
 from selfsent.losses.cross_view import CrossViewLoss, CrossViewOptions
 from selfsent.losses.cross_view_distillation import (
     CrossViewDistillationLoss,
@@ -70,7 +71,6 @@ from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
 from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
-    FROM_SCRATCH,
     DropoutOptions,
     PoolingOptions,
     TeacherOptions,

@@ -45,13 +45,13 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.entailment_triplets import EntailmentTriplets
 from selfsent.data.training_rows import TrainingRows, texts_of
 from selfsent.errors import UserError
+from selfsent.loading import FROM_SCRATCH
 from selfsent.losses.info_nce import ContrastOptions, InfoNCELoss, TanhHead
 from selfsent.losses.masked_language_modelling import MaskedLanguageModel
 from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
 from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
-    FROM_SCRATCH,
     DropoutOptions,
     PoolingName,
     PoolingOptions,

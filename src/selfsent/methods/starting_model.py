@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
-from selfsent.loading import load, no_waiting_for_the_hub, require_safetensors, require_tokenizer
+from selfsent.loading import load, no_waiting_for_the_hub, refuse_missing, require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
 from selfsent.options import Options, option
 from selfsent.training.random_state import preserved_random_state
@@ -83,7 +83,6 @@ class TeacherOptions(Options):
     teacher_cache: str | None = None
 
 
-FROM_SCRATCH = ("tree", "static")
 _STATIC_WIDTH = 256
 _CANNOT_OPEN = (
     *(OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError),
@@ -174,11 +173,7 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
     if not base.strip():
         raise UserError("--base is empty; name a folder or a hub name of a transformer, or leave --base out")
     folder = Path(base).expanduser()
-    looks_local = folder.is_absolute() or base.startswith((".", "~")) or base.count("/") > 1
-    if not folder.exists() and looks_local:
-        raise UserError(f"no base model at {base}: the folder does not exist; check the path, or name one of the hub")
-    if folder.is_file():
-        raise UserError(f"--base {base} is a file; name the folder that holds the model's config.json")
+    refuse_missing(str(folder) if base.startswith("~") else base)
     if folder.is_dir() and not (folder / "config.json").is_file():
         kind = "a model without a transformer" if (folder / "modules.json").is_file() else "no model"
         raise UserError(f"--base {base} holds {kind} (no config.json); name the folder of a transformer")

@@ -90,6 +90,25 @@ class Recipe:
         return shlex.join([*words, "--output", f"runs/{self.name}"])
 
 
+def data_of(recipe: Recipe, data: str | Path | None) -> str | Path:
+    """What a run of a recipe reads.
+
+    Args:
+        recipe: The recipe.
+        data: The source that was named; ``None`` takes the recipe's.
+
+    Raises:
+        UserError: Neither names one, or the recipe's is not there.
+    """
+    if data is not None:
+        return data
+    if recipe.data is None:
+        raise UserError(
+            f"{recipe.name} names no data of its own; name the source with --data, such as --data notes.txt"
+        )
+    return place_of_data(recipe.data, recipe.name)
+
+
 def place_of_data(data: str, recipe: str) -> str:
     """Where the source is that a recipe names.
 

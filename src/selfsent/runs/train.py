@@ -14,9 +14,9 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.errors import UserError, did_you_mean
 from selfsent.methods import METHODS
-from selfsent.methods.method import PRESET, RELEASED, Method
+from selfsent.methods.method import RELEASED, Method
 from selfsent.methods.starting_model import UnopenedBaseError, needed
-from selfsent.options import SEED_RANGE, is_seed, names_of, shortened
+from selfsent.options import PRESET, SEED_RANGE, is_seed, names_of, shortened
 from selfsent.ranks import (
     is_first_rank,
     join_ranks,
@@ -26,7 +26,7 @@ from selfsent.ranks import (
     require_same,
     wait_for_all_ranks,
 )
-from selfsent.runs.recipe import Recipe, find_recipe, place_of_data, place_of_model, split_settings
+from selfsent.runs.recipe import Recipe, data_of, find_recipe, place_of_model, split_settings
 from selfsent.runs.run_data import open_run_data
 from selfsent.runs.train_options import TrainOptions
 from selfsent.time_limit import TimeLimit
@@ -173,16 +173,9 @@ def _places(recipe: Recipe, request: Request) -> dict[str, Any]:
             ("teacher", request.teacher, recipe.teacher),
         )
     }
-    if request.data is not None:
-        return models | {"data": request.data}
-    if recipe.data is None:
-        raise UserError(
-            f"{recipe.name} names no data of its own; name the source with --data, such as --data notes.txt"
-        )
-    return models | {
-        "data": place_of_data(recipe.data, recipe.name),
-        "columns": recipe.columns if request.columns is None else request.columns,
-    }
+    places = models | {"data": data_of(recipe, request.data)}
+    is_own = request.data is None and request.columns is None
+    return places | ({"columns": recipe.columns} if is_own else {})
 
 
 def seed_of(recipe: Recipe, request: Request) -> int:

@@ -12,6 +12,7 @@ from selfsent.atomic import write_text
 from selfsent.errors import UserError
 from selfsent.evaluation.comparison.runs import open_runs
 from selfsent.evaluation.suites import suite_names
+from selfsent.folder_names import listed, visible_names
 from selfsent.provenance import installed_versions
 from selfsent.runs.kept_runs import KEPT_FOLDER, KeptRun, finished_run, kept_run, portable
 from selfsent.runs.recipe import EVALUATE_DEV, Recipe
@@ -22,7 +23,7 @@ from selfsent.runs.train_options import TrainOptions
 from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
 from selfsent.training.run import Run, differences
-from selfsent.training.run_folder import MODULES_FILE, RunFolder, listed, visible_names
+from selfsent.training.run_folder import MODULES_FILE, RunFolder
 
 TABLE_JSON = "table.json"
 TABLE_MARKDOWN = "table.md"

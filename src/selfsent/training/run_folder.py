@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from selfsent.atomic import write_text
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics_log import METRICS_FILE
+from selfsent.folder_names import listed, visible_names
 from selfsent.one_writer import one_writer
 from selfsent.provenance import package_version
 from selfsent.ranks import is_first_rank, num_ranks
@@ -27,7 +28,6 @@ MODULES_FILE = "modules.json"
 _MODEL_CONFIG_FILE = "config_sentence_transformers.json"
 _INSTALLING_FOLDER = ".installing"
 _NUM_DIFFERENCES_SHOWN = 6
-_NUM_NAMES_SHOWN = 3
 _BEFORE_THE_RECORD = {"token-frequencies.json"}
 """What a run may leave, besides hidden files, when it ends before its record is written."""
 
@@ -277,21 +277,6 @@ class RunFolder:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return names
-
-
-def visible_names(folder: Path) -> set[str]:
-    """The names in a folder that are not hidden; empty where it is not a folder or cannot be read."""
-    try:
-        return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
-    except OSError:
-        return set()
-
-
-def listed(names: Iterable[str]) -> str:
-    """Name the first of some names, and how many more there are."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _NUM_NAMES_SHOWN} more" if len(ordered) > _NUM_NAMES_SHOWN else ""
-    return ", ".join(ordered[:_NUM_NAMES_SHOWN]) + more
 
 
 def require_own_package(folder: Path, model: SentenceTransformer) -> None:
