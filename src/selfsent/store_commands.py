@@ -78,7 +78,9 @@ def search(
     k: Annotated[int, typer.Option("-k", "--k", help="How many answers.")] = 5,
     mode: Annotated[SearchMode, typer.Option(help="Compare meanings, words, or both.")] = "hybrid",
     where: Where = None,
-    all: Annotated[bool, typer.Option("--all", help="Show weak answers too.")] = False,
+    all: Annotated[
+        bool, typer.Option("--all", help="Show weak answers too; of fewer than 200 passages none is hidden.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     version: Annotated[int | None, typer.Option(help="Search this kept version (see `selfsent versions`).")] = None,
     model: Annotated[str | None, typer.Option(help="Where the store's model is, if it was moved.")] = None,

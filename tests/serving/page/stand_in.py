@@ -58,6 +58,7 @@ class Service:
         has_trees: Whether the model has trees.
         has_store: Whether there is a store beside the model.
         key: Key that requests for data must bring.
+        weak_below: Cosine below which answers are hidden; None hides none.
         num_points: Points on the map.
         map_waits: How many times the map says that it is still being laid out.
         hold: Requests for these words wait until they are let go.
@@ -68,6 +69,7 @@ class Service:
     has_trees: bool = True
     has_store: bool = True
     key: str | None = None
+    weak_below: float | None = WEAK_BELOW
     num_points: int = 400
     map_waits: int = 0
     hold: dict[str, Event] = field(default_factory=dict)
@@ -95,7 +97,12 @@ class Service:
 
     def _facts(self) -> dict[str, Any]:
         num_passages = sum(len(passages) for _, passages in HANDBOOK.values())
-        store = {"documents": len(HANDBOOK), "passages": num_passages, "fusion_weight": 0.25, "weak_below": WEAK_BELOW}
+        store = {
+            "documents": len(HANDBOOK),
+            "passages": num_passages,
+            "fusion_weight": 0.25,
+            "weak_below": self.weak_below,
+        }
         return {"model": {"kind": "tree", "dimension": 256}, "store": store if self.has_store else {}, "report": True}
 
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +111,7 @@ class Service:
             if words in query:
                 let_go.wait(20)
         found = sorted(_hits(query), key=lambda hit: -hit["score"])[: offset + k]
-        shown = [hit for hit in found if body.get("all") or hit["score"] >= WEAK_BELOW]
+        shown = [hit for hit in found if body.get("all") or hit["score"] >= (self.weak_below or 0)]
         for rank, hit in enumerate(shown, start=1):
             hit["rank"] = rank
         return {"hits": shown[offset:], "hidden": len(found) - len(shown)}

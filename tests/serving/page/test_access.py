@@ -113,6 +113,14 @@ def test_facts_and_the_report_are_there(visit: Open) -> None:
     assert page.locator("text=Report of the build").get_attribute("href") == "report"
 
 
+def test_the_facts_of_a_small_store_say_that_no_answer_is_hidden(visit: Open, service: Service) -> None:
+    service.weak_below = None
+    page = visit("?view=about")
+    page.wait_for_selector("dl")
+    weak = page.locator("dt", has_text="Weak answers").locator("+ dd")
+    assert weak.text_content() == "none is hidden in a store this small"
+
+
 def test_a_model_without_a_store_compares(visit: Open, service: Service) -> None:
     service.has_store = False
     page = visit()

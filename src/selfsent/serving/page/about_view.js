@@ -48,8 +48,13 @@ async function save() {
 }
 
 function tables(facts) {
-  return [["Model", facts.model], ["Store", facts.store]].filter(([, values]) => values && Object.keys(values).length)
+  return [["Model", facts.model], ["Store", withWeak(facts.store)]].filter(([, values]) => values && Object.keys(values).length)
     .flatMap(([name, values]) => [make("h2", null, name), listOf(values)]);
+}
+
+/** Say that no answer is hidden as weak where the store has no level: a small store tells none apart. */
+function withWeak(store) {
+  return store?.weak_below === null ? { ...store, weak_answers: "none is hidden in a store this small" } : store;
 }
 
 function listOf(values) {
