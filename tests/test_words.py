@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfsent.errors import UserError
-from selfsent.words import RULES, Analyser, matched
+from selfsent.words import RULES, Analyser, matched, whole_words
 
 ENGLISH = Analyser("en")
 TEXTS = st.text(max_size=60) | st.text(alphabet="aAbB_1 .éß\u0301東京ガスกีका", max_size=40)
@@ -170,3 +170,33 @@ def test_one_long_foreign_preface_does_not_decide_for_a_corpus():
 def test_texts_without_words_do_not_outvote_the_language_of_a_corpus():
     assert Analyser.of_corpus([*CORPORA["de"], *["", "-", "12"] * 20]) == Analyser("de")
     assert Analyser.of_corpus(["", "!"]) == Analyser()
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "whole"),
+    [
+        ("an unbelievable roof", "believable ro", "unbelievable roof"),
+        ("an unbelievable roof", "unbelievable", "unbelievable"),
+        ("they don't know", "t kn", "don't know"),
+        ("read_csv and os.path.join", "csv and os", "read_csv and os.path.join"),
+        ("the roof.The cat", "the roof", "the roof"),
+        ("le caf\u0065\u0301 noir", "le cafe", "le caf\u0065\u0301"),
+        ("\u6cb3\u5ddd\u5f88\u53e4\u8001", "\u5ddd\u5f88", "\u5ddd\u5f88"),
+        ("\u6cb3\u5dddGPT\u5f88\u53e4", "PT\u5f88", "GPT\u5f88"),
+    ],
+)
+def test_a_part_of_a_text_is_widened_to_whole_words(text: str, part: str, whole: str):
+    start = text.index(part)
+    first, last = whole_words(text, start, start + len(part))
+    assert text[first:last] == whole
+
+
+@given(st.text("ab '.\u6cb3", min_size=1), st.data())
+def test_a_part_is_only_widened_and_what_is_whole_stays(text: str, data: st.DataObject):
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    first, last = whole_words(text, start, end)
+    assert first <= start
+    assert end <= last
+    assert whole_words(text, first, last) == (first, last)
+    assert " " not in text[first:start] + text[end:last]

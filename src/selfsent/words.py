@@ -48,6 +48,9 @@ _WORD = regex.compile(r"\w+")  # accents and vowel signs belong to a word, which
 _HAS_UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
 _RUN = regex.compile(rf"(?V1)([{UNSPACED_SCRIPTS}][{UNSPACED_SCRIPTS}\p{{M}}]*)|([\w--[{UNSPACED_SCRIPTS}]]+)")
 _CHARACTER = regex.compile(r"\X")
+# As people read: don't and os.path are one word here. Where no spaces stand between words, their borders are not known.
+_SPACED = rf"[\w--[{UNSPACED_SCRIPTS}]]+"
+_WRITTEN = regex.compile(rf"(?V1){_SPACED}(?:(?:['\u2019]|\.(?=[\p{{Ll}}\p{{N}}])){_SPACED})*")
 # read_csv, readCsv, CSVFile; not IDs, whose last letter is no word.
 _BETWEEN_PARTS = regex.compile(r"_+|(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}{2})")
 _LATIN_ACCENT = regex.compile(r"(?<=\p{Latin})\p{M}+")
@@ -189,6 +192,28 @@ def matched(query: str, text: str, analyser: Analyser) -> list[tuple[int, int]]:
         else:
             spans.append((start, end))
     return spans
+
+
+def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Widen a part of a text, so that it neither begins nor ends within a word.
+
+    Args:
+        text: The text.
+        start: Where the part begins, in characters ...
+        end: ... and where it ends.
+
+    Returns:
+        Start and end of the widened part. In scripts without spaces between words it stays as it is.
+    """
+    for match in _WRITTEN.finditer(text):
+        first, last = match.span()
+        if first >= end:
+            break
+        if first < start < last:
+            start = first
+        if first < end < last:
+            end = last
+    return start, end
 
 
 def _sample(texts: Iterable[str]) -> list[str]:

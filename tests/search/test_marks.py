@@ -58,16 +58,31 @@ def nodes(model: SentenceTransformer, text: str) -> list[tuple[int, int, np.ndar
     return [(*span, vector.numpy()) for span, vector in zip(tree.spans, up[tree.num_tokens :], strict=True)]
 
 
-def test_the_phrase_is_the_node_of_highest_cosine_with_the_query(tree_model):
+def in_whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Walk outwards, letter by letter."""
+    while start and text[start - 1 : start + 1].isalnum():
+        start -= 1
+    while text[end - 1 : end + 1].isalnum() and end < len(text):
+        end += 1
+    return start, end
+
+
+def test_the_phrase_is_the_node_of_highest_cosine_with_the_query_in_whole_words(tree_model):
     offsets = tree_model[0].tokenizer(TEXT, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    for query in ("a dog at the sea", "budget", "warm roof"):
+    was_cut = []
+    for query in ("a dog at the sea", "budget", "warm roof", "committee"):
         vector = tree_model.encode_query(query)
         fitting = [node for node in nodes(tree_model, TEXT) if MIN_TOKENS <= node[1] - node[0] <= MAX_TOKENS]
         best = max(fitting, key=lambda node: node[2] @ vector / np.linalg.norm(node[2]))
+        start, end = offsets[best[0]][0], offsets[best[1] - 1][1]
+        part = TEXT[start:end]
+        start, end = start + len(part) - len(part.lstrip()), end - len(part) + len(part.rstrip())
         match = nearest_phrase(tree_model, vector, TEXT)
         assert match is not None
         assert match.kind == "phrase"
-        assert TEXT[match.start : match.end] == TEXT[offsets[best[0]][0] : offsets[best[1] - 1][1]].strip()
+        assert (match.start, match.end) == in_whole_words(TEXT, start, end)
+        was_cut.append((match.start, match.end) != (start, end))
+    assert any(was_cut)
 
 
 def test_a_text_of_one_token_and_a_model_without_trees_have_no_phrase(tree_model, tiny_static_model):

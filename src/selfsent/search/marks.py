@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from selfsent.errors import UserError
 from selfsent.runtime.runtime_model import RuntimeModel
 from selfsent.runtime.tree_texts import TextTree
-from selfsent.words import Analyser, matched
+from selfsent.words import Analyser, matched, whole_words
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -86,7 +86,7 @@ MIN_TOKENS, MAX_TOKENS = 2, 20
 def nearest_phrase(model: "SentenceTransformer | RuntimeModel", query: NDArray[np.float32], text: str) -> Match | None:
     """Find the phrase whose embedding has the highest cosine with the query.
 
-    Phrases have from 2 to 20 tokens.
+    Phrases have from 2 to 20 tokens, which may begin or end within a word; the words there are given whole.
 
     Args:
         model: The model.
@@ -137,10 +137,13 @@ def _tree_of_host(model: "SentenceTransformer", text: str) -> TextTree | None:
 
 
 def _characters(offsets: Sequence[tuple[int, int]], text: str, start: int, end: int) -> Match | None:
-    """Take a span of tokens to the characters that they stand for, without the white space at its ends."""
+    """Take a span of tokens to the whole words that they stand for, without the white space at its ends."""
     if end > len(offsets):
         return None
     first, last = offsets[start][0], offsets[end - 1][1]
     first += len(text[first:last]) - len(text[first:last].lstrip())
     last -= len(text[first:last]) - len(text[first:last].rstrip())
-    return Match(start=first, end=last, kind="phrase") if first < last else None
+    if first >= last:
+        return None
+    first, last = whole_words(text, first, last)
+    return Match(start=first, end=last, kind="phrase")

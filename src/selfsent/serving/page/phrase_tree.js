@@ -5,7 +5,7 @@ import { make, settled } from "./elements.js";
 import { readyHit, shortAnswer } from "./hits.js";
 import { complain, say } from "./notices.js";
 import * as service from "./service.js";
-import { around, holding, readyTree, scrolling, treePicture } from "./tree_picture.js";
+import { around, nodeOf, readyTree, scrolling, treePicture } from "./tree_picture.js";
 
 const SHOWN_LEAVES = [14, 28, 56, Infinity];
 const NUM_NEAR = 5;
@@ -29,7 +29,7 @@ export function phraseTree(hit, light) {
   service.tree(hit.text).then((found) => {
     element.removeAttribute("aria-busy");
     const tree = readyTree(found);
-    const start = hit.phrase ? holding(tree, hit.phrase) : tree.root;
+    const start = hit.phrase ? nodeOf(tree, hit.phrase) : tree.root;
     let width = 0;
     const redraw = () => {
       const { top, folded } = around(start, SHOWN_LEAVES[width]);

@@ -38,14 +38,11 @@ function below(node, folded = new Set()) {
   return found;
 }
 
-/** The smallest node that holds a span. */
-export function holding(tree, [start, end]) {
-  let node = tree.root;
-  for (;;) {
-    const child = node.children.find((one) => one.start <= start && end <= one.end);
-    if (!child) return node;
-    node = child;
-  }
+/** The node whose text is most nearly a span: a phrase is given in whole words, and a node may end within one. */
+export function nodeOf(tree, [start, end]) {
+  const share = (node) =>
+    (Math.min(end, node.end) - Math.max(start, node.start)) / (Math.max(end, node.end) - Math.min(start, node.start));
+  return tree.nodes.reduce((best, node) => (share(node) > share(best) ? node : best), tree.root);
 }
 
 /**
