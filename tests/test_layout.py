@@ -40,7 +40,7 @@ FLOORS = (
     "trees",
     "model_content one_writer folder_names",
     (
-        "atomic device compiler provenance ranks shapes time_limit words printed_text standard_streams options "
+        "atomic device compiler provenance ranks shapes time_limit durations words printed_text standard_streams options "
         "int8_rows errors"
     ),
 )

@@ -16,13 +16,14 @@ from selfsent.atomic import write_text
 from selfsent.document_build.build_folder import BuildFolder
 from selfsent.document_build.build_request import BuildRequest
 from selfsent.document_build.learning import Learning, open_base
-from selfsent.document_build.pace import about, num_passages, seconds_a_passage
+from selfsent.document_build.pace import num_passages, seconds_a_passage
 from selfsent.document_build.reading import Read, read
 from selfsent.document_build.vocabulary_drift import drift_notes, pieces_per_word
 from selfsent.document_report import corpus_map, write_page
 from selfsent.documents import Documents
 from selfsent.documents.corpus_file import CorpusFile
 from selfsent.documents.passages import count_words, passages
+from selfsent.durations import about
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.one_writer import one_writer

@@ -13,10 +13,11 @@ from sentence_transformers import SentenceTransformer
 from selfsent.document_build.build_folder import BuildFolder
 from selfsent.document_build.build_request import BuildRequest
 from selfsent.document_build.measuring import Measured, as_json, cut_curves, measure, weight_of, with_table
-from selfsent.document_build.pace import about, num_passages, seconds_a_passage
+from selfsent.document_build.pace import num_passages, seconds_a_passage
 from selfsent.document_build.reading import Read
 from selfsent.document_build.vocabulary_drift import pieces_per_word
 from selfsent.documents.corpus_file import CorpusFile, write_corpus
+from selfsent.durations import about
 from selfsent.errors import UserError
 from selfsent.evaluation.baselines import untrained
 from selfsent.evaluation.fusion_weight import Curve

@@ -10,8 +10,6 @@ from selfsent.documents.passages import count_words, passages
 from selfsent.evaluation.tasks.own_documents import PASSAGE_WORDS
 
 _SAMPLED_PASSAGES = 64
-_FEW_SECONDS = 10
-_MANY_SECONDS = 90
 
 
 def seconds_a_passage(model: SentenceTransformer, corpus: CorpusFile) -> float:
@@ -30,19 +28,3 @@ def seconds_a_passage(model: SentenceTransformer, corpus: CorpusFile) -> float:
 def num_passages(corpus: CorpusFile, num_words: int) -> int:
     """Estimate the passages of documents from their words."""
     return len(corpus) + num_words // PASSAGE_WORDS
-
-
-def about(seconds: float) -> str:
-    """Say how long something takes, in words.
-
-    Args:
-        seconds: An estimate.
-
-    Returns:
-        ``a few seconds``, ``about 40 seconds`` or ``about 3 minutes``.
-    """
-    if seconds < _FEW_SECONDS:
-        return "a few seconds"
-    if seconds < _MANY_SECONDS:
-        return f"about {10 * round(seconds / 10)} seconds"
-    return f"about {round(seconds / 60)} minutes"

@@ -19,6 +19,7 @@ from selfsent.ranks import is_first_rank, made_once, num_ranks
 from selfsent.training.arguments import check_learning_rate_mapping, num_training_steps, training_arguments
 from selfsent.training.collapse_alarm import CollapseAlarm, draw_probe
 from selfsent.training.model_card import keep_data_out_of_card
+from selfsent.training.progress_notes import ProgressNotes
 from selfsent.training.random_state import with_seeded_views
 from selfsent.training.run import RunPlan
 from selfsent.training.run_folder import RunFolder, resumable
@@ -168,6 +169,11 @@ def _limit(plan: RunPlan) -> list[TimeLimitCallback]:
     return [TimeLimitCallback(plan.data.limit, has_evaluator=plan.evaluator is not None)]
 
 
+def _notes(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> list[ProgressNotes]:
+    """Say how far the run is where the host draws no progress bar."""
+    return [ProgressNotes(plan.data.limit)] if arguments.disable_tqdm else []
+
+
 def _finish(trainer: ExactTrainer, session: _Session, log: MetricsLog, num_rows: int) -> None:
     results = _results(trainer, log, num_rows)
     keep_data_out_of_card(trainer.model)
@@ -229,7 +235,7 @@ def _run(
         max_seq_length=plan.built.max_seq_length,
         callbacks=[
             *(_MetricsCallback(log), _SessionCallback(session), *views, *_alarm(plan, log)),
-            *(*_limit(plan), *plan.callbacks),
+            *(*_notes(plan, arguments), *_limit(plan), *plan.callbacks),
         ],
     )
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
