@@ -29,6 +29,20 @@ def test_headline_table_and_next_steps_are_printed(report: dict[str, Any]):
     assert "Note: notes.txt was taken as one document" in text
 
 
+def test_the_first_five_files_that_were_not_read_are_named_by_reason(report: dict[str, Any]):
+    lines = [line.rstrip() for line in printed(report, width=200).splitlines()]
+    first = lines.index("Not read: 31 files")
+    assert lines[first + 1 : first + 4] == [
+        "  30: no text in it (scanned?): scan 0.pdf, scan 1.pdf, scan 2.pdf, scan 3.pdf, scan 4.pdf and 25 more",
+        "  1: a password is needed: pay.pdf",
+        "  all of them are in skipped.jsonl",
+    ]
+    report["documents"]["skipped"] = {"broken": {"count": 1, "files": ["a\nb\x1b[31m.docx"]}}
+    text = printed(report, width=200)
+    assert "  1: broken: a b\ufffd[31m.docx" in text
+    assert "skipped.jsonl" not in text
+
+
 def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(report: dict[str, Any]):
     report["retrieval"]["hybrid"] |= {"ndcg@10": 1.0, "recall@10": 1.0, "ci95": [1.0, 1.0], "found_first": 1.0}
     text = printed(report)

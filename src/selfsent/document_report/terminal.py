@@ -1,6 +1,6 @@
 """The report of a build in the terminal: the headline and the table that the page has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -20,8 +20,11 @@ from selfsent.document_report.figures import (
 )
 from selfsent.document_report.headline import headline, what_changed, what_was_read, what_was_skipped
 from selfsent.document_report.page import duration
-from selfsent.document_report.plain_text import counted, mapping
+from selfsent.document_report.plain_text import counted, mapping, one_line
 from selfsent.printed_text import TextTable, plain, visible
+
+_NAMES_SHOWN = 5
+"""Files that are named of those that were not read for one reason."""
 
 
 def render(report: Mapping[str, Any]) -> list[RenderableType]:
@@ -57,9 +60,20 @@ def _skipped(report: Mapping[str, Any]) -> list[str]:
     if not skipped:
         return []
     total = sum(count for count, _ in skipped.values())
-    return [f"Not read: {counted(total, 'file')}"] + [
-        f"  {count:,}: {reason}" for reason, (count, _) in skipped.items()
+    reasons = [f"  {count:,}: {reason}{_named(names, count)}" for reason, (count, names) in skipped.items()]
+    is_cut = any(count > _NAMES_SHOWN for count, _ in skipped.values())
+    return [
+        f"Not read: {counted(total, 'file')}",
+        *reasons,
+        *(["  all of them are in skipped.jsonl"] if is_cut else []),
     ]
+
+
+def _named(names: Sequence[str], count: int) -> str:
+    """Name the first files that were not read for one reason, and how many more there are."""
+    shown = [one_line(name) for name in names[:_NAMES_SHOWN]]
+    more = f" and {count - len(shown):,} more" if count > len(shown) else ""
+    return f": {', '.join(shown)}{more}" if shown else ""
 
 
 def _table(report: Mapping[str, Any]) -> TextTable:
