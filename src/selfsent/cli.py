@@ -20,11 +20,13 @@ from selfsent.command_options import (
     Engine,
     FirstRow,
     MaxRows,
+    ModelOrBuild,
     OnBadTree,
     Overwrite,
     Split,
     StoreMode,
     TreeFormat,
+    TreeModel,
     Unit,
     data_dir_of,
     header_of,
@@ -195,7 +197,9 @@ def train(
 
 @app.command(cls=Command)
 def evaluate(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Model folders or hub names, or stores.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Model folders, hub names or builds; stores with --qrels.")
+    ],
     suite: Annotated[
         str | None,
         typer.Option(help="Suites, with commas between them (default: sts,lexical; of own labels, sts and retrieval)."),
@@ -228,6 +232,7 @@ def evaluate(
     from selfsent.evaluation.baselines import evaluate_with_baselines
     from selfsent.evaluation.suites import refuse_unused, suite_names
     from selfsent.evaluation.tasks.pairs import evaluate_own_labels
+    from selfsent.search.built_model import model_of
 
     options = evaluation.SuiteOptions(
         split=split,
@@ -238,6 +243,7 @@ def evaluate(
         batch_size=batch_size,
     )
     own_labels = pairs is not None or qrels is not None
+    named = models if qrels is not None else [model_of(model) for model in models]
     if json_path is not None:
         if len(models) > 1:
             raise UserError(f"--json holds one report and {len(models)} models were named; evaluate them one by one")
@@ -252,7 +258,7 @@ def evaluate(
     folder = data_dir_of(data_dir)
     if own_labels:
         reports = evaluate_own_labels(
-            models,
+            named,
             pairs=pairs,
             qrels=qrels,
             options=options,
@@ -263,10 +269,10 @@ def evaluate(
         )
     elif baselines:
         reports = evaluate_with_baselines(
-            models[0], chosen, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row
+            named[0], chosen, folder, corpus=corpus, options=options, device=device, on_bad_row=on_bad_row
         )
     else:
-        reports = [evaluation.evaluate(model, chosen, folder, options=options, device=device) for model in models]
+        reports = [evaluation.evaluate(model, chosen, folder, options=options, device=device) for model in named]
     if json_path is not None:
         reports[0].save(json_path)
     if baselines:
@@ -305,7 +311,7 @@ def compare(
 
 @app.command(cls=Command)
 def encode(
-    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
+    model: ModelOrBuild,
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
     output: Annotated[Path, typer.Option(help="A .parquet or .npy file.")],
     columns: Columns = None,
@@ -339,7 +345,7 @@ def encode(
 
 @app.command(cls=Command)
 def tree(
-    model: Annotated[str, typer.Argument(help="Folder or hub name of a tree model.")],
+    model: TreeModel,
     sentence: Annotated[str, typer.Argument(help="A sentence.")],
     versus: Annotated[
         str | None,

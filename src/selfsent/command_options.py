@@ -47,6 +47,12 @@ def _device(name: str | None) -> str | None:
     return checked_device(name)
 
 
+def _model_of(name: str) -> str:
+    from selfsent.search.built_model import model_of  # noqa: PLC0415 `--help` need not wait for it
+
+    return model_of(name)
+
+
 def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete ``--set``: the options of the method, or of the recipe's method; of every method where none is known."""
     from selfsent.runs.recipe import find_recipe  # noqa: PLC0415 what completes need not be read for anything else
@@ -62,6 +68,10 @@ def option_names(ctx: typer.Context, incomplete: str) -> list[str]:
     ]
 
 
+ModelOrBuild = Annotated[
+    str, typer.Argument(help="Model folder, hub name, or a build, for its model.", callback=_model_of)
+]
+TreeModel = Annotated[str, typer.Argument(help="Folder or hub name of a tree model, or a build.", callback=_model_of)]
 Columns = Annotated[str | None, typer.Option(help="Columns of the source by name or 1-based number: A,B[,C].")]
 FirstRow = Annotated[
     Header | None,

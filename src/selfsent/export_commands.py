@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from selfsent.command_options import DataDir, Overwrite, data_dir_of
+from selfsent.command_options import DataDir, ModelOrBuild, Overwrite, data_dir_of
 from selfsent.commands import Command
 from selfsent.printed_text import show
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
+    model: ModelOrBuild,
     output: Annotated[Path, typer.Option(help="Folder of the exported model.")],
     format: Annotated[
         Literal["static", "int8", "onnx"] | None,

@@ -105,7 +105,7 @@ def index(
     """Put the texts or documents of a source and their vectors into a store; what is there is not done again.
 
     Args:
-        model: Model folder or hub name.
+        model: Model folder or hub name, or the folder of a ``build``.
         source: A file, a folder, ``hf:NAME`` or ``docs:``.
         store: Folder, or URI such as ``s3://...``, of the store.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
@@ -120,12 +120,14 @@ def index(
         UserError: An option is not known, the source cannot be read, or the store is of another model.
     """
     from selfsent.loading import open_to_encode  # noqa: PLC0415
+    from selfsent.search.built_model import model_of  # noqa: PLC0415
     from selfsent.search.index_source import IndexRequest, index_source  # noqa: PLC0415
     from selfsent.search.ray_engine import engine_of  # noqa: PLC0415
 
     _require_known("index", options, IndexOptions)
     request = IndexRequest(source=str(source), engine=engine_of(engine, address, device), **options)
-    report, _ = index_source(open_to_encode(str(model), device=device), request, str(store), model_path=str(model))
+    place = model_of(model)
+    report, _ = index_source(open_to_encode(place, device=device), request, str(store), model_path=place)
     return report
 
 
@@ -178,7 +180,7 @@ def encode(
     """Write the embeddings of a source to a file; an interrupted run continues.
 
     Args:
-        model: Model folder or hub name.
+        model: Model folder or hub name, or the folder of a ``build``.
         source: A file, a folder, ``hf:NAME`` or ``docs:``; every text is one row.
         output: A ``.parquet`` file (``id, text, embedding``) or a ``.npy`` file.
         batch_size: Texts encoded at once.
@@ -195,15 +197,16 @@ def encode(
     """
     from selfsent.data.sources import open_source  # noqa: PLC0415
     from selfsent.loading import open_to_encode  # noqa: PLC0415
+    from selfsent.search.built_model import model_of  # noqa: PLC0415
     from selfsent.search.encoding import encode as run  # noqa: PLC0415
     from selfsent.search.ray_engine import engine_of  # noqa: PLC0415
 
-    opened = open_source(source, exclude=[output])
+    opened, place = open_source(source, exclude=[output]), model_of(model)
     return run(
-        open_to_encode(str(model), device=device),
+        open_to_encode(place, device=device),
         opened,
         output,
-        model_path=model,
+        model_path=place,
         batch_size=batch_size,
         overwrite=overwrite,
         engine=engine_of(engine, address, device),
@@ -214,7 +217,7 @@ def export_model(model: str | Path, output: str | Path, **options: Unpack[Export
     """Make a model smaller or torch-free, and measure what that costs: the command ``export``.
 
     Args:
-        model: Model folder or hub name.
+        model: Model folder or hub name, or the folder of a ``build``.
         output: Folder to write.
         **options: See ``ExportOptions``.
 
@@ -230,9 +233,10 @@ def export_model(model: str | Path, output: str | Path, **options: Unpack[Export
     """
     from selfsent.export.exporting import ExportRequest  # noqa: PLC0415
     from selfsent.export.exporting import export_model as run  # noqa: PLC0415
+    from selfsent.search.built_model import model_of  # noqa: PLC0415
 
     _require_known("export_model", options, ExportOptions)
-    return run(ExportRequest(model=str(model), output=Path(output), **options))
+    return run(ExportRequest(model=model_of(model), output=Path(output), **options))
 
 
 def _require_known(function: str, options: Any, known: Any) -> None:

@@ -15,6 +15,7 @@ from selfsent.command_options import (
     Forget,
     Keep,
     MaxRows,
+    ModelOrBuild,
     SearchMode,
     TextUnit,
     Where,
@@ -26,7 +27,7 @@ from selfsent.printed_text import show
 
 
 def index(
-    model: Annotated[str, typer.Argument(help="Model folder or hub name.")],
+    model: ModelOrBuild,
     input: Annotated[str, typer.Argument(metavar="INPUT", help="A source of texts.")],
     store: Annotated[str, typer.Option(help="Folder (or s3://... URI) of the store.")],
     columns: Columns = None,
