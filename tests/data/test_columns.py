@@ -174,6 +174,8 @@ def test_a_ragged_row_is_bad(cells: list[str]) -> None:
         (["s1", "s2", "score"], {"sentence1": 0, "sentence2": 1, "score": 2}),
         (["text_a", "text_b", "label"], {"sentence1": 0, "sentence2": 1}),
         (["_id", "title", "text", "url"], {"text": 2}),
+        (["question", "answer"], {"anchor": 0, "positive": 1}),
+        (["id", "answer", "question", "neg"], {"anchor": 2, "positive": 1, "negative": 3}),
         (["query", "anchor", "positive"], {"anchor": 1, "positive": 2}),
         (["", "sentence_A", "sentence_B"], {"sentence1": 1, "sentence2": 2}),
     ],
@@ -189,8 +191,9 @@ def test_names_that_make_no_set_are_no_header(names: list[str]) -> None:
 
 
 def test_our_own_names_win_over_names_of_the_field() -> None:
-    record = {"query": "q", "pos": "p", "text": "t"}
-    assert layout_of(record, None, PLACE).columns == ("text",)
+    for one, other in (("query", "pos"), ("question", "answer")):
+        record = {one: "q", other: "p", "text": "t"}
+        assert layout_of(record, None, PLACE).columns == ("text",)
 
 
 def test_an_id_in_front_of_translations_is_not_taken_for_indonesian() -> None:

@@ -34,8 +34,8 @@ NOT_TEXTS = ("label", "score")
 KNOWN_COLUMNS = frozenset(name for names in COLUMN_SETS for name in names)
 
 _FIELD_NAMES = {
-    "anchor": ("sent0", "query"),  # the first of each are those of SimCSE's files
-    "positive": ("sent1", "pos"),
+    "anchor": ("sent0", "query", "question"),  # the first of each are those of SimCSE's files
+    "positive": ("sent1", "pos", "answer"),
     "negative": ("hard_neg", "neg"),
     "sentence1": ("s1", "text_a", "sentence_a", "sentence_A"),
     "sentence2": ("s2", "text_b", "sentence_b", "sentence_B"),
