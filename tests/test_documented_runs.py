@@ -120,7 +120,11 @@ def runnable(command: Written) -> bool:
 def shortened(command: Written) -> list[str]:
     """The command with fewer steps, and permission to replace what an earlier page made."""
     name = command.words[0]
-    words = [*command.words, *map(str, SHORTER.get(name, ()))]
+    shorter = [*map(str, SHORTER.get(name, ()))]
+    if "--batch-size" in command.words and "--batch-size" in shorter:  # what the page says has to fit its data
+        at = shorter.index("--batch-size")
+        del shorter[at : at + 2]
+    words = [*command.words, *shorter]
     if name == "train":
         words.append("--overwrite")
     if name == "train" and command.words[1] == "tree-10m":

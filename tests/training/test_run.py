@@ -199,9 +199,21 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(tmp_path: P
         train(planned(tmp_path))
 
 
-def test_fewer_rows_than_a_batch_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the data has 3 rows, fewer than one batch of 4"):
-        train(planned(tmp_path, num_rows=3))
+@pytest.mark.parametrize(
+    ("num_rows", "batch_size", "advice"),
+    [
+        (3, 4, "give more text, or a smaller batch, such as --batch-size 2"),
+        (130, 512, "give more text, or a smaller batch, such as --batch-size 32"),
+        (1, 4, "give more text"),
+    ],
+)
+def test_fewer_rows_than_a_batch_are_refused_with_a_size_that_fits(
+    tmp_path: Path, num_rows: int, batch_size: int, advice: str
+) -> None:
+    plan = planned(tmp_path, num_rows=num_rows, arguments={"per_device_train_batch_size": batch_size})
+    with pytest.raises(UserError) as caught:
+        train(plan)
+    assert str(caught.value) == f"the data has {num_rows} rows, fewer than one batch of {batch_size}; {advice}"
     assert not (tmp_path / "run").exists()
 
 

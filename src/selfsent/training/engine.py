@@ -26,6 +26,10 @@ from selfsent.training.run_folder import RunFolder, resumable
 from selfsent.training.time_limit_callback import TimeLimitCallback
 from selfsent.training.trainer import ExactTrainer
 
+_LEAST_BATCH = 2  # a contrast needs two
+_STEPS_AN_EPOCH = 4
+"""Batches that a small corpus is told to be parted into."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -46,9 +50,11 @@ def _arguments(plan: RunPlan, folder: RunFolder) -> SentenceTransformerTrainingA
 def _check_batch(plan: RunPlan, arguments: SentenceTransformerTrainingArguments) -> None:
     num_needed, num_found = arguments.train_batch_size * arguments.world_size, len(plan.built.dataset)
     if num_found < num_needed:
+        smaller = max(_LEAST_BATCH, num_found // (_STEPS_AN_EPOCH * arguments.world_size))
+        fits = smaller * arguments.world_size <= num_found
         raise UserError(
             f"the data has {num_found} rows, fewer than one batch of {num_needed}; "
-            "give more text or a smaller --batch-size"
+            f"give more text{f', or a smaller batch, such as --batch-size {smaller}' if fits else ''}"
         )
 
 
