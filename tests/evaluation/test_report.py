@@ -38,7 +38,7 @@ def test_a_saved_report_can_be_paired_like_the_one_in_memory(tmp_path):
     second.save(tmp_path / "b.json")
     saved = paired_differences([load_report(tmp_path / "a.json"), load_report(tmp_path / "b.json")])
     assert saved == paired_differences([first, second])
-    expected = paired_bootstrap(first.score("STS16").items, second.score("STS16").items, Spearman())
+    expected = paired_bootstrap(second.score("STS16").items, first.score("STS16").items, Spearman())
     assert next(one.paired for one in saved if one.task == "STS16") == expected
 
 

@@ -1,4 +1,4 @@
-"""Whether one model is better than another: paired differences between reports on the same tasks."""
+"""Whether one model is better than another: paired differences between reports, the later less the earlier."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from selfsent.printed_text import TextTable, plain, progress_bar
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One model against another on one task.
+    """A second model against a first on one task.
 
     Args:
         task: Name of the task.
         metric: Its headline metric.
         model_a: The first model.
         model_b: The second.
-        paired: Value of the first less that of the second, with interval and p-value.
+        paired: Value of the second less that of the first, with interval and p-value.
     """
 
     task: str
@@ -48,7 +48,7 @@ def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, 
         seed: Random seed of the resampling.
 
     Returns:
-        The differences, the earlier report less the later, by pair of reports and then by task.
+        The differences, the later report less the earlier, by pair of reports and then by task.
 
     Raises:
         UserError: Two reports of the same task are not about the same items.
@@ -56,7 +56,7 @@ def paired_differences(reports: Sequence[Report], *, num_resamples: int = 1000, 
     pairs = list(_item_pairs(reports))
     found: list[Difference] = []
     for one, other in progress_bar(pairs, what="paired bootstrap", unit="task"):
-        paired = paired_bootstrap(one.items, other.items, one.statistic, num_resamples=num_resamples, seed=seed)
+        paired = paired_bootstrap(other.items, one.items, one.statistic, num_resamples=num_resamples, seed=seed)
         found.append(
             Difference(task=one.task, metric=one.metric, model_a=one.model, model_b=other.model, paired=paired)
         )
@@ -130,7 +130,7 @@ def _cell(score: Score | None) -> str:
 def render_differences(differences: Sequence[Difference]) -> TextTable:
     """Lay paired differences out as a table, fractions times 100; bold where the interval leaves out zero."""
     note = direction_note(one.metric for one in differences)
-    table = TextTable(title="paired differences", caption=f"first less second, x100\n{note}".rstrip())
+    table = TextTable(title="paired differences", caption=f"second less first, fractions times 100\n{note}".rstrip())
     for heading in ("task", "first", "second"):
         table.add_column(heading, overflow="fold")
     for heading in ("difference", "95% interval", "p"):

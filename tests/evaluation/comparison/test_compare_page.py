@@ -1,16 +1,18 @@
 """The page of a comparison stands alone."""
 
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 from tests.evaluation.evaluation_data import noisy_report
 
-from selfsent.evaluation.comparison.compare import compare_runs, to_markdown
+from selfsent.evaluation.comparison.compare import Comparison, compare_runs, legend, render, to_markdown
 from selfsent.evaluation.comparison.compare_page import save, to_html
 from selfsent.evaluation.comparison.runs import Run
 from selfsent.evaluation.metrics import METRICS
 from selfsent.evaluation.score import Score
+from selfsent.printed_text import in_markdown
 
 
 class Page(HTMLParser):
@@ -42,6 +44,16 @@ def test_the_page_holds_every_plot_and_fetches_nothing(tmp_path: Path):
     save(compared, tmp_path / "table.md")
     assert (tmp_path / "page.html").read_text("utf8") == to_html(compared)
     assert (tmp_path / "table.md").read_text("utf8") == to_markdown(compared)
+
+
+def test_the_page_the_table_and_markdown_have_one_legend():
+    runs = [Run(name=name, report=noisy_report(name, seed)) for seed, name in enumerate("ab", start=1)]
+    for comparison in (compare_runs(runs, num_resamples=20), Comparison(runs=runs, differences={})):
+        said = legend(comparison)
+        assert f"<p>{escape(said)}</p>" in to_html(comparison)
+        assert in_markdown(said) in to_markdown(comparison)
+        assert str(render(comparison).caption) == said
+        assert ("The difference is the run less a" in said) == bool(comparison.differences)
 
 
 def test_plots_without_data_are_left_out():

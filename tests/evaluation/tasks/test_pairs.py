@@ -20,7 +20,7 @@ def test_own_labels_score_several_models_and_pair_them(tmp_path):
     assert [[score.task for score in report.scores] for report in reports] == [["mine", "toy"]] * 2
     differences = paired_differences(reports)
     assert [one.task for one in differences] == ["mine", "toy"]
-    expected = reports[0].score("mine").value - reports[1].score("mine").value
+    expected = reports[1].score("mine").value - reports[0].score("mine").value
     assert differences[0].paired.difference == pytest.approx(expected)
 
 

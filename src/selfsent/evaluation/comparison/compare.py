@@ -14,11 +14,11 @@ from selfsent.evaluation.score import Score
 from selfsent.evaluation.suite_options import SuiteOptions
 from selfsent.printed_text import TextTable, in_markdown
 
-_LEGEND = (
-    "Value (95% interval); behind it the difference from {first} (95% interval of a paired bootstrap), starred where "
-    "that leaves out zero. Fractions times 100. Several stars among many comparisons are expected by chance."
+_LEGEND = "Values with their 95% intervals, fractions times 100."
+_LEGEND_OF_DIFFERENCES = (
+    "The difference is the run less {first}, with the 95% interval of a paired bootstrap; it is starred where that"
+    " leaves out zero, which happens by chance too where there are many."
 )
-_PLAIN_LEGEND = "Value (95% interval). Fractions times 100."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +105,9 @@ def compare_runs(runs: Sequence[Run], *, num_resamples: int = 1000, seed: int = 
     found = [
         difference
         for other in others
-        for difference in paired_differences([other.report, first.report], num_resamples=num_resamples, seed=seed)
+        for difference in paired_differences([first.report, other.report], num_resamples=num_resamples, seed=seed)
     ]
-    return Comparison(runs=runs, differences={(one.task, one.model_a): one for one in found})
+    return Comparison(runs=runs, differences={(one.task, one.model_b): one for one in found})
 
 
 def signed(difference: Difference) -> str:
@@ -127,7 +127,7 @@ def render(comparison: Comparison) -> TextTable:
     Args:
         comparison: The comparison.
     """
-    table = TextTable(caption=_legend(comparison), has_lines=True)
+    table = TextTable(caption=legend(comparison), has_lines=True)
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     for run in comparison.runs:
@@ -155,12 +155,14 @@ def to_markdown(comparison: Comparison) -> str:
         lines.append(_row([in_markdown(task), in_markdown(metric.name), *cells]))
     for name, cells in shown_means([run.report for run in comparison.runs]).items():
         lines.append(_row([f"**{in_markdown(name)}**", "mean", *(f"**{cell}**" for cell in cells)]))
-    return "\n".join([*lines, "", in_markdown(_legend(comparison)), ""])
+    return "\n".join([*lines, "", in_markdown(legend(comparison)), ""])
 
 
-def _legend(comparison: Comparison) -> str:
-    note = _LEGEND.format(first=comparison.runs[0].name) if comparison.differences else _PLAIN_LEGEND
-    return " ".join(filter(None, (note, direction_note(comparison.tasks.values()), comparison.unpaired_note)))
+def legend(comparison: Comparison) -> str:
+    """Say what the figures of a comparison are, wherever they are shown."""
+    of_differences = _LEGEND_OF_DIFFERENCES.format(first=comparison.runs[0].name) if comparison.differences else ""
+    direction = direction_note(comparison.tasks.values())
+    return " ".join(filter(None, (_LEGEND, of_differences, direction, comparison.unpaired_note)))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -4,10 +4,9 @@ from html import escape
 from pathlib import Path
 
 from selfsent.atomic import write_text
-from selfsent.evaluation.comparison.compare import Comparison, signed, to_markdown
+from selfsent.evaluation.comparison.compare import Comparison, legend, signed, to_markdown
 from selfsent.evaluation.comparison.comparison_plots import draw
 from selfsent.evaluation.comparison.runs import Run
-from selfsent.evaluation.metrics import direction_note
 from selfsent.evaluation.report import shown_means
 
 _CSS = """
@@ -99,7 +98,6 @@ def save(comparison: Comparison, path: str | Path) -> None:
 
 
 def _table(comparison: Comparison) -> str:
-    first = comparison.runs[0]
     head = "".join(f"<th>{escape(run.name)}<br>{_width(run)}</th>" for run in comparison.runs)
     rows = [
         f"<tr><td>{escape(task)}<small>{escape(metric.name)}</small></td>"
@@ -109,19 +107,8 @@ def _table(comparison: Comparison) -> str:
     for name, means in shown_means([run.report for run in comparison.runs]).items():
         cells = "".join(f"<td>{mean}</td>" for mean in means)
         rows.append(f"<tr class='mean'><td>{escape(name)}<small>mean</small></td>{cells}</tr>")
-    of_differences = (
-        f"Differences are from {first.name}, by a paired bootstrap: coloured and starred where the 95% interval of the "
-        "difference leaves out zero (of many, some will by chance)."
-    )
-    parts = (
-        "Fractions x100, with 95% intervals.",
-        of_differences if comparison.differences else "",
-        direction_note(comparison.tasks.values()),
-        comparison.unpaired_note,
-    )
-    note = " ".join(filter(None, parts))
     table = f"<thead><tr><th>task</th>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>"
-    return f"<p>{escape(note)}</p>\n<div class='wide'><table>{table}</table></div>"
+    return f"<p>{escape(legend(comparison))}</p>\n<div class='wide'><table>{table}</table></div>"
 
 
 def _width(run: Run) -> str:
