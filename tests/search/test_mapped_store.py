@@ -133,6 +133,16 @@ def test_rankings_are_those_of_the_table(stores: tuple[Store, MappedStore], mode
         check(stores, query, generator.normal(size=DIMENSION).astype(np.float32), k=k, mode=mode, where=where)
 
 
+def test_documents_are_those_of_the_table_and_none_where_a_text_is_a_row_of_its_own(tmp_path: Path) -> None:
+    rows = [{"text": f"cat {number}", "degrees": 0, "document": name} for number, name in enumerate(["a", "b", "a"])]
+    made_store(tmp_path / "documents", rows)
+    made_store(tmp_path / "mixed", [*rows, {"text": "a dog", "degrees": 0, "document": None}])
+    for name, expected in (("documents", {"a", "b"}), ("mixed", set())):
+        table, mapped = Store.open(tmp_path / name), MappedStore.find(str(tmp_path / name))
+        assert mapped is not None
+        assert table.document_names() == mapped.document_names() == expected
+
+
 def test_facts_are_those_of_the_table(stores: tuple[Store, MappedStore]) -> None:
     table, mapped = stores
     assert (len(mapped), mapped.version, mapped.model) == (len(table), table.version, table.model)

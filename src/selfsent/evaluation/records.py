@@ -69,14 +69,19 @@ def find_file(data_dir: Path, relative: str, *, columns: Sequence[str]) -> Path:
     Raises:
         UserError: It is not there.
     """
-    for suffix in ("", *COMPRESSIONS):
-        path = data_dir / f"{relative}{suffix}"
-        if path.is_file():
-            return path
+    found = found_file(data_dir, relative)
+    if found is not None:
+        return found
     raise UserError(
         f"{data_dir} must hold {relative} (or {', '.join(COMPRESSIONS)} of it) with the columns "
         f"{', '.join(columns)}, one row a line"
     )
+
+
+def found_file(data_dir: Path, relative: str) -> Path | None:
+    """Where a file of the layout is, compressed or not; ``None`` where it is not there."""
+    paths = (data_dir / f"{relative}{suffix}" for suffix in ("", *COMPRESSIONS))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def read_records(path: Path, *, columns: Sequence[str]) -> list[Record]:

@@ -19,6 +19,7 @@ from selfsent.errors import UserError
 from selfsent.search.exact_scan import ROUNDING, Vectors, products
 from selfsent.search.kept_versions import folder_of_version
 from selfsent.search.row_filter import parse_filter
+from selfsent.search.store_schema import document_names
 from selfsent.search.store_snapshot import (
     ABOUT,
     FORMAT,
@@ -121,6 +122,10 @@ class MappedStore:
             UserError: It was indexed by a version that analyses otherwise.
         """
         return None if self.record.analysis is None else Analyser.from_json(self.record.analysis)
+
+    def document_names(self) -> set[str]:
+        """The ids of the documents; none where texts are rows of their own."""
+        return document_names(self._rows)
 
     def read(self, read: Callable[[], Found]) -> Found:
         """Read: a snapshot stays as it is for as long as it is open."""

@@ -18,7 +18,7 @@ from selfsent.errors import UserError
 from selfsent.search.exact_scan import Vectors, nearest_rows
 from selfsent.search.lance_errors import in_one_line, reason_of, require
 from selfsent.search.store_place import TABLE, check_place, is_remote, local_folder, no_store, store_in
-from selfsent.search.store_schema import VectorType
+from selfsent.search.store_schema import VectorType, document_names
 from selfsent.search.stored_model import StoredModel
 from selfsent.search.stored_search import StoredSearch
 from selfsent.words import Analyser
@@ -123,6 +123,11 @@ class Store:
         """
         analysis = self.record.analysis
         return None if analysis is None or "words" not in self._indexed() else Analyser.from_json(analysis)
+
+    def document_names(self) -> set[str]:
+        """The ids of the documents; none where texts are rows of their own."""
+        columns = [name for name in ("document",) if name in self.columns]
+        return document_names(self.table.search().select(columns).to_arrow()) if columns else set()
 
     def read(self, read: Callable[[], Found]) -> Found:
         """Read the latest version; where a writer has removed it meanwhile, the one that is the latest then.

@@ -98,6 +98,17 @@ def column_of(field: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
         ) from error
 
 
+def document_names(table: Any) -> set[str]:
+    """Give the ids of the documents in an Arrow table of a store; none where texts are rows of their own.
+
+    Args:
+        table: With the column ``document``, unless the store is of a version without one.
+    """
+    column: list[str | None] = table.column("document").to_pylist() if "document" in table.column_names else [None]
+    names = {name for name in column if name is not None}
+    return set() if None in column else names
+
+
 def storable(value: Any) -> Any:
     """A place as the store can hold it: what is not UTF-8 in the name of a file becomes a question mark in a box."""
     return value.encode("utf8", "replace").decode() if isinstance(value, str) else value

@@ -43,6 +43,27 @@ def test_a_store_or_the_folder_of_a_build_is_scored_by_documents(tmp_path, colle
     assert (report.dimension is None) == (mode == "text")
 
 
+def test_a_store_is_scored_without_the_corpus_by_its_own_documents(tmp_path, collection):
+    with_corpus = evaluate_own_labels([tmp_path / "built"], qrels=collection)[0]
+    (collection / "corpus.jsonl").unlink()
+    without = evaluate_own_labels([tmp_path / "built"], qrels=collection)[0]
+    assert without.score("collection") == with_corpus.score("collection")
+
+
+def test_judgements_of_a_document_that_the_store_does_not_hold_are_refused_without_a_corpus(tmp_path, collection):
+    (collection / "corpus.jsonl").unlink()
+    (collection / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\tlong\t1\n2\tbb\t1\n")
+    with pytest.raises(UserError, match=r"built does not hold 1 of the 2 judged .* such as 'bb'; .* such as 'b'"):
+        evaluate_own_labels([tmp_path / "built"], qrels=collection)
+
+
+def test_a_model_needs_the_corpus(tmp_path, collection):
+    (collection / "corpus.jsonl").unlink()
+    for models in ([tmp_path / "built" / "model"], [tmp_path / "built", tmp_path / "built" / "model"]):
+        with pytest.raises(UserError, match=r"must hold corpus\.jsonl"):
+            evaluate_own_labels(models, qrels=collection)
+
+
 def test_a_store_of_other_documents_is_refused(tmp_path, collection):
     corpus = collection / "corpus.jsonl"
     corpus.write_text(corpus.read_text().replace('"_id": "', '"_id": "another '))

@@ -50,7 +50,8 @@ def evaluate_own_labels(
     Args:
         models: Models, or paths or hub names of them; with ``qrels`` also stores, whose whole search is scored.
         pairs: A file with ``sentence1, sentence2, score`` in any format of the package; higher is more alike.
-        qrels: A folder of the BEIR layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
+        qrels: A folder of the BEIR layout: ``corpus.jsonl``, which stores do not need, ``queries.jsonl`` and
+            ``qrels/test.tsv``.
         options: The settings of the protocol.
         device: Where to put models given by their path.
         on_bad_row: ``stop`` at the first pair that cannot be used, or ``skip`` and count such pairs.
@@ -70,7 +71,10 @@ def evaluate_own_labels(
     options = options or SuiteOptions()
     chosen = _suites_of_own_labels(suites, pairs=pairs, qrels=qrels)
     own_pairs = None if pairs is None else read_own_pairs(pairs, on_bad_row=on_bad_row)
-    collection = None if qrels is None else read_collection(_folder(qrels), options.split)
+    are_stores = all(isinstance(model, str | Path) and holds_store(str(model)) for model in models)
+    collection = None
+    if qrels is not None:
+        collection = read_collection(_folder(qrels), options.split, needs_corpus=not are_stores)
 
     def scorings(model: Encoder | Ranker) -> dict[str, Callable[[], list[Score]]]:
         found = _scorings(model, own_pairs, collection, options)
@@ -122,8 +126,8 @@ def _folder(qrels: str | Path) -> Path:
     if folder.is_dir():
         return folder
     raise UserError(
-        f"--qrels {qrels} must be a folder with corpus.jsonl (_id, title, text), "
-        "queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score); check the path"
+        f"--qrels {qrels} must be a folder with queries.jsonl (_id, text), qrels/test.tsv (query-id, corpus-id, score)"
+        " and, unless a store is scored, corpus.jsonl (_id, title, text); check the path"
     )
 
 

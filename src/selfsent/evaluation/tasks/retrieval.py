@@ -17,7 +17,7 @@ from pathlib import Path
 
 from selfsent.errors import UserError
 from selfsent.evaluation.ranking import TOP_K, Judgements, Order, Ranker, nearest, score_orders
-from selfsent.evaluation.records import HubData, Record, find_file, read_records
+from selfsent.evaluation.records import HubData, Record, find_file, found_file, read_records
 from selfsent.evaluation.score import Score
 from selfsent.evaluation.sentence_vectors import Encoder, encode_distinct
 from selfsent.evaluation.suite_options import SuiteOptions
@@ -34,7 +34,8 @@ class Collection:
 
     Args:
         name: Name of the task.
-        documents: Titles and texts, in falling order of their identifiers (see ``ranking``).
+        documents: Titles and texts, in falling order of their identifiers (see ``ranking``); none where a store that
+            is scored holds them.
         queries: The judged queries.
         judgements: For each query the relevance of documents, by their position in ``documents``.
         ids: Identifiers of the documents, where they are known.
@@ -113,22 +114,25 @@ def rank_documents(model: Encoder | Ranker, collection: Collection, options: Sui
     return nearest(queries.of(collection.queries), documents.of(collection.documents))
 
 
-def read_collection(folder: Path, split: str = "test") -> Collection:
+def read_collection(folder: Path, split: str = "test", *, needs_corpus: bool = True) -> Collection:
     """Read a folder of the BEIR layout.
 
     Args:
         folder: With ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/{split}.tsv``, compressed or not.
         split: Which judgements.
+        needs_corpus: Whether ``corpus.jsonl`` has to be there; without it the judged documents are known by name alone.
 
     Raises:
         UserError: A file is missing or malformed, an identifier occurs twice, or a judgement names an unknown one.
     """
-    corpus = find_file(folder, "corpus.jsonl", columns=("_id", "title", "text"))
+    corpus = None
+    if needs_corpus or found_file(folder, "corpus.jsonl") is not None:
+        corpus = find_file(folder, "corpus.jsonl", columns=("_id", "title", "text"))
     queries = find_file(folder, "queries.jsonl", columns=_QUERY_COLUMNS)
     qrels = find_file(folder, f"qrels/{split}.tsv", columns=_JUDGEMENT_COLUMNS)
     return _collection(
         folder.resolve().name,
-        documents=read_records(corpus, columns=_DOCUMENT_COLUMNS),
+        documents=None if corpus is None else read_records(corpus, columns=_DOCUMENT_COLUMNS),
         queries=read_records(queries, columns=_QUERY_COLUMNS),
         qrels=read_records(qrels, columns=_JUDGEMENT_COLUMNS),
     )
@@ -153,10 +157,11 @@ def collection_from_hub(name: str, split: str = "test") -> Collection:
 
 
 def _collection(
-    name: str, *, documents: Sequence[Record], queries: Sequence[Record], qrels: Sequence[Record]
+    name: str, *, documents: Sequence[Record] | None, queries: Sequence[Record], qrels: Sequence[Record]
 ) -> Collection:
-    document_of, query_of = _by_id(documents), _by_id(queries)
-    position = {identifier: number for number, identifier in enumerate(sorted(document_of, reverse=True))}
+    document_of, query_of = _by_id(documents or ()), _by_id(queries)
+    known = document_of.keys() if documents is not None else {str(record.values["corpus-id"]) for record in qrels}
+    position = {identifier: number for number, identifier in enumerate(sorted(known, reverse=True))}
     judgements: dict[str, dict[int, float]] = {}
     for record in qrels:
         query_id, document_id = str(record.values["query-id"]), str(record.values["corpus-id"])
@@ -171,7 +176,7 @@ def _collection(
         )
     return Collection(
         name=name,
-        documents=[_titled(document_of[identifier]) for identifier in position],
+        documents=[_titled(document_of[identifier]) for identifier in position if identifier in document_of],
         queries=[query_of[query_id].text("text") for query_id in judgements],
         judgements=list(judgements.values()),
         ids=list(position),

@@ -22,16 +22,18 @@ def store_report(
 
     Args:
         store: The store, or the folder of a ``build``. Its documents have the identifiers of the collection's.
-        collection: Queries and judgements.
+        collection: Queries and judgements; its texts are not needed.
         options: Uses ``num_resamples`` and ``seed``.
         mode: How the store is searched.
         device: Where to put its model.
 
     Raises:
-        UserError: There is no such store, its model is not found, or it holds none of the judged documents.
+        UserError: There is no such store, its model is not found, or it does not hold the judged documents.
     """
     start = time.perf_counter()
     search = SemanticSearch(store, device=device, words_only=mode == "text")
+    if not collection.documents:
+        _require_documents(search, collection, str(store))
     position = {name: number for number, name in enumerate(collection.ids)}
     found = search.answers(collection.queries, TOP_K, mode, mark=False)
     documents = [[hit.document for hit in answers.hits] for answers in found]
@@ -56,6 +58,22 @@ def store_report(
         settings={"suites": ["qrels"], "data": "own labels", "mode": mode} | asdict(options),
         seconds={"qrels": time.perf_counter() - start},
     )
+
+
+def _require_documents(search: SemanticSearch, collection: Collection, store: str) -> None:
+    """Refuse judgements of documents that a store does not hold, where no corpus says which there are.
+
+    Raises:
+        UserError: It does not hold one of them.
+    """
+    known = search.store.document_names()
+    missing = [name for name in collection.ids if name not in known] if known else []
+    if missing:
+        raise UserError(
+            f"{store} does not hold {len(missing):,} of the {len(collection.ids):,} judged documents, such as"
+            f" {missing[0]!r}; a corpus-id must be the `document` of an answer of `selfsent search --json`, such as"
+            f" {min(known)!r}"
+        )
 
 
 def _order(names: list[str], position: dict[str, int]) -> Order:
