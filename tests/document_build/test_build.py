@@ -14,6 +14,7 @@ from tests.document_build.small_corpus import PLACES, THINGS, request, text, wri
 from tests.documents.made_files import pdf
 
 from selfsent.document_build import build
+from selfsent.document_report.headline import nothing_new
 from selfsent.errors import UserError
 from selfsent.loading import load
 from selfsent.search.semantic_search import SemanticSearch
@@ -135,11 +136,16 @@ def test_a_model_of_far_fewer_documents_than_there_are_is_noted(
     assert note.startswith("the model and its figures are of the 64 documents that it learned from, and there are 71")
 
 
-def test_a_build_with_nothing_new_changes_nothing(built: tuple[Path, Path, dict[str, Any]]):
-    source, output, _ = built
+def test_a_build_with_nothing_new_changes_nothing_and_says_when_it_was_measured(
+    built: tuple[Path, Path, dict[str, Any]],
+):
+    source, output, first = built
     before = (output / "model" / "model.safetensors").stat().st_mtime_ns
     report = build(request(source, output))
     assert report["changes"] == {"new": 0, "updated": 0, "removed": 0, "unchanged": 64}
+    assert (first["learned_now"], report["learned_now"]) == (True, False)
+    assert report["measured"] == first["measured"] <= first["created"]
+    assert nothing_new(report).startswith("Nothing has changed since the last build of 64 documents. The figures of")
     assert (output / "model" / "model.safetensors").stat().st_mtime_ns == before
 
 

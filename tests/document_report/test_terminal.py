@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from selfsent.document_report import render
@@ -27,6 +28,23 @@ def test_headline_table_and_next_steps_are_printed(report: dict[str, Any]):
     assert "Done in 1 min 33 s." in text
     assert 'Next: selfsent search DIR "your question"' in text
     assert "Note: notes.txt was taken as one document" in text
+
+
+def test_a_build_with_nothing_new_says_so_in_a_line_and_repeats_no_figure(report: dict[str, Any]):
+    report |= {"changes": {"new": 0, "updated": 0, "removed": 0, "unchanged": 212}, "learned_now": False}
+    report |= {"measured": "2026-11-27T08:05:00+00:00", "paths": {"page": "DIR/report.html"}}
+    lines = [line.rstrip() for line in printed(report, width=200).splitlines()]
+    told = "Nothing has changed since the last build of 212 documents. The figures of 27 November 2026, 08:05 UTC"
+    assert f"{told} are in DIR/report.html." in lines[0]
+    assert lines[1] == "Not read: 31 files"
+    assert not any("nDCG" in line or "scan 0.pdf" in line for line in lines)
+    assert 'Next: selfsent search DIR "your question"' in lines
+
+
+@pytest.mark.parametrize("change", [{"learned_now": True}, {"changes": {"new": 1, "unchanged": 212}}, {"changes": {}}])
+def test_a_build_that_learned_or_found_something_shows_its_figures(report: dict[str, Any], change: dict[str, Any]):
+    report |= {"changes": {"new": 0, "updated": 0, "removed": 0, "unchanged": 212}, "learned_now": False} | change
+    assert "nDCG" in printed(report, width=200)
 
 
 def test_the_first_five_files_that_were_not_read_are_named_by_reason(report: dict[str, Any]):

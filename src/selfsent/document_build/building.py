@@ -91,7 +91,8 @@ class _Build:
         found = read(self._documents, self.folder)
         self._say("read", f"{len(found.corpus):,} documents of {found.num_words:,} words; {_changed(found.changes)}")
         state = self._state(found)
-        if "learned" not in state:
+        learns = "learned" not in state
+        if learns:
             state = self.folder.remember({"learned": Learning(self.request, self.folder, self._open).learn(found)})
         model = self._open(state["learned"]["model"])
         self._say("indexing", f"the passages of {len(found.corpus):,} documents, {self._indexing_time(model, found)}")
@@ -112,7 +113,7 @@ class _Build:
                 engine=self._engine,
             )
         self._say("reporting", str(self.folder.report_html))
-        report = self._report(found, state, indexed.num_rows)
+        report = self._report(found, state, indexed.num_rows) | {"learned_now": learns}
         page = report | {"map": mapped.result(), "examples": state["learned"]["examples"]}
         write_text(self.folder.report_json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         write_page(page, self.folder.report_html)
@@ -181,7 +182,7 @@ class _Build:
             },
             "documents": {"read": len(found.corpus), "passages": num_passages, "skipped": found.skipped},
         }
-        kept = ("retrieval", "retrieval_by_part", "differences", "curve")
+        kept = ("measured", "retrieval", "retrieval_by_part", "differences", "curve")
         report |= {name: learned[name] for name in kept if name in learned}
         return report | {
             "fusion_weight": learned["weight"],

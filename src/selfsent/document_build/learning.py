@@ -1,5 +1,6 @@
 """The stages of a build that learn, choose and measure, within the minutes that were given."""
 
+import datetime as dt
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -265,6 +266,7 @@ class Learning:
         weight = weight_of(cut) if measured is None else measured.weight
         record: dict[str, Any] = {"model": model, "weight": weight, "content_hash": found.content_hash}
         record["documents"] = len(found.corpus)
+        record["measured"] = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         record |= {"pieces_per_word": pieces_per_word(self._open(model), found.corpus), "examples": []}
         record["notes"] = self._notes
         if measured is None:

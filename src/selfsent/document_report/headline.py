@@ -1,6 +1,7 @@
 """The result of a build in a few sentences that follow from its figures."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from selfsent.document_report.figures import (
@@ -78,6 +79,32 @@ def what_changed(report: Mapping[str, Any]) -> str:
     counts = {kind: number(changes.get(kind)) for kind in kinds}
     parts = [f"{count:,.0f} {kind}" for kind, count in counts.items() if count is not None]
     return f"Since last time: {', '.join(parts)}." if parts else ""
+
+
+def nothing_new(report: Mapping[str, Any]) -> str:
+    """Say that a build found everything as it was, and when it was measured; nothing where something has changed."""
+    changes = mapping(report.get("changes"))
+    others = [number(count) for kind, count in changes.items() if kind != "unchanged"]
+    if report.get("learned_now") is not False or not others or any(count != 0 for count in others):
+        return ""
+    told = f"Nothing has changed since the last build of {counted(number(changes.get('unchanged')) or 0, 'document')}."
+    if not systems(report.get("retrieval")):
+        return told
+    measured = written_time(report.get("measured"))
+    page = one_line(mapping(report.get("paths")).get("page")) or "its report"
+    return f"{told} The figures{f' of {measured}' if measured else ''} are in {page}."
+
+
+def written_time(value: object) -> str:
+    """Write a time as people do: ``28 November 2026, 19:00 UTC``; what is no time as it is."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return one_line(value)
+    zone = (
+        "" if at.tzinfo is None else " UTC" if at.utcoffset() == UTC.utcoffset(None) else f" UTC{at.isoformat()[-6:]}"
+    )
+    return f"{at.day} {at:%B %Y, %H:%M}{zone}"
 
 
 def _found_first(scores: Mapping[str, Mapping[str, Any]], ours: str) -> str:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,13 @@ from typing import Any
 from selfsent.atomic import write_text
 from selfsent.document_report.examples_section import examples_section
 from selfsent.document_report.figures import number
-from selfsent.document_report.headline import headline, what_changed, what_was_read, what_was_skipped
+from selfsent.document_report.headline import (
+    headline,
+    what_changed,
+    what_was_read,
+    what_was_skipped,
+    written_time,
+)
 from selfsent.document_report.learning_curve import learning_curve_section
 from selfsent.document_report.map_section import map_section
 from selfsent.document_report.plain_text import counted, in_page, mapping, one_line
@@ -80,23 +85,12 @@ def _about(report: Mapping[str, Any]) -> str:
     seconds = number(report.get("seconds"))
     parts = [
         in_page(report.get("source")) if report.get("source") else "",
-        escape(_date(report.get("created"))),
+        escape(written_time(report.get("created"))),
         f"built in {duration(seconds)}" if seconds is not None else "",
         f"base {in_page(report['base'])}" if report.get("base") else "",
     ]
     shown = " · ".join(filter(None, parts))
     return f"<p class='meta'>{shown}</p>" if shown else ""
-
-
-def _date(created: object) -> str:
-    try:
-        at = datetime.fromisoformat(str(created))
-    except ValueError:
-        return one_line(created)
-    zone = (
-        "" if at.tzinfo is None else " UTC" if at.utcoffset() == UTC.utcoffset(None) else f" UTC{at.isoformat()[-6:]}"
-    )
-    return f"{at.day} {at:%B %Y, %H:%M}{zone}"
 
 
 def duration(seconds: float) -> str:

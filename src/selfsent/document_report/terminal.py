@@ -18,7 +18,7 @@ from selfsent.document_report.figures import (
     times_100,
     times_100_interval,
 )
-from selfsent.document_report.headline import headline, what_changed, what_was_read, what_was_skipped
+from selfsent.document_report.headline import headline, nothing_new, what_changed, what_was_read, what_was_skipped
 from selfsent.document_report.page import duration
 from selfsent.document_report.plain_text import counted, mapping, one_line
 from selfsent.printed_text import TextTable, plain, visible
@@ -36,14 +36,10 @@ def render(report: Mapping[str, Any]) -> list[RenderableType]:
     Returns:
         What to print, one after another.
     """
-    sentence, verdict = headline(report)
     seconds = number(report.get("seconds"))
-    lines = [
-        plain(sentence, "bold"),
-        plain(verdict),
-        plain(" ".join(filter(None, (what_was_read(report), what_changed(report))))),
-        *(plain(line) for line in _skipped(report)),
-    ]
+    unchanged = nothing_new(report)
+    sentence, *rest = [unchanged, *_skipped(report)[:1]] if unchanged else _result(report)
+    lines = [plain(sentence, "bold"), *map(plain, rest)]
     notes, steps = (report.get(key) if isinstance(report.get(key), list | tuple) else () for key in ("notes", "next"))
     closing = [
         *(plain(f"Note: {visible(note)}") for note in notes or ()),
@@ -51,8 +47,14 @@ def render(report: Mapping[str, Any]) -> list[RenderableType]:
         *(plain(f"  {visible(name)}: {visible(path)}") for name, path in mapping(report.get("paths")).items()),
         *(plain(f"Next: {visible(step)}") for step in steps or ()),
     ]
-    table = [_table(report)] if systems(report.get("retrieval")) else []
+    table = [_table(report)] if systems(report.get("retrieval")) and not unchanged else []
     return [*filter(len, lines), *table, *filter(len, closing)]
+
+
+def _result(report: Mapping[str, Any]) -> list[str]:
+    """Say how good the search is, and what was read."""
+    read = " ".join(filter(None, (what_was_read(report), what_changed(report))))
+    return [*headline(report), read, *_skipped(report)]
 
 
 def _skipped(report: Mapping[str, Any]) -> list[str]:
