@@ -63,7 +63,7 @@ TESTED_THROUGH = {
     "data/parallel/test_translation_pool": "data/parallel/parallel_filters",
     "data/test_sources": "data/source data/tables",
     "document_build/test_build": (
-        "document_build/build_request document_build/build_folder document_build/building document_build/reading"
+        "document_build/build_folder document_build/building document_build/reading"
     ),
     "document_report/test_page": (
         "document_report/examples_section document_report/figures document_report/map_section "

@@ -223,8 +223,9 @@ def test_a_static_model_and_a_ready_one_are_built_with_as_well(
 
 def test_a_build_without_lancedb_is_refused_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "lancedb", None)
+    (tmp_path / "notes.md").write_text("The violin is old.", "utf8")
     with pytest.raises(UserError, match=r"pip install 'selfsent\[search\]'"):
-        build(request(tmp_path / "nowhere", tmp_path / "out"))
+        build(request(tmp_path / "notes.md", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

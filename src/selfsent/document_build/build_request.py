@@ -1,5 +1,6 @@
 """What a person asks of a build, and which recipe makes its model."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ class Plan:
     batch_size: int | None = None
     if_little: Sequence[Mapping[str, Any]] = ()
 
+
+_REPEATED = ("unit", "on_bad_row", "engine", "address")
+"""What the next build of the same documents needs too, beside what its learning depends on."""
 
 _CONTRAST = Plan(
     recipe="search",
@@ -114,6 +118,16 @@ class BuildRequest:
         """What learning depends on besides the documents."""
         return {"base": self.made_of, "model": self.model, "teacher": self.teacher, "seed": self.seed}
 
+    def command(self) -> str:
+        """Write the command that asks for the same again, when documents have changed; defaults are left out."""
+        defaults = BuildRequest(source=self.source, output=self.output)
+        words = ["selfsent", "build", self.source, "--output", str(self.output)]
+        flags = flags_of({name: value for name, value in self.wanted.items() if value != defaults.wanted[name]})
+        others = {name: getattr(self, name) for name in _REPEATED if getattr(self, name) != getattr(defaults, name)}
+        if self.columns:
+            others = {"columns": ",".join(map(str, self.columns)), **others}
+        return " ".join(filter(None, (shlex.join(words), flags, flags_of(others))))
+
     @property
     def starts_from_transformer(self) -> bool:
         """Whether a transformer learns from the documents."""
@@ -125,3 +139,11 @@ class BuildRequest:
         if self.teacher is not None:
             return _DISTILLED
         return _TRANSFORMER if self.starts_from_transformer else _CONTRAST
+
+
+def flags_of(wanted: Mapping[str, Any]) -> str:
+    """Write options as they are typed; what has no value is left out, and ``base`` where another model is named."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if given.get("model") or given.get("teacher"):
+        given.pop("base", None)
+    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items())

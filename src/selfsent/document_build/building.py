@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
 from selfsent.document_build.build_folder import BuildFolder
-from selfsent.document_build.build_request import BuildRequest
+from selfsent.document_build.build_request import BuildRequest, flags_of
 from selfsent.document_build.learning import Learning, open_base
 from selfsent.document_build.pace import num_passages, seconds_a_passage
 from selfsent.document_build.reading import Read, read
@@ -130,7 +130,7 @@ class _Build:
         if before != wanted and not self.request.retrain:
             raise UserError(
                 f"{self.folder.path} was built with {_settings(before)}, and {_settings(wanted)} is asked for;"
-                f" say {_flags(before)} to go on with it, add --retrain to learn anew, or name another --output"
+                f" say {flags_of(before)} to go on with it, add --retrain to learn anew, or name another --output"
             )
 
     def _require_models(self) -> None:
@@ -203,14 +203,7 @@ class _Build:
     def _advice(self, learned: Mapping[str, Any]) -> list[str]:
         if "retrieval" not in learned:
             return ["Nothing was measured: too few documents have two sentences, or a title and a text."]
-        asked = self.request
-        command = shlex.join(["selfsent", "build", asked.source, "--output", str(asked.output)])
-        columns = f" --columns {shlex.quote(','.join(map(str, asked.columns)))}" if asked.columns else ""
-        unit = "" if asked.unit == "auto" else f" --unit {asked.unit}"
-        defaults = BuildRequest(source=asked.source, output=asked.output).wanted
-        flags = _flags({name: value for name, value in asked.wanted.items() if value != defaults[name]})
-        command = " ".join(filter(None, (command, flags))) + columns + unit
-        return [f"{command}   # again, when documents change"]
+        return [f"{self.request.command()}   # again, when documents change"]
 
     def _map(self, model: SentenceTransformer, corpus: CorpusFile, aside: Executor) -> Future[dict[str, Any]]:
         """Encode some passages, and let another thread lay them out."""
@@ -236,14 +229,6 @@ def _growth_notes(learned: int | None, now: int) -> list[str]:
 
 def _changed(changes: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in changes.items())
-
-
-def _flags(wanted: Mapping[str, Any]) -> str:
-    """Write what learning depends on as it is typed."""
-    given = {name: value for name, value in wanted.items() if value is not None}
-    if given.get("model") or given.get("teacher"):
-        given.pop("base", None)
-    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items())
 
 
 def _settings(wanted: Mapping[str, Any]) -> str:
