@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from selfsent.data.sources import open_source
 from selfsent.data.tokenizer import train_tokenizer
+from selfsent.freed_memory import kept_memory
 from selfsent.kernels.induction import induce
 from selfsent.kernels.induction_reference import induce_reference
 from selfsent.kernels.tensor_parts import undivided_operations
@@ -24,7 +25,7 @@ from selfsent.losses import NodeContrastiveLoss, ReconstructionLoss
 from selfsent.losses.functional import node_contrastive
 from selfsent.modules import TreeEncoder
 from selfsent.modules.composition import Cell
-from selfsent.training.faster_steps import GatheredGradients, gathered_embedding_gradients, kept_memory
+from selfsent.training.faster_steps import GatheredGradients, gathered_embedding_gradients
 from selfsent.trees.arrays import TreeBatch
 
 PARTS = ("loss, from strings", "gradients", "clipping", "Adam")

@@ -1,7 +1,3 @@
-import platform
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -140,30 +136,3 @@ def test_no_dropout_draws_nothing():
     with fast_dropout(model):
         model(torch.ones(3))
     assert torch.equal(torch.rand(1), expected)
-
-
-_FAULTS = """
-import resource, torch
-from contextlib import nullcontext
-from selfsent.training.faster_steps import kept_memory
-
-def faults(num_rounds):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(num_rounds):
-        torch.ones(1 << 24)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-print(faults(8))
-with kept_memory():
-    faults(20)
-    print(faults(8))
-print(faults(8))
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to do with freed memory")
-def test_within_the_block_freed_memory_is_used_again_and_afterwards_as_before():
-    result = subprocess.run([sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True, timeout=200)
-    before, within, afterwards = map(int, result.stdout.split())
-    assert within < before / 4
-    assert afterwards > before / 8

@@ -1,10 +1,8 @@
 """Tokenizers: byte-pair encoding trained on the corpus itself, or a ready one by path."""
 
 import contextlib
-import ctypes
 import itertools
 import json
-import platform
 import tempfile
 import unicodedata
 from collections import Counter
@@ -19,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from selfsent.data.source_files import expanded
 from selfsent.errors import UserError
+from selfsent.freed_memory import give_back
 from selfsent.options import Options, option
 from selfsent.ranks import made_once
 
@@ -99,14 +98,8 @@ def train_tokenizer(
     if min_frequency < 1:
         raise UserError(f"min_frequency must be at least 1, got {min_frequency}")
     trained = made_once(lambda: _trained(texts, vocab_size, min_frequency, lowercase=lowercase).to_str())
-    _give_freed_memory_back()
+    give_back()  # glibc would keep some 200 bytes for each sentence read
     return _wrapped(Tokenizer.from_str(trained))
-
-
-def _give_freed_memory_back() -> None:
-    """Return what training has freed to the system: glibc would keep it, some 200 bytes for each sentence read."""
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _trained(texts: Iterable[str], vocab_size: int, min_frequency: int, *, lowercase: bool) -> Tokenizer:

@@ -19,10 +19,11 @@ from transformers.trainer_utils import rotate_checkpoints
 from typing_extensions import override
 
 from selfsent.errors import UserError
+from selfsent.freed_memory import kept_memory
 from selfsent.kernels.tensor_parts import undivided_operations
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.training.checkpoints import last_checkpoint
-from selfsent.training.faster_steps import GatheredGradients, fast_dropout, gathered_embedding_gradients, kept_memory
+from selfsent.training.faster_steps import GatheredGradients, fast_dropout, gathered_embedding_gradients
 from selfsent.training.loss_state import (
     average_gradients,
     broadcast_loss_state,
