@@ -108,7 +108,7 @@ def index(
         model: Model folder or hub name, or the folder of a ``build``.
         source: A file, a folder, ``hf:NAME`` or ``docs:``.
         store: Folder, or URI such as ``s3://...``, of the store.
-        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the best there is.
         engine: ``local``, or ``ray``: the workers of Ray read, cut, encode and write.
         address: ``HOST:PORT`` of a Ray cluster, or ``auto``; default: a Ray on this machine.
         **options: See ``IndexOptions``.
@@ -185,7 +185,7 @@ def encode(
         output: A ``.parquet`` file (``id, text, embedding``) or a ``.npy`` file.
         batch_size: Texts encoded at once.
         overwrite: Whether a file that exists is replaced.
-        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the host's choice.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; default: the best there is.
         engine: ``local``, or ``ray``: the workers of Ray encode.
         address: As in ``index``.
 

@@ -183,9 +183,9 @@ def load(path: str | Path, *, device: str | None = None, trust_remote_code: bool
     """Open a SentenceTransformer folder or hub name; the classes of this package need no ``trust_remote_code``.
 
     Args:
-        path: A folder written by ``selfsent train`` or by the host's ``save_pretrained``, or a name on the hub.
-        device: Where to put it (``cpu``, ``cuda``, ``cuda:1``); default: the host's choice.
-        trust_remote_code: Passed on to the host for classes of third parties.
+        path: A folder written by ``selfsent train`` or by sentence-transformers, or a name on the hub.
+        device: Where to put it (``cpu``, ``cuda``, ``cuda:1``); default: the best there is.
+        trust_remote_code: Passed on to sentence-transformers, for classes of third parties.
 
     Returns:
         The model, ready to ``encode``.
@@ -233,7 +233,7 @@ def open_to_encode(path: str | Path, *, device: str | None = None) -> "SentenceT
 
     Args:
         path: As in `load`.
-        device: As in `load`; without torch, models run on the CPU, so any other device is left to the host.
+        device: As in `load`; without torch, models run on the CPU, so any other device needs torch.
 
     Raises:
         UserError: As `load`.

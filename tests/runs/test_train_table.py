@@ -311,7 +311,7 @@ def test_suites_are_scored_once_on_the_final_models(sweep: Any, place: Path, mon
         (GRID, {"seed": 3}, "names its seeds; leave out --seed 3"),
         (GRID, {"training": {"learning_rate": 1}}, r"differ in training\.learning_rate; leave it out of the command"),
         (f"{BASE}[grid]\nscales = [1]\n", {}, "tiny has no option scales; did you mean scale"),
-        (f'{BASE}[grid]\n"training.lr" = [1]\n', {}, r"training\.lr is not a field"),
+        (f'{BASE}[grid]\n"training.lr" = [1]\n', {}, r"training\.lr is not an argument of the trainer"),
         (f'evaluate = "sts,nonsense"\n{BASE}', {}, "no suite named nonsense"),
         (f'evaluate = "sts"\n{BASE}', {}, "name it with --data-dir"),
         (GRID.replace('"tiny"', '"tinny"'), {}, "names the method 'tinny'"),

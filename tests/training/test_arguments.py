@@ -40,7 +40,7 @@ def test_a_field_the_run_decides_is_refused(name: str) -> None:
 
 
 def test_a_value_the_host_refuses_becomes_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the host refuses") as caught:
+    with pytest.raises(UserError, match="sentence-transformers refuses") as caught:
         training_arguments(
             {"accelerator_config": {"nonsense": 1}}, output_dir=tmp_path, seed=0, num_steps=1, has_evaluator=False
         )

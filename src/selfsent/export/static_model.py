@@ -1,4 +1,4 @@
-"""Writing a static model: a folder that the host, model2vec and the runtime without torch open alike."""
+"""Writing a static model: a folder that sentence-transformers, model2vec and the runtime open alike."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The objectives: pure functions in ``functional``, one mechanism a file. Each is a loss of the host's trainer."""
+"""The objectives, one mechanism a file, pure functions in ``functional``; all run in ``SentenceTransformerTrainer``."""
 
 from selfsent.losses.cross_view import CrossViewLoss
 from selfsent.losses.cross_view_distillation import CrossViewDistillationLoss

@@ -112,11 +112,11 @@ class CrossViewLoss(nn.Module):
     Gradients reach the model and the head through the online vectors (and the references, unless ``stop_gradient``).
     ``forward`` moves the queues on (and the averaged
     weights of ``reference="ema"``), but only where gradients are on. Head and queues are not part of the saved model.
-    The queues hold the model's width, so the loss cannot be wrapped in the host's ``MatryoshkaLoss``.
+    The queues hold the model's width, so the loss cannot be wrapped in ``MatryoshkaLoss``.
 
     Inputs: two columns, the two views; or one column, whose views differ in dropout alone. Labels are not used.
 
-    The checkpoints of the host's trainer do not hold the head, the queues and the averaged weights: to resume a
+    The checkpoints of sentence-transformers do not hold the head, the queues and the averaged weights: to resume a
     run, or to train on several devices, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:

@@ -96,7 +96,7 @@ class CrossViewDistillationLoss(nn.Module):
     Inputs: one or two columns as for `selfsent.losses.cross_view.CrossViewLoss`, and labels ``(B, 1)`` or ``(B, 2)``:
     for each view the row of ``teacher_vectors`` that belongs to its text.
 
-    The checkpoints of the host's trainer do not hold the head, the queues and the averaged weights: to resume a
+    The checkpoints of sentence-transformers do not hold the head, the queues and the averaged weights: to resume a
     run, or to train on several devices, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:

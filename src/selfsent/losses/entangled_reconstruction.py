@@ -40,7 +40,7 @@ class EntangledReconstructionLoss(nn.Module):
 
     Inputs: one column of texts or several (one graph of them all); labels are not used.
 
-    The checkpoints of the host's trainer do not hold the decomposition and the output weights: to resume a run, or
+    The checkpoints of sentence-transformers do not hold the decomposition and the output weights: to resume a run, or
     to train on several ranks, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:

@@ -1,4 +1,4 @@
-"""InfoNCE as a loss of the host's trainer, with what SimCSE adds: a head for training only, weighted hard negatives."""
+"""InfoNCE, with what SimCSE adds to it: a head for training only, and weighted hard negatives."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -120,12 +120,12 @@ class InfoNCELoss(nn.Module):
 
     Differs: candidates with the very text of the anchor or its positive, and positives of an equal anchor, are left
     out and counted (``num_false_negatives``; ``skip_false_negatives=False`` keeps them). Without a head, weights and
-    such candidates this is the host's ``MultipleNegativesRankingLoss(scale=1 / temperature)``, computed in one pass.
+    such candidates this is ``MultipleNegativesRankingLoss(scale=1 / temperature)``, computed in one pass.
 
     Labels are not used unless ``documents_as_labels``. The head belongs to the loss and is not saved with the model.
     ``forward`` changes only the count.
 
-    The checkpoints of the host's trainer do not hold the head and the count: to resume a run, or to train on
+    The checkpoints of sentence-transformers do not hold the head and the count: to resume a run, or to train on
     several ranks, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:

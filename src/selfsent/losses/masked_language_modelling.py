@@ -52,7 +52,7 @@ class MaskedLanguageModel(nn.Module):
     random one, 10% stay. As an auxiliary objective: SimCSE (Gao et al., EMNLP 2021), Section 5.
 
     Args:
-        model: A SentenceTransformer that begins with the host's ``Transformer``.
+        model: A SentenceTransformer that begins with a ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
         is_saved: Whether the model is saved with the head: its folder then opens as a masked LM as well.
         options: Options by keyword; see `MaskingOptions`.
@@ -148,11 +148,11 @@ class MaskedLanguageModelingLoss(nn.Module):
     With ``next_sentence`` the inputs are two columns and labels, 1 where the second text follows the first: both are
     one row of two segments, and their sum of losses is BERT's. Without labels it is masked language modelling alone.
 
-    The checkpoints of the host's trainer do not hold the head: to resume a run, or to train on several devices, use
+    The checkpoints of sentence-transformers do not hold the head: to resume a run, or to train on several devices, use
     `selfsent.training.trainer.ExactTrainer`.
 
     Args:
-        model: A SentenceTransformer that begins with the host's ``Transformer``.
+        model: A SentenceTransformer that begins with a ``Transformer``.
         base: Folder or hub name the body came from, to take its head; ``None`` makes a fresh head.
         next_sentence: Whether to predict if the second text follows the first.
         options: Options by keyword; see `MaskingOptions`.

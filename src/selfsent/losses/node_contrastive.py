@@ -85,7 +85,7 @@ class NodeContrastiveLoss(nn.Module):
 
     Inputs: one column of texts or several (all nodes of all columns are contrasted together); labels are not used.
 
-    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    The checkpoints of sentence-transformers do not hold the decoder: to resume a run, or to train on several devices,
     use `selfsent.training.trainer.ExactTrainer`.
 
     Args:

@@ -14,7 +14,7 @@ def text_keys(features: Mapping[str, Any]) -> Int[Tensor, " B"] | None:
     """Give each text a number, equal for equal tokens whatever the padding.
 
     Args:
-        features: The features of one column: padded rows of tokens with their mask, or the host's bags of tokens
+        features: The features of one column: padded rows of tokens with their mask, or bags of tokens
             (``input_ids`` in one row, and the ``offsets`` where each text begins).
 
     Returns:

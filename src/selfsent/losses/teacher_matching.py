@@ -41,9 +41,9 @@ class TeacherMatchingLoss(EmbedDistillLoss):
 
     ``mse`` is the mean squared difference over sentences and values, ``cosine`` one minus the mean cosine.
 
-    Source: Reimers and Gurevych, EMNLP 2020, Section 2, whose ``mse`` is a sum of both terms; here as in the host a
-    mean. The distances are those of the host's ``EmbedDistillLoss``. What is added: the teacher's vectors stay in their
-    file, all columns are one pass of the model, and each column's term is logged.
+    Source: Reimers and Gurevych, EMNLP 2020, Section 2, whose ``mse`` is a sum of both terms; here it is a mean, as in
+    sentence-transformers. The distances are those of ``EmbedDistillLoss``. What is added: the teacher's vectors stay in
+    their file, all columns are one pass of the model, and each column's term is logged.
 
     Gradients reach the student alone. ``forward`` changes no state.
 

@@ -110,7 +110,7 @@ class TokenReconstructionLoss(nn.Module):
     negatives are not rebuilt. Labels are not used unless ``documents_as_labels``. The model must give token states of
     the width of its embeddings.
 
-    The checkpoints of the host's trainer do not hold the decoder: to resume a run, or to train on several devices,
+    The checkpoints of sentence-transformers do not hold the decoder: to resume a run, or to train on several devices,
     use `selfsent.training.trainer.ExactTrainer`.
 
     Args:

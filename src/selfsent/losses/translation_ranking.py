@@ -60,7 +60,7 @@ class TranslationRankingLoss(nn.Module):
     sides (``mlm``) and of sentences joined to their translations (``tlm``) may be added, or stand alone.
 
     Source: LaBSE (Feng et al., ACL 2022), Section 3.2 and Equation 2, with the margin of Yang et al. 2019; XLM
-    (Conneau and Lample 2019) for ``tlm``; gradient caching: Gao et al. 2021, in the host's implementation.
+    (Conneau and Lample 2019) for ``tlm``; gradient caching: Gao et al. 2021, as sentence-transformers implements it.
 
     Differs: the mean of both directions, where LaBSE has their sum; cosines are divided by a temperature, which the
     paper does not state; equal texts of a batch are no negatives of each other.
@@ -68,11 +68,11 @@ class TranslationRankingLoss(nn.Module):
     Inputs: two columns of tokens, texts and their translations; no labels. The masked-LM head belongs to the loss and
     is saved with the model, which then opens as a masked LM too.
 
-    The checkpoints of the host's trainer do not hold the masked-LM head and the count: to resume a run, or to train
+    The checkpoints of sentence-transformers do not hold the masked-LM head and the count: to resume a run, or to train
     on several ranks, use `selfsent.training.trainer.ExactTrainer`.
 
     Args:
-        model: The model to train; ``mlm`` and ``tlm`` need the host's ``Transformer`` as its first module.
+        model: The model to train; ``mlm`` and ``tlm`` need a ``Transformer`` as its first module.
         base: Folder or hub name the model came from, to take its masked-LM head; ``None`` makes a fresh head.
         max_tokens: Positions of the model, for joined rows.
         options: Options by keyword; see `TranslationRankingOptions`.

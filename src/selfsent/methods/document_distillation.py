@@ -1,7 +1,7 @@
 """Document distillation: a static table learns the vectors that a teacher gives to the passages of documents.
 
-No paper of its own: the objective is the embedding matching of EmbedDistill (Kim et al. 2023, arXiv 2301.12005), as the
-host has it, from a start that takes no gradient.
+No paper of its own: the objective is the embedding matching of EmbedDistill (Kim et al. 2023, arXiv 2301.12005), as
+sentence-transformers has it, from a start that takes no gradient.
 
 ====================================================  ==========================  ===================================
 what                                                  object                      file
@@ -162,7 +162,7 @@ def _start(texts: list[str], vectors: TextVectors, tokenizer: Tokenizer) -> Floa
 
 DOCUMENT_DISTILLATION = Method(
     name="document-distillation",
-    summary="a static table learns what a --teacher says of the passages of raw documents, with the host's loss (2023)",
+    summary="a static table learns what a --teacher says of the passages of raw documents, by EmbedDistillLoss (2023)",
     config=DocumentDistillationConfig,
     build=build,
     training=training,

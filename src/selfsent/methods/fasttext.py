@@ -1,7 +1,7 @@
 """fastText: averaged word vectors with sub-words, the baseline of StrAE that knows no structure at all.
 
 Bojanowski et al., "Enriching Word Vectors with Subword Information", TACL 2017 (arXiv 1607.04606); as a baseline in
-Opper et al., EMNLP 2023 (arXiv 2305.05588). Trained by gensim, by itself and not by the host's trainer.
+Opper et al., EMNLP 2023 (arXiv 2305.05588). Trained by gensim, not by the trainer of sentence-transformers.
 
 =========================================  ================================  ===================================
 of the paper                               object                            file

@@ -31,7 +31,7 @@ class Released:
 
     Args:
         options: Options of the method by name.
-        training: Arguments of the host's trainer by name.
+        training: Arguments of the trainer by name.
         base: What ``--base`` has to name, in words; empty where the method's own base will do.
     """
 

@@ -74,7 +74,7 @@ class SarcseConfig(ReconstructionOptions, TemperatureOptions, ChannelOptions, Dr
     Args:
         view: What the two views are: ``repeat`` (paper: dropout alone), or of documents, a name of
             `selfsent.views.document_views.DOCUMENT_VIEWS`.
-        encoder: ``text-cnn`` (of ``--base tree``, the tree itself); or for ablations ``mean`` (the host's), or
+        encoder: ``text-cnn`` (of ``--base tree``, the tree itself); or for ablations ``mean`` (of all tokens), or
             ``weighted-mean`` by the tokens' weights, which goes with ``beta=0 gamma=0`` only.
         kernel_sizes: Widths of the windows in tokens (paper: 3, 4 and 5).
         cnn_pooling: How the TextCNN pools, ``mean`` or ``max`` (chosen).

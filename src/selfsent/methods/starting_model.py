@@ -111,7 +111,7 @@ def open_transformer(
         max_seq_length: Tokens a training text will be cut to, special ones included; only checked here.
         num_layers: Keep the lowest layers only; ``None`` keeps all.
         dropout: Share of values dropped in training, in all places; ``None`` leaves the base's.
-        device: Where to put it; default: the host's choice.
+        device: Where to put it; default: the best there is.
 
     Raises:
         UserError: There is no such model, it is not a transformer for texts, or a number is out of range.
@@ -146,7 +146,7 @@ def open_teacher(named: str | None, default: str, *, device: str | None = None) 
     Args:
         named: What a person names with ``--teacher``; ``None`` takes the default.
         default: The method's own.
-        device: Where to put it; default: the host's choice.
+        device: Where to put it; default: the best there is.
 
     Raises:
         UserError: It cannot be opened.
@@ -290,7 +290,7 @@ def from_scratch(kind: str, texts: Iterable[str], *, device: str | None = None) 
     Args:
         kind: A tree encoder of 10 channels of 10, or the host's static embedding of 256 values.
         texts: What the tokenizer is trained on.
-        device: Where to put it; default: the host's choice.
+        device: Where to put it; default: the best there is.
     """
     tokenizer = train_tokenizer(texts)
     if kind == "static":

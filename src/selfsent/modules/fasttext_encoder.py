@@ -1,4 +1,4 @@
-"""Averaged fastText vectors as an input module of the host: known words by their rows, others by their n-grams."""
+"""Averaged fastText vectors as an input module: known words by their rows, others by their n-grams."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""An ONNX graph as an input module of the host: strings in, the embedding of each text out."""
+"""An ONNX graph as an input module: strings in, the embedding of each text out."""
 
 import shutil
 from collections.abc import Sequence

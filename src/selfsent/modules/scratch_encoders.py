@@ -60,7 +60,7 @@ def untrained_encoder(
         tokenizer: The tokenizer; for a transformer one that adds tokens at the beginning and the end of a text.
         sizes: How large it is.
         folder: Where a transformer is written to, since the host opens nothing else.
-        device: Where to put it; default: the host's choice.
+        device: Where to put it; default: the best there is.
 
     Raises:
         UserError: A size is not above 0, or the heads do not divide the width.

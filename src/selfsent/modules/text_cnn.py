@@ -1,4 +1,4 @@
-"""SARCSE's encoder as a module of the host: from token states to a sentence embedding by convolutions."""
+"""SARCSE's encoder as a module: from token states to a sentence embedding by convolutions."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -85,7 +85,7 @@ class TextCNN(Module):
     and the tokens that the tokenizer adds itself count as the zeros beyond a text's ends. So a text's embedding does
     not depend on its batch, a text may be of any length, and one without tokens has the zero vector.
 
-    Put it behind a ``Transformer`` of the host, in the place of a pooling. ``special_token_ids`` is then filled in from
+    Put it behind a ``Transformer``, in the place of a pooling. ``special_token_ids`` is then filled in from
     the model's tokenizer, and the transformer is told to keep its padding.
 
     Source: SARCSE (Liu et al. 2024, arXiv 2402.15153): kernels 3, 4 and 5 of the width of the states, special tokens

@@ -1,4 +1,4 @@
-"""A trained table of token embeddings as an input module of the host: strings in, one embedding a token out."""
+"""A trained table of token embeddings as an input module: strings in, one embedding a token out."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -43,9 +43,9 @@ class _Arguments(TokenEmbeddingsOptions):
 
 
 class TokenEmbeddings(TokenizedInput):
-    """Embed the tokens of a text, for modules of the host that read ``token_embeddings`` (LSTM, CNN, Pooling).
+    """Embed the tokens of a text, for the modules that read ``token_embeddings`` (LSTM, CNN, Pooling).
 
-    The host's ``WordEmbeddings`` is for ready tables: in version 6.2 it cannot be trained with a tokenizer of
+    ``WordEmbeddings`` is for ready tables: in version 6.2 of the library it cannot be trained with a tokenizer of
     transformers, whose wrapper does not take what the trainer passes on.
 
     Args:

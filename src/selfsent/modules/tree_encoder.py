@@ -1,4 +1,4 @@
-"""The encoder of a tree autoencoder, as an input module of the host: strings in, one embedding a node out."""
+"""The encoder of a tree autoencoder, as an input module: strings in, one embedding a node out."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

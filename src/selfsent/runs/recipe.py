@@ -45,7 +45,7 @@ class Recipe:
         title: One line for people.
         answers: Which published number it answers to.
         options: The method's own options.
-        training: Fields of the host's training arguments.
+        training: Arguments of the trainer by name.
         data: The source: a path below ``$SELFSENT_DATA``, ``hf:...`` or ``docs:``; ``None`` where ``--data`` names it.
         columns: Columns of that source by name or 1-based number; ``None`` takes those that the source has.
         base: Model to start from: a folder below ``$SELFSENT_MODELS``, or a hub name; ``None`` takes the method's.

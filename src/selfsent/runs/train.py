@@ -57,7 +57,7 @@ class Request(RunOptions):
         output: Folder of the run and the model.
         settings: What ``--set`` takes: the method's options by name and the trainer's arguments as ``training.KEY``;
             they win over a recipe.
-        training: Arguments of the host's trainer by name; they win over the settings.
+        training: Arguments of the trainer by name; they win over the settings.
     """
 
     method: str
@@ -82,7 +82,7 @@ def train(
         data: The source: a file, a folder, ``hf:...`` or ``docs:``; ``None`` takes the recipe's.
         output_dir: Folder of the run and the model.
         **options: Fields of `selfsent.training.run.RunOptions` (``seed``, ``resume``, ``max_rows``, ...), options of
-            the method (``temperature=0.5``), and ``training={...}`` with arguments of the host's trainer.
+            the method (``temperature=0.5``), and ``training={...}`` with arguments of the trainer.
 
     Returns:
         The trained model, as saved.

@@ -1,4 +1,4 @@
-"""Tree and static models without torch: numpy, the compiled kernels and `tokenizers`, with the host's vectors.
+"""Tree and static models without torch: numpy, the compiled kernels and `tokenizers`, with the vectors of torch.
 
 ``open_model`` opens what it can, and gives None where a model needs torch; ``selfsent.loading.load`` opens the others.
 """

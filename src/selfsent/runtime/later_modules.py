@@ -1,4 +1,4 @@
-"""The host's modules that may follow the first module of a model: pooling, dense layers, normalisation."""
+"""The modules that may follow the first one of a model: pooling, dense layers, normalisation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

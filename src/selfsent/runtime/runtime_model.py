@@ -1,4 +1,4 @@
-"""A model that was opened without torch; it encodes as the host's ``SentenceTransformer`` does."""
+"""A model that was opened without torch; it encodes as a ``SentenceTransformer`` does."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -48,7 +48,7 @@ class SemanticSearch:
     Args:
         store: The store's folder or URI, as ``index`` made it, or the folder of a ``build``.
         model: Where its model is now, if it was moved: a folder or a name on the hub. It must be the same model.
-        device: Where to put the model; default: the host's choice.
+        device: Where to put the model; default: the best there is.
         words_only: Open no model: only the mode ``text`` can be asked for then.
         version: Search a version that was kept (`selfsent.search.kept_versions`); default: the latest, also of what is
             indexed later.

@@ -27,7 +27,7 @@ def open_model(location: str | Path, device: str | None = None) -> Any:
 
     Args:
         location: A folder, or a name on the hub.
-        device: Where to put it; default: the host's choice.
+        device: Where to put it; default: the best there is.
 
     Raises:
         UserError: There is none, or it is not whole.

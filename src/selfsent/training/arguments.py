@@ -1,4 +1,4 @@
-"""The host's training arguments from a person's settings: checked field by field, with defaults for a small machine."""
+"""The arguments of the trainer from a person's settings: checked field by field, with defaults for a small machine."""
 
 import dataclasses
 import difflib
@@ -45,8 +45,9 @@ def _check_names(overrides: Mapping[str, Any]) -> None:
             raise UserError(f"training.{name} is decided by the run itself; use --seed or --output, or leave it out")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else "see the host's SentenceTransformerTrainingArguments"
-            raise UserError(f"training.{name} is not a field of the host's training arguments; {hint}")
+            fields = "see SentenceTransformerTrainingArguments of sentence-transformers"
+            hint = f"did you mean {', '.join(near)}?" if near else fields
+            raise UserError(f"training.{name} is not an argument of the trainer; {hint}")
 
 
 def _check_values(overrides: Mapping[str, Any]) -> None:
@@ -174,7 +175,9 @@ def training_arguments(
         return SentenceTransformerTrainingArguments(output_dir=str(output_dir), seed=seed, data_seed=seed, **chosen)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"the host refuses these training arguments: {reason}; correct training.KEY=VALUE") from error
+        raise UserError(
+            f"sentence-transformers refuses these training arguments: {reason}; correct training.KEY=VALUE"
+        ) from error
 
 
 def check_learning_rate_mapping(mapping: Mapping[str, float], loss: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What makes a step of the host's training faster: cheaper dropout, and gradients of touched rows alone."""
+"""What makes a training step faster: cheaper dropout, and gradients of touched rows alone."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What every training without the host's loop needs: measures along the way, checkpoints, the best one kept."""
+"""What a training with a loop of its own needs: measures along the way, checkpoints, the best one kept."""
 
 import json
 import logging

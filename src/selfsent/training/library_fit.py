@@ -1,4 +1,4 @@
-"""Runs whose training is a loop of its own or of a library: the same folder, record and measures as the host's."""
+"""Runs whose training is a loop of its own or of a library: the same folder, record and measures as any other."""
 
 import datetime as dt
 import logging

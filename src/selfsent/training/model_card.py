@@ -1,4 +1,4 @@
-"""The model card: the host's, with recipe, data, scores and the way to open the model at the top."""
+"""The model card: that of sentence-transformers, with recipe, data, scores and the way to open the model at the top."""
 
 import json
 import re

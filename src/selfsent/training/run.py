@@ -45,7 +45,7 @@ class RunOptions(Options):
     Args:
         data: The source: a file, a folder, ``hf:...`` or ``docs:``; default: the recipe's.
         output: Folder of the run; becomes a SentenceTransformer folder with ``metrics.jsonl`` and ``run.json`` in it.
-        training: Arguments of the host's trainer by name.
+        training: Arguments of the trainer by name.
         base: Path or hub name of a model to start from; default: the recipe's, or the method's.
         teacher: Path or hub name of a model to learn from; default: the recipe's, or the method's.
         resume: Continue the interrupted run in ``output``.
@@ -56,7 +56,7 @@ class RunOptions(Options):
         header: Whether the first row of the source names its columns; default: it does where the names are known.
         on_bad_row: ``stop`` at the first bad row, or ``skip`` and count.
         data_dir: Evaluation data, for STS-B dev; default ``$SELFSENT_DATA``, else a part held out of the source.
-        device: Where to train; default: the host's choice.
+        device: Where to train; default: the best there is.
         max_minutes: About how long the run may take, preparation included; it ends measured and saved. Not part of what
             the run is: a resumed run may have another.
     """

@@ -1,4 +1,4 @@
-"""A callback that ends the host's training in time, measured and saved."""
+"""A callback that ends a training in time, measured and saved."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""The host's trainer, made exact: the state of the loss is saved, restored, synchronised and clipped with the model."""
+"""``SentenceTransformerTrainer`` made exact: the loss is saved, restored, synchronised and clipped with the model."""
 
 import contextlib
 import errno

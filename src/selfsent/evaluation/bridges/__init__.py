@@ -1,1 +1,1 @@
-"""The suites as the host's evaluators, and the tasks of mteb on the same texts."""
+"""The suites as evaluators of sentence-transformers, and the tasks of mteb on the same texts."""

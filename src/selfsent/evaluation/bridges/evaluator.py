@@ -1,4 +1,4 @@
-"""Evaluation during training: the suites as evaluators of the host."""
+"""Evaluation during training: the suites as evaluators of sentence-transformers."""
 
 import logging
 from pathlib import Path
