@@ -1,4 +1,4 @@
-"""A document: a text with a title, where it came from, and what its stretches are (headings, code, pages)."""
+"""A document: a text with a title, where it came from, and what stands where in it (headings, code, pages)."""
 
 import bisect
 import itertools

@@ -1,4 +1,4 @@
-"""Stretches of documents: runs of sentences that are about one thing, short enough to learn from as a whole."""
+"""Passages to learn from (stretches): runs of sentences about one thing, short enough to be learned from as a whole."""
 
 import re
 from collections.abc import Iterable, Iterator

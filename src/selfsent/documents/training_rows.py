@@ -1,4 +1,4 @@
-"""Training rows of documents: each is a stretch of one document, from which views are drawn."""
+"""Training rows of documents: each is a passage of one document, from which views are drawn."""
 
 from collections.abc import Iterable, Iterator
 
@@ -50,7 +50,7 @@ class DocumentRows:
         if not self.num_rows:
             raise UserError(
                 f"training on documents needs some with two sentences, or a title and a text, got {self.num_single:,}"
-                " stretches of one sentence; give longer documents, or train on texts (view=repeat)"
+                " passages of one sentence; give longer documents, or train on texts (view=repeat)"
             )
 
     def _row(self, stretch: Stretch) -> dict[str, str | int] | None:
@@ -60,7 +60,7 @@ class DocumentRows:
 
     def notes(self) -> list[str]:
         """Say what was kept and what was left out, after a pass."""
-        parts = [f"{self.num_rows:,} stretches of documents"]
+        parts = [f"{self.num_rows:,} passages of documents"]
         if self._are_windows:
             parts[0] += ", single sentences cut into windows"
         if self.num_repeated:

@@ -83,7 +83,7 @@ class DocumentContrastConfig(TokenizerOptions):
             nothing beyond the start.
         temperature: Divides cosines.
         token_dropout: Share of tokens left out of a text, drawn anew for each batch.
-        token_weights: What a token weighs in a text: ``idf``, the logarithm of how few stretches hold it; or by
+        token_weights: What a token weighs in a text: ``idf``, the logarithm of how few passages hold it; or by
             ``frequency``, ``a / (a + p)`` for a token of share p of the corpus.
         frequency_weight: a.
         stems: Whether words of one stem share a vector.
@@ -130,7 +130,7 @@ def build(run: Run[DocumentContrastConfig], data: RunData) -> Ingredients:
     model = _model(base, tokenizer, fit.token_table(), run.device)
     fit.attach(model)
     notes = [
-        f"{len(corpus):,} stretches of documents, {len(corpus.tokens):,} tokens"
+        f"{len(corpus):,} passages of documents, {len(corpus.tokens):,} tokens"
         + (", single sentences cut into windows" if found.are_windows else ""),
         f"vocabulary of {len(rows_of):,} pieces, {int(rows_of.max()) + 1:,} rows"
         + (f" (words of one stem share a row; language {analyser.language})" if analyser.language else ""),

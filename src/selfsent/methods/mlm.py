@@ -70,7 +70,7 @@ class MlmConfig(MaskingOptions, WidthOptions, TokenizerOptions):
         tokenizer: Path of a ready tokenizer, such as a tree model's; ``none`` trains one on the corpus.
         max_seq_length: Tokens of a row and positions of a new model (ours: 64); a base keeps the limit it has.
         packed: Whether neighbouring texts are joined to rows of full length; else each text is a row.
-        next_sentence: Whether BERT also learns to tell if one stretch of the source follows another (BERT, Task 2);
+        next_sentence: Whether BERT also learns to tell if one piece of the source follows another (BERT, Task 2);
             meaningful where rows stand in the order of documents.
     """
 
