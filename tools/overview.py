@@ -154,7 +154,7 @@ def _scatter(label: str, position: Callable[[Measured], float], ticks: Sequence[
         return left + width * along, top + height * (high - points) / (high - low)
 
     parts = [
-        text(left, 22, "mean of seven STS tasks, Spearman x100", anchor="start", extra='font-weight="bold"'),
+        text(left, 22, "mean of seven STS tasks, Spearman times 100", anchor="start", extra='font-weight="bold"'),
         line(left, top, left, top + height),
         line(left, top + height, left + width, top + height),
         text(left + width / 2, top + height + 40, label),

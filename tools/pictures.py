@@ -187,7 +187,7 @@ def curves() -> str:
         return left + width * step / last, top + height * (high - 100 * value) / (high - low)
 
     parts = [
-        text(left, 22, "STS-B dev, Spearman x100", anchor="start", extra='font-weight="bold"'),
+        text(left, 22, "STS-B dev, Spearman times 100", anchor="start", extra='font-weight="bold"'),
         line(left, top, left, top + height),
         line(left, top + height, left + width, top + height),
         text(left + width / 2, top + height + 38, "steps of 128 pairs"),

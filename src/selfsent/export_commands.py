@@ -24,7 +24,7 @@ def export(
     ] = "pca",
     data: Annotated[str | None, typer.Option(help="Documents for pca and for the suite own-documents.")] = None,
     data_dir: DataDir = None,
-    max_loss: Annotated[float, typer.Option(help="Points (x100) that the export may lose.")] = 1.0,
+    max_loss: Annotated[float, typer.Option(help="Points of 100 that the export may lose.")] = 1.0,
     overwrite: Overwrite = False,
 ) -> None:
     """Make a model smaller or torch-free; what loses more than --max-loss is not written."""

@@ -51,7 +51,7 @@ def _svg(x_of: list[float], values: list[float], *, label: str, said: str) -> st
         + "".join(_x_tick(tick, x_end, bottom) for tick in _ticks(0.0, x_end) if tick <= x_end)
         + f"<text x='{(_LEFT + right) / 2:.0f}' y='{_HEIGHT - 8}' text-anchor='middle'>{label}</text>"
         f"<text transform='translate(14 {(_TOP + bottom) / 2:.0f}) rotate(-90)' text-anchor='middle'>"
-        f"quality, x100</text><polyline points='{line}'/>{dots}</svg>"
+        f"quality, times 100</text><polyline points='{line}'/>{dots}</svg>"
     )
 
 
@@ -90,7 +90,7 @@ def _as_table(points: list[tuple[float, float | None, float]]) -> str:
         f"<td>{times_100(value)}</td></tr>"
         for step, seconds, value in points
     )
-    head = "<tr><th scope='col'>step</th><th scope='col'>seconds</th><th scope='col'>quality, x100</th></tr>"
+    head = "<tr><th scope='col'>step</th><th scope='col'>seconds</th><th scope='col'>quality, times 100</th></tr>"
     return (
         "<details><summary>The same as numbers</summary>"
         f"<table class='numbers'><thead>{head}</thead><tbody>{rows}</tbody></table></details>"

@@ -84,7 +84,7 @@ def _table(report: Mapping[str, Any]) -> TextTable:
     asked = "" if queries is None else f" ({counted(queries, 'case')})"
     table = TextTable(
         title=f"The first sentence of a held-out document looks for the rest of it{asked}",
-        caption="x100; * the difference from BM25 is larger than chance",
+        caption="figures times 100; * the difference from BM25 is larger than chance",
     )
     table.add_column("")
     for heading in ("found\nfirst", "nDCG\n@10", "95%\ninterval", "recall\n@10", "over\nBM25"):

@@ -109,7 +109,7 @@ def _check_same_items(one: _Scored, other: _Scored) -> None:
 
 def render_side_by_side(reports: Sequence[Report]) -> TextTable:
     """Lay several reports out as one table, a row a task and a column a model, fractions times 100."""
-    table = TextTable(caption="value (95% interval); fractions x100")
+    table = TextTable(caption="value (95% interval); fractions times 100")
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)
     for report in reports:
@@ -160,7 +160,7 @@ def render_baselines(reports: Sequence[Report], *, num_resamples: int = 1000, se
     model, *baselines = reports
     note = direction_note(score.metric for score in model.scores)
     star = "* the 95% interval of the paired difference from the model leaves out zero"
-    table = TextTable(caption=f"fractions x100; {star}\n{note}".rstrip())
+    table = TextTable(caption=f"fractions times 100; {star}\n{note}".rstrip())
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     table.add_column(model.model, justify="right", overflow="fold")

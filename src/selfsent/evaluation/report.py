@@ -216,7 +216,7 @@ def _shown_figure(name: str, value: float | str) -> str:
 def render(report: Report) -> TextTable:
     """Lay a report out as a table for a terminal, fractions times 100."""
     width = "" if report.dimension is None else f", {report.dimension} dimensions"
-    table = TextTable(title=f"{report.model}{width}", caption="fractions x100")
+    table = TextTable(title=f"{report.model}{width}", caption="fractions times 100")
     for heading in ("task", "metric"):
         table.add_column(heading, no_wrap=True)
     for heading in ("value", "95% interval", "n"):

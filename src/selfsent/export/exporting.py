@@ -36,7 +36,7 @@ class ExportRequest:
         data: Documents that the directions are fitted on and that the suite ``own-documents`` measures with; without
             them the directions are those of the model's own table.
         data_dir: Folder of the evaluation data; where it has the seven English STS tasks, they decide.
-        max_loss: Points (x100) that the export may lose.
+        max_loss: Points of 100 that the export may lose.
         overwrite: Whether a model that stands at ``output`` is replaced.
     """
 
