@@ -264,7 +264,7 @@ def running(service: Service) -> Iterator[str]:
     """Run the stand-in while the block runs; gives its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"service": service}))
     server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # by default it looks twice a second
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
