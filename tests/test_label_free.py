@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from benchmarks.own_documents_by_step import checkpoints_of, with_measure
 from tools.label_free import correlation, groups, markdown, points_lost
 
 
@@ -39,4 +40,18 @@ def test_trainings_are_grouped_by_table_and_method_and_a_falling_loss_counts_as_
     assert found[0].along == {"loss": [pytest.approx(1), pytest.approx(1)]}
     assert found[1].along == {"loss": [pytest.approx(-1)]}
     assert found[1].chosen == {"loss": [pytest.approx(40)]}
-    assert "| one, simcse | 1 | -1.00 (40.0) |  |  |  |" in markdown(found)
+    assert "| one, simcse | 1 | -1.00 (40.0) |  |  |  |  |" in markdown(found)
+
+
+def test_a_measure_of_checkpoints_stands_at_the_steps_that_have_one(tmp_path: Path):
+    for step in (5, 10):
+        (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
+    (tmp_path / "checkpoints" / ".checkpoint-15.tmp").mkdir()
+    curve = [{"step": 0, "uniformity": -1.0}, {"step": 5, "loss": 2.0}, {"step": 10, "loss": 1.0}, {"step": 15}]
+    values = {"checkpoint-5": 0.25, "checkpoint-10": 0.5}
+    assert with_measure(curve, checkpoints_of(tmp_path), lambda folder: values[folder.name]) == [
+        {"step": 0, "uniformity": -1.0},
+        {"step": 5, "loss": 2.0, "own_documents": 0.25},
+        {"step": 10, "loss": 1.0, "own_documents": 0.5},
+        {"step": 15},
+    ]

@@ -199,7 +199,10 @@ def _transformer(base: str, max_seq_length: int) -> Transformer:
         raise UserError(f"--base must be a transformer for texts, such as bert-base-uncased, got {base}")
     require_tokenizer(tokenizer, f"--base {base}")
     if not 1 < max_seq_length <= (longest or max_seq_length):
-        raise UserError(f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions")
+        raise UserError(
+            f"max_seq_length={max_seq_length} does not fit {base}, which has {longest} positions; set"
+            f" max_seq_length={longest} or less, or name a longer base"
+        )
     _set_limit_of_use(transformer, base, longest, max_seq_length)
     return transformer
 
