@@ -28,6 +28,7 @@ def show(when: str) -> None:
 
 
 show("mean cosine before:")
+torch.manual_seed(1)
 loss = SoftmaxLoss(model, embedding_dimension=model.get_embedding_dimension(), num_labels=3)
 settings = {"num_train_epochs": 2, "learning_rate": 5e-4, "report_to": "none", "use_cpu": True, "seed": 1}
 arguments = host.SentenceTransformerTrainingArguments("angles", **settings)

@@ -26,6 +26,7 @@ def embeddings(texts: list[str], *, dropout: bool = False) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.cat([model(one)["sentence_embedding"] for one in features]), dim=1)
 
 
+torch.manual_seed(1)
 plain, noisy = embeddings(texts), embeddings(texts, dropout=True)
 print(f"other sentences: cosine {float((plain[:-1] * plain[1:]).sum(dim=1).mean()):.3f}")
 print(f"dropout alone (two passes): cosine {float((noisy * embeddings(texts, dropout=True)).sum(dim=1).mean()):.3f}")

@@ -26,6 +26,15 @@ def is_first_rank() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def need_cpu() -> bool:
+    """Whether there are several ranks and no accelerator: unless the host is told to use the CPU, each trains alone."""
+    if num_ranks() == 1:
+        return False
+    import torch  # noqa: PLC0415 only several ranks need it
+
+    return not torch.accelerator.is_available()
+
+
 def join_ranks(*, on_cpu: bool) -> None:
     """Meet the other ranks, if there are any.
 

@@ -18,6 +18,7 @@ from selfsent.data.bad_rows import OnBadRow
 from selfsent.data.source import Source
 from selfsent.documents.document import Document
 from selfsent.options import Options, option
+from selfsent.ranks import need_cpu
 from selfsent.time_limit import TimeLimit
 from selfsent.training.collapse_alarm import AlarmSettings
 from selfsent.training.heldout_loss import HeldoutLoss
@@ -112,7 +113,8 @@ class Run(RunOptions, Generic[Config_co]):
     @property
     def arguments(self) -> dict[str, Any]:
         """Fields of the host's training arguments, the device among them."""
-        return {**self.training, **({"use_cpu": True} if self.device == "cpu" else {})}
+        on_cpu = self.device == "cpu" or need_cpu()
+        return {**self.training, **({"use_cpu": True} if on_cpu else {})}
 
     def described(self) -> dict[str, Any]:
         """Give what identifies the run beside its training arguments and its data, JSON-ready."""
