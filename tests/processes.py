@@ -35,7 +35,7 @@ def free_port() -> int:
 def meeting(rank: int, port: int) -> dict[str, str]:
     """The environment of one of two ranks, as ``torchrun`` sets it."""
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
+    return place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
 
 
 def _as_rank(rank: int, port: int, action: Callable[[int], Any], answers: Any) -> None:

@@ -79,3 +79,12 @@ def test_alone_everything_is_made_here_and_nothing_is_compared(monkeypatch):
     ranks.require_same({"seed": 1})
     with pytest.raises(RuntimeError, match="gloo"), ranks.one_line_if_a_rank_is_lost():
         raise RuntimeError("gloo")
+
+
+@pytest.mark.parametrize(
+    ("num_processes", "has_accelerator", "needed"), [("1", False, False), ("2", True, False), ("2", False, True)]
+)
+def test_ranks_without_an_accelerator_are_told_to_use_the_cpu(num_processes, has_accelerator, needed, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", num_processes)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: has_accelerator)
+    assert ranks.need_cpu() == needed

@@ -69,7 +69,8 @@ def losses(place: Path) -> dict[str, dict[str, list[float] | str]]:
             str(place / f"{name}.json"),
             *(name for name in NAMES if name not in ALONE or environment),
         ]
-        processes[name] = subprocess.Popen(command, env={**os.environ, "SELFSENT_DATA": "", **environment}, cwd=ROOT)
+        given = {**os.environ, "SELFSENT_DATA": "", "CUDA_VISIBLE_DEVICES": "", **environment}
+        processes[name] = subprocess.Popen(command, env=given, cwd=ROOT)
     try:
         for process in processes.values():
             process.wait(timeout=1200)

@@ -9,10 +9,13 @@ from safetensors.torch import load_file
 from tests.processes import free_port, meeting
 from tests.training.tiny_run import run_process, start_process
 
+_ON_CPU = {"ACCELERATE_USE_CPU": "true"}
+"""These runs are the trainer's alone; whoever calls ``train`` need not say so (tests/runs/test_ranks_of_methods.py)."""
+
 
 def run_two_ranks(output: Path, **options: Any) -> list[int]:
     port = free_port()
-    processes = [start_process(output, environment=meeting(rank, port), **options) for rank in range(2)]
+    processes = [start_process(output, environment=meeting(rank, port) | _ON_CPU, **options) for rank in range(2)]
     for process in processes:
         process.join(timeout=120)
     return [process.exitcode for process in processes]
