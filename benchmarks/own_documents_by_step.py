@@ -50,9 +50,10 @@ def with_measure(
         checkpoints: Folders by step.
         measure: Takes the folder of a checkpoint.
     """
+    places = [checkpoints.get(point["step"]) for point in curve]
     return [
-        {**point, METRIC: round(measure(checkpoints[point["step"]]), 6)} if point["step"] in checkpoints else dict(point)
-        for point in curve
+        dict(point) if place is None else {**point, METRIC: round(measure(place), 6)}
+        for point, place in zip(curve, places, strict=True)
     ]
 
 
