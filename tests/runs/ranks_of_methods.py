@@ -45,6 +45,7 @@ def trained(folder: Path, name: str) -> list[float] | str:
         "per_device_train_batch_size": BATCH_SIZE // num_ranks(),
         "logging_steps": 1,
         "dataloader_drop_last": True,
+        **({"use_cpu": True} if num_ranks() == 1 else {}),  # bfloat16 wants it said; ranks are to find out
         **({} if name in EVALUATED else {"best": "none", "save_strategy": "no"}),
         **arguments,
     }
