@@ -104,6 +104,14 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
+def test_arguments_that_change_no_figure_do_not_make_another_table(swept: Any, place: Path):
+    before = snapshot(place / "out")
+    swept(BASE, training={"save_total_limit": 99})
+    assert snapshot(place / "out") == before
+    with pytest.raises(UserError, match="holds the table of another recipe"):
+        swept(BASE, training={"learning_rate": 0.5})
+
+
 def break_off_at(call: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the training of one run end in an error, after it has begun."""
     module = __import__(train_table_function.__module__, fromlist=["train_run"])

@@ -22,7 +22,7 @@ from selfsent.runs.train import Request, data_hash, named_recipe, request_of, se
 from selfsent.runs.train_options import TrainOptions
 from selfsent.runs.variants import Variant, variants_of
 from selfsent.training.arguments import BEST
-from selfsent.training.run import Run, differences
+from selfsent.training.run import Run, differences, identifying
 from selfsent.training.run_folder import MODULES_FILE, RunFolder
 
 TABLE_JSON = "table.json"
@@ -158,7 +158,7 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
     del described["name"]
     identity = {
         **described,
-        "training": settled.training,
+        "training": identifying(settled.training),
         "seed": seed,
         "columns": settled.columns,
     }
@@ -238,6 +238,7 @@ class _TableFolder:
 
     def _check_same_runs(self, before: Mapping[str, Any]) -> None:
         """Compare with the runs that an earlier table was made of; others may have been added since."""
+        before = {name: {**one, "training": identifying(one.get("training", {}))} for name, one in before.items()}
         completed = {run.name: run.settled.completed(before[run.name]) for run in self.runs if run.name in before}
         problems = _changes({**before, **completed}, {run.name: run.identity for run in self.runs})
         if problems:

@@ -36,6 +36,15 @@ _NOT_IDENTITY = {
 }
 
 
+def identifying(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the training arguments that change no figure of a run.
+
+    Args:
+        arguments: Values by the name of the argument.
+    """
+    return {name: value for name, value in arguments.items() if name not in _NOT_IDENTITY}
+
+
 Config_co = TypeVar("Config_co", covariant=True)
 
 
@@ -215,10 +224,9 @@ class RunPlan:
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """What must be equal for the run to be continued: recipe, training arguments, seed, data; as JSON keeps it."""
-        kept = {name: value for name, value in self.run.arguments.items() if name not in _NOT_IDENTITY}
         whole = {
             "recipe": self.run.described(),
-            "arguments": kept,
+            "arguments": identifying(self.run.arguments),
             "seed": self.run.seed,
             "data_hashes": {str(self.run.data): self.data.source.sha256()},
         }
