@@ -34,6 +34,7 @@ Worker = Callable[[Any], Any]
 _OLDEST = {"ray": (2, 51), "lance-ray": (0, 5)}
 _TIMEOUT_S = 5.0
 _BLOCK_BYTES = 1 << 18  # a block of ours goes to a worker of its own, not with many others as Ray would have it
+_LEAD_BYTES = 1 << 27  # a core; without a bound readers run ahead of the workers until a third of all memory is full
 _ROWS_A_READER = 1
 
 
@@ -96,6 +97,8 @@ class RayEngine:
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         context.target_max_block_size = _BLOCK_BYTES
+        lead = data.ExecutionResources.for_limits(object_store_memory=_LEAD_BYTES * self.num_cpus)
+        context.execution_options.resource_limits = lead
         held = ray.put(_Job(Path.cwd(), make_worker, list(readers)))  # for as long as actors may be started anew
         with data.DataContext.current(context):
             numbers = [{"part": number} for number in range(len(readers))]
