@@ -81,10 +81,14 @@ def _moments(block: csr_array, basis: Float[np.ndarray, "C W"]) -> Float[np.ndar
 
 def _orthonormal(basis: Float[np.ndarray, "C W"]) -> Float[np.ndarray, "C W"]:
     """Give orthonormal columns that span the same, in double precision; twice, since once leaves rounding."""
-    rows = basis.T.astype(np.float64)
+    rows = basis.T.astype(np.float64, order="F")
     for _ in range(2):
         factor = np.linalg.cholesky(rows @ rows.T)
-        rows = solve_triangular(factor, rows, lower=True, overwrite_b=True, check_finite=False)
+        for start in range(
+            0, rows.shape[1], _ROWS_AT_ONCE
+        ):  # in place: a second copy would be the peak of the counting
+            some = rows[:, start : start + _ROWS_AT_ONCE]
+            some[:] = solve_triangular(factor, some, lower=True, check_finite=False)
     return rows.T
 
 
