@@ -84,7 +84,7 @@ def semantics_of_counts(
 
 def _held(block: csr_array) -> NDArray[np.int64]:
     """How many passages hold each token, and behind that how many passages there are."""
-    num_passages, num_tokens = block.shape
+    num_passages, num_tokens = block.shape  # pyright: ignore[reportGeneralTypeIssues] scipy leaves it open
     return np.append(np.bincount(block.indices, minlength=num_tokens), num_passages)
 
 

@@ -32,5 +32,5 @@ def spelling_vectors(tokens: Sequence[str], *, dimension: int, seed: int = 0) ->
     vectors = np.empty((len(tokens), dimension), dtype=np.float32)
     for start in range(0, len(tokens), _TOKENS_AT_ONCE):  # all in double precision would take four times the memory
         some = slice(start, start + _TOKENS_AT_ONCE)
-        vectors[some] = normalize(n_grams[some] @ of_n_gram, copy=False)
+        vectors[some] = np.asarray(normalize(n_grams[some] @ of_n_gram, copy=False))
     return vectors
