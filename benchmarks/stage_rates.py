@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from selfsent.data.sources import open_source
-from selfsent.encoding import encode_texts
+from selfsent.encoding import chunked, encode_texts
 from selfsent.loading import open_to_encode
 from selfsent.search.indexing import index
-from selfsent.search.text_id import TextIds
+from selfsent.search.text_id import NAMED_AT_ONCE, TextIds
 from selfsent.words import Analyser
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     source = open_source(asked.source, max_rows=asked.rows)
     texts = timed("read", asked.rows, lambda: list(source.texts()))
     identify, analyser = TextIds(), Analyser.of_corpus(itertools.islice(texts, 1000))
-    timed("name by content", len(texts), lambda: [identify(text) for text in texts])
+    timed("name by content", len(texts), lambda: list(map(identify, chunked(texts, NAMED_AT_ONCE))))
     timed("find words for BM25", len(texts), lambda: [analyser.analyse(text) for text in texts])
     encode_texts(model.encode_document, texts[:64], batch_size=64)
     timed("encode", len(texts), lambda: encode_texts(model.encode_document, texts, batch_size=64))

@@ -1,10 +1,12 @@
 """Singular values and vectors of a matrix in blocks, against a dense decomposition."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from selfsent.counts.streamed_svd import right_singular_vectors
+from selfsent.counts.streamed_svd import right_singular_vectors, sum_over
 
 
 def matrix(num_rows: int, num_columns: int, *, rank: int, seed: int = 0) -> np.ndarray:
@@ -22,7 +24,7 @@ def test_values_and_directions_are_those_of_a_dense_decomposition(
 ) -> None:
     dense = matrix(num_rows, num_columns, rank=30)
     blocks = [csr_array(dense[start : start + rows_at_once]) for start in range(0, num_rows, rows_at_once)]
-    values, vectors = right_singular_vectors(lambda: blocks, num_columns, 5)
+    values, vectors = right_singular_vectors(partial(sum_over, lambda: blocks), num_columns, 5)
     _, expected, right = np.linalg.svd(dense.astype(np.float64))
     np.testing.assert_allclose(values, expected[:5], rtol=1e-5)
     np.testing.assert_allclose(np.abs(np.sum(vectors * right[:5].T, axis=0)), 1, atol=1e-4)
@@ -32,7 +34,7 @@ def test_values_and_directions_are_those_of_a_dense_decomposition(
 
 def test_directions_beyond_the_rank_have_the_value_zero() -> None:
     dense = matrix(30, 20, rank=3)
-    values, vectors = right_singular_vectors(lambda: [csr_array(dense)], 20, 8)
+    values, vectors = right_singular_vectors(partial(sum_over, lambda: [csr_array(dense)]), 20, 8)
     expected = np.linalg.svd(dense.astype(np.float64))[1]
     np.testing.assert_allclose(values[:3], expected[:3], rtol=1e-5)
     assert (values[3:] < 1e-4 * expected[0]).all()
@@ -41,6 +43,8 @@ def test_directions_beyond_the_rank_have_the_value_zero() -> None:
 
 def test_the_seed_decides_and_the_blocks_do_not() -> None:
     dense = matrix(50, 40, rank=40)
-    whole = right_singular_vectors(lambda: [csr_array(dense)], 40, 6, seed=3)[1]
-    parts = right_singular_vectors(lambda: [csr_array(dense[:20]), csr_array(dense[20:])], 40, 6, seed=3)[1]
+    whole = right_singular_vectors(partial(sum_over, lambda: [csr_array(dense)]), 40, 6, seed=3)[1]
+    parts = right_singular_vectors(
+        partial(sum_over, lambda: [csr_array(dense[:20]), csr_array(dense[20:])]), 40, 6, seed=3
+    )[1]
     np.testing.assert_allclose(parts, whole, atol=1e-4)

@@ -28,7 +28,7 @@ def ids_of(tokenizer: Tokenizer) -> list[list[int]]:
 def test_blocks_hold_each_texts_own_ids(
     tokenizer: Tokenizer, num_texts: int, tokenized_at_once: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(tokenized_texts_module, "_TEXTS_AT_ONCE", tokenized_at_once)
+    monkeypatch.setattr(tokenized_texts_module, "TEXTS_AT_ONCE", tokenized_at_once)
     texts = TokenizedTexts.of(iter(TEXTS), tokenizer)
     expected = ids_of(tokenizer)
     assert len(texts) == len(TEXTS)

@@ -1,4 +1,4 @@
-"""A corpus larger than the memory that a process may have is written, shuffled, packed, counted and taught."""
+"""A corpus larger than the memory that a process may have is written, shuffled, packed, parsed, counted and taught."""
 
 import subprocess
 import sys
@@ -24,6 +24,9 @@ from selfsent.data.arrow_file import materialise
 from selfsent.data.heldout import split_heldout
 from selfsent.data.packed_texts import PackedTexts
 from selfsent.data.teacher_vectors import teacher_vectors
+from selfsent.data.training_rows import TrainingRows
+from selfsent.parsing.parse_file import ParseFile, join_parses, write_parses
+from selfsent.parsing.parsed_text import ParsedText
 
 folder, num_rows, memory = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(1)
@@ -48,6 +51,21 @@ def rows(number):
     return ({"text": f"{row} " + "word " * 400} for row in range(number))
 
 
+def text_of(row):
+    return f"{row:05d} " + " ".join(["word"] * 400)
+
+
+def parsed(place, number):
+    'A file of trees that branch to the right.'
+    starts, depths = np.array([0, *range(6, 6 + 5 * 400, 5)]), np.arange(400)
+    for first in range(0, number, 500):
+        texts = map(text_of, range(first, first + 500))
+        some = [ParsedText(text=text, word_starts=starts, split_depths=depths) for text in texts]
+        write_parses(place / f"{first:05d}.parses", some)
+    join_parses(sorted(place.glob("*.parses")), place / "trees.parquet")
+    return ParseFile(place / "trees.parquet")
+
+
 def work(place, number):
     'Give the sizes of the files.'
     dataset = materialise(rows(number), place / "corpus.arrow")
@@ -61,12 +79,15 @@ def work(place, number):
     texts = lambda: (row["text"] for row in dataset)
     taught = teacher_vectors(texts, teacher=Teacher, teacher_hash="a", folder=place / "teacher")
     assert np.allclose(taught.vectors[-1], 512**-0.5)
+    assert sum(1 for _ in TrainingRows(lambda: ({"text": text} for text in texts()), ["text"])) == number
+    parses = parsed(place, number)
+    assert parses.find(text_of(number - 1)).word_starts[-1] == 6 + 5 * 399
     with TokenWriter(place) as tokens:
         for first in range(0, number, 500):
             tokens.add([np.arange(first + row, first + row + 400) % 50 for row in range(min(500, number - first))])
     vectors = latent_semantics(TokenizedTexts.open(place, 50), dimension=4)
     assert np.isfinite(vectors).all()
-    return [file.stat().st_size for file in place.rglob("*") if file.is_file()]
+    return [parses._starts.values.nbytes, *(file.stat().st_size for file in place.rglob("*") if file.is_file())]
 
 
 for name in ("warm", "big"):
@@ -86,4 +107,4 @@ def test_everything_that_reads_a_corpus_does_with_less_memory_than_it(tmp_path: 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr[-2000:]
     large = [size for size in map(int, done.stdout.split()) if size > _MEMORY_MIB << 20]
-    assert len(large) == 4  # the corpus, packed; the teacher's vectors; the token ids
+    assert len(large) == 5  # the corpus, packed; the teacher's vectors; the token ids; where words begin in the trees

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
+from selfsent.data import tokenizer as tokenizer_module
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
 
@@ -73,6 +74,23 @@ def test_the_vocabulary_is_as_small_as_the_corpus() -> None:
     assert set(tokenizer.get_vocab()) == {"[PAD]", "[UNK]", *"▁abcxyz", "▁a", "▁ab", "▁abc"} or (
         "▁abc" in tokenizer.get_vocab() and "xyz" not in tokenizer.get_vocab()
     )
+
+
+def test_of_a_large_corpus_a_sample_decides_on_the_pieces_and_all_of_it_on_the_characters(monkeypatch) -> None:
+    texts = [f"{word} {word} number" for word in map(spelt, range(2000))] + ["\N{GREEK SMALL LETTER OMEGA}"]
+    whole = train_tokenizer(texts, vocab_size=3000)
+    monkeypatch.setattr(tokenizer_module, "MOST_CHARACTERS", 2000 * 8)  # about half
+    sampled = train_tokenizer(texts, vocab_size=3000)
+    backwards = train_tokenizer(texts[::-1], vocab_size=3000)
+    assert sampled.get_vocab() == backwards.get_vocab()
+    assert len(sampled) < 0.7 * len(whole)
+    assert len(sampled.tokenize("number")) == 1
+    assert 1 not in sampled("\N{GREEK SMALL LETTER OMEGA}")["input_ids"]
+
+
+def spelt(number: int) -> str:
+    """A word of its own for each number, of which no pair of letters is frequent."""
+    return "".join(chr(ord("a") + int(digit)) for digit in f"{number * 7919 % 10007:04d}")
 
 
 def test_no_room_is_made_for_more_pieces_than_there_can_be() -> None:

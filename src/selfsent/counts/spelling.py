@@ -9,6 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 _LENGTHS = (2, 3)
+_TOKENS_AT_ONCE = 1024
 
 
 def spelling_vectors(tokens: Sequence[str], *, dimension: int, seed: int = 0) -> NDArray[np.float32]:
@@ -28,4 +29,8 @@ def spelling_vectors(tokens: Sequence[str], *, dimension: int, seed: int = 0) ->
     """
     n_grams: Any = TfidfVectorizer(analyzer="char_wb", ngram_range=_LENGTHS, lowercase=False).fit_transform(tokens)
     of_n_gram = np.random.default_rng(seed).standard_normal((n_grams.shape[1], dimension))
-    return np.asarray(normalize(n_grams @ of_n_gram), dtype=np.float32)
+    vectors = np.empty((len(tokens), dimension), dtype=np.float32)
+    for start in range(0, len(tokens), _TOKENS_AT_ONCE):  # all in double precision would take four times the memory
+        some = slice(start, start + _TOKENS_AT_ONCE)
+        vectors[some] = np.asarray(normalize(n_grams[some] @ of_n_gram, copy=False))
+    return vectors

@@ -21,7 +21,7 @@ Ids = NDArray[np.int32]
 TOKENS_AT_ONCE = 1 << 20
 """About how many tokens are counted at once."""
 
-_TEXTS_AT_ONCE = 1000  # an encoding knows much more of a text than its ids, and takes a hundred times their memory
+TEXTS_AT_ONCE = 1000  # an encoding knows much more of a text than its ids, and takes a hundred times their memory
 _IDS, _STARTS = "token_ids.bin", "text_starts.bin"
 
 
@@ -49,7 +49,7 @@ class TokenizedTexts:
         """
         parts: list[Ids] = [np.zeros(0, dtype=np.int32)]
         lengths: list[int] = []
-        for some in chunked(texts, _TEXTS_AT_ONCE):
+        for some in chunked(texts, TEXTS_AT_ONCE):
             encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(some, add_special_tokens=False)]
             lengths += map(len, encoded)
             parts.append(_joined(encoded))

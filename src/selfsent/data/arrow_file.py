@@ -11,7 +11,8 @@ from selfsent.atomic import atomic_path
 from selfsent.errors import UserError
 from selfsent.ranks import made_once, wait_for_all_ranks
 
-_ROWS_A_BATCH = 1000
+_MOST_ROWS_A_BATCH = 100_000
+_CHARACTERS_A_BATCH = 4 << 20  # who opens a file reads the head of each batch, and the system maps 64 KiB around it
 
 Row = Mapping[str, str | int | float]
 
@@ -22,7 +23,7 @@ def materialise(rows: Iterable[Row], path: Path, *, columns: Sequence[str] | Non
     Of several ranks that train together the first reads and writes; the others open its file.
 
     Args:
-        rows: Rows with the same columns, such as a ``Source``. They are read once, a thousand in memory at a time.
+        rows: Rows with the same columns, such as a ``Source``. They are read once, some megabytes in memory at a time.
         path: The file to write, aside and renamed; what stood there is replaced. The returned data set needs it.
         columns: The columns to keep, in order; default: those of a ``Source`` without the provenance, else all of the
             first row.
@@ -40,11 +41,15 @@ def materialise(rows: Iterable[Row], path: Path, *, columns: Sequence[str] | Non
 
 
 def _write(rows: Iterable[Row], path: Path, columns: Sequence[str] | None) -> None:
-    with atomic_path(path) as aside, ArrowWriter(path=str(aside), writer_batch_size=_ROWS_A_BATCH) as writer:
-        num_rows = 0
+    with atomic_path(path) as aside, ArrowWriter(path=str(aside), writer_batch_size=_MOST_ROWS_A_BATCH) as writer:
+        num_rows = num_characters = 0
         for row in _uniform(tqdm(rows, desc="reading the corpus", unit=" rows", disable=None, leave=False), columns):
             writer.write(row)
             num_rows += 1
+            num_characters += sum(len(value) for value in row.values() if isinstance(value, str))
+            if num_characters > _CHARACTERS_A_BATCH:
+                writer.write_examples_on_file()
+                num_characters = 0
         if not num_rows:
             raise UserError("the source holds no rows; name one with at least one text")
         writer.finalize()

@@ -5,6 +5,7 @@ import itertools
 import json
 import tempfile
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ DEFAULT_VOCAB_SIZE = 25_000
 MOST_PIECES = 10_000_000
 """Largest vocabulary that can be asked for; memory is reserved for as many pieces as are asked for."""
 
+MOST_CHARACTERS = 100_000_000
+"""Characters, white space left out, that a vocabulary is trained on: 20 million English words. Of more text a sample is
+taken, since the trainer holds each distinct word in memory (some 800 bytes), and there is no end of rare ones."""
+
 CHARACTER_COVERAGE = 0.9995
 """Share of the corpus' characters that the alphabet holds; the rarest become unknown. SentencePiece's default."""
 
@@ -35,6 +40,7 @@ _MAX_PIECE_CHARACTERS = 24
 MARKER = "\N{LOWER ONE EIGHTH BLOCK}"
 _BATCH_SIZE = 1000
 _MAX_CODE_POINT = 0x110000
+_NUM_CHECKSUMS = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,8 @@ def train_tokenizer(
 
     The vocabulary is smaller than asked where the corpus is small: only pairs seen ``min_frequency`` times are merged.
     The rarest characters, beyond 99.95% of the text, become ``[UNK]``, so that a page in a foreign script does not fill
-    the vocabulary. No token for begin or end is added. The same texts give the same tokenizer.
+    the vocabulary. No token for begin or end is added. The same texts give the same tokenizer. Of more than
+    ``MOST_CHARACTERS`` the pairs are counted in a sample of the texts, drawn by their content; characters in all.
 
     Source: Opper et al. 2023 use BPEmb with 25,000 pieces, lower case.
     Differs: trained on the corpus itself; digits stay.
@@ -105,7 +112,8 @@ def train_tokenizer(
 def _trained(texts: Iterable[str], vocab_size: int, min_frequency: int, *, lowercase: bool) -> Tokenizer:
     tokenizer = _untrained(lowercase=lowercase)
     with _repeatable(texts) as corpus:
-        alphabet = _alphabet(corpus, lowercase=lowercase)
+        counts = _character_counts(corpus, lowercase=lowercase)
+        alphabet = _alphabet(counts)
         if not alphabet:
             raise UserError("cannot train a tokenizer: the source holds no text; name one with at least one sentence")
         if vocab_size < len(alphabet) + 2:
@@ -122,8 +130,15 @@ def _trained(texts: Iterable[str], vocab_size: int, min_frequency: int, *, lower
             max_token_length=_MAX_PIECE_CHARACTERS,
             show_progress=False,
         )
-        tokenizer.train_from_iterator(_batches(corpus), trainer=trainer)
+        tokenizer.train_from_iterator(_batches(_sample(corpus, MOST_CHARACTERS / counts.total())), trainer=trainer)
     return tokenizer
+
+
+def _sample(texts: Iterable[str], share: float) -> Iterable[str]:
+    """Draw a share of texts by their content, so that their order does not matter."""
+    if share >= 1:
+        return texts
+    return (text for text in texts if zlib.crc32(text.encode("utf8", "surrogatepass")) < share * _NUM_CHECKSUMS)
 
 
 def _untrained(*, lowercase: bool) -> Tokenizer:
@@ -196,10 +211,9 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _alphabet(texts: Iterable[str], *, lowercase: bool) -> set[str]:
+def _alphabet(counts: Counter[str]) -> set[str]:
     """The characters that cover the corpus as far as ``CHARACTER_COVERAGE`` asks, and at least the commonest 256."""
-    counts = _character_counts(texts, lowercase=lowercase)
-    total = sum(counts.values())
+    total = counts.total()
     covered = 0
     alphabet = {MARKER} if counts else set[str]()
     for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):

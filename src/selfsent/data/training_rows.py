@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from selfsent.data.heldout import hash_of_text
+from selfsent.data.seen_hashes import SeenHashes
 from selfsent.data.source import Source
 from selfsent.encoding import uncut_ids
 from selfsent.errors import UserError
@@ -23,7 +26,7 @@ def texts_of(source: Source) -> Iterator[dict[str, str]]:
 class TrainingRows:
     """Rows of texts, each distinct row once; repeated ones, and texts that will be cut, are counted.
 
-    Iterating reads the rows anew. 8 bytes a distinct row are held in memory (in a set).
+    Iterating reads the rows anew. Hashes of the distinct rows are held in memory (`SeenHashes`).
 
     Args:
         rows: Makes one pass over the rows.
@@ -57,15 +60,13 @@ class TrainingRows:
             raise UserError("the source holds no row to train on; name one with at least two texts")
 
     def _distinct(self, rows: Iterator[TextRow]) -> Iterator[TextRow]:
-        seen: set[int] = set()
-        for row in rows:
-            key = hash_of_text(_SEPARATOR.join(str(row[column]) for column in self.columns))
-            if key in seen:
-                self.num_repeated += 1
-            else:
-                seen.add(key)
-                self.num_rows += 1
-                yield row
+        seen = SeenHashes()
+        while batch := list(islice(rows, _ROWS_A_BATCH)):
+            texts = (_SEPARATOR.join(str(row[column]) for column in self.columns) for row in batch)
+            is_new = seen.add(np.fromiter(map(hash_of_text, texts), dtype=np.uint64, count=len(batch)))
+            self.num_repeated += int((~is_new).sum())
+            self.num_rows += int(is_new.sum())
+            yield from (row for row, new in zip(batch, is_new, strict=True) if new)
 
     def _count_cut(self, texts: list[str]) -> None:
         self.num_texts += len(texts)

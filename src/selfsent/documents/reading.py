@@ -8,6 +8,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from selfsent.data.bad_rows import BadRows, OnBadRow
+from selfsent.data.seen_hashes import SeenHashes
 from selfsent.documents.skipped import Reason, Skipped
 
 _NUM_NAMED = 5
@@ -27,7 +28,8 @@ class Reading:
         self.skipped: list[Skipped] = []
         self._notes: dict[str, None] = {}
         self._noted: dict[str, list[str]] = {}
-        self._num_with_id: Counter[int] = Counter()
+        self._ids = SeenHashes()
+        self._num_repetitions: Counter[int] = Counter()
 
     def unique(self, id_: str) -> str:
         """Make an id unique in the pass: the id itself, or with a number behind it.
@@ -36,9 +38,10 @@ class Reading:
         as a text file has lines would take the memory that reading them one by one saves.
         """
         key = int.from_bytes(hashlib.blake2b(id_.encode("utf8", "surrogatepass"), digest_size=8).digest())
-        self._num_with_id[key] += 1
-        number = self._num_with_id[key]
-        return id_ if number == 1 else self.unique(f"{id_}#{number}")
+        if self._ids.add_one(key):
+            return id_
+        self._num_repetitions[key] += 1
+        return self.unique(f"{id_}#{self._num_repetitions[key] + 1}")
 
     def add(self, other: "Reading") -> None:
         """Take in what another reader found in its part of the source."""

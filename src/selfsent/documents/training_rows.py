@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from selfsent.data.heldout import hash_of_text
+from selfsent.data.seen_hashes import SeenHashes
 from selfsent.documents.document import Document
 from selfsent.documents.stretches import Stretch, stretches, windows
 from selfsent.errors import UserError
@@ -15,8 +16,8 @@ class DocumentRows:
     """Rows of documents: ``title``, ``text`` (sentences separated by ``SENTENCE_END``) and ``label``, the document.
 
     Two views need two parts: a stretch of one sentence without a title is left out and counted. Where most are such,
-    they are cut into windows instead (`windows`). Equal rows are kept once. Iterating reads the documents anew; 8 bytes
-    a row are held in memory.
+    they are cut into windows instead (`windows`). Equal rows are kept once. Iterating reads the documents anew; hashes
+    of the rows are held in memory (`SeenHashes`).
 
     Args:
         documents: What to read, as often as wanted.
@@ -36,17 +37,16 @@ class DocumentRows:
         if self._are_windows is None:
             self._are_windows = mostly_single(stretches(self._documents))
         self.num_rows = self.num_repeated = self.num_single = 0
-        seen: set[int] = set()
+        seen = SeenHashes()
         for stretch in stretches(self._documents):
             row = self._row(windows(stretch) if self._are_windows else stretch)
             if row is None:
                 self.num_single += 1
-            elif (key := hash_of_text(f"{row['title']}{SENTENCE_END}{row['text']}")) in seen:
-                self.num_repeated += 1
-            else:
-                seen.add(key)
+            elif seen.add_one(hash_of_text(f"{row['title']}{SENTENCE_END}{row['text']}")):
                 self.num_rows += 1
                 yield row
+            else:
+                self.num_repeated += 1
         if not self.num_rows:
             raise UserError(
                 f"training on documents needs some with two sentences, or a title and a text, got {self.num_single:,}"

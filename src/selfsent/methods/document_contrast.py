@@ -40,6 +40,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import PreTrainedTokenizerBase
 
 from selfsent.counts.latent_semantics import semantics_of_counts
+from selfsent.counts.streamed_svd import sum_over
 from selfsent.data.arrow_file import materialise
 from selfsent.data.stem_rows import stem_rows
 from selfsent.data.tokenizer import TokenizerOptions, open_or_train
@@ -209,7 +210,7 @@ class _Fit(LibraryFit):
     def _start(self, num_rows: int) -> Float[np.ndarray, "R D"]:
         if self.config.topics and len(self.corpus) > 1:  # a single stretch has no topics
             step = -(-len(self.corpus) // _MOST_COUNTED)
-            counted = partial(self.corpus.counts, self.rows_of, step=step)
+            counted = partial(sum_over, partial(self.corpus.counts, self.rows_of, step=step))
             return semantics_of_counts(counted, num_rows, dimension=self.config.width, seed=self.seed)
         random = np.random.default_rng(self.seed)
         table = random.normal(size=(num_rows, self.config.width)).astype(np.float32)

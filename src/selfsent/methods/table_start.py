@@ -10,6 +10,7 @@ from selfsent.counts.cooccurrences import cooccurrences, positive_pmi, principal
 from selfsent.counts.latent_semantics import latent_semantics
 from selfsent.counts.spelling import spelling_vectors
 from selfsent.counts.tokenized_texts import TokenizedTexts
+from selfsent.freed_memory import give_back
 from selfsent.modules.tree_encoder import ComposingEncoder
 from selfsent.modules.weighted_embedding import FrequencyWeightedEmbedding
 from selfsent.options import Options, option
@@ -68,6 +69,8 @@ def start_table(encoder: ComposingEncoder, texts: TokenizedTexts, options: Table
     if options.table_init == "lsa":
         vectors = latent_semantics(texts, dimension=table.shape[1], texts_a_passage=options.texts_a_passage)
         _add(table, vectors, mean_square)
+        del vectors
+        give_back()
     if options.spelling:
         tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
         seed = int(torch.randint(_NUM_SEEDS, ()))

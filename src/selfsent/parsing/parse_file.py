@@ -5,10 +5,11 @@ A parse file is Parquet with the columns ``text``, ``word_starts`` and ``split_d
 """
 
 import contextlib
+import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,7 @@ SUFFIX = ".parquet"
 _SCHEMA = pa.schema(
     [("text", pa.string()), ("word_starts", pa.list_(pa.int32())), ("split_depths", pa.list_(pa.int32()))]
 )
+_TEXTS_AT_ONCE = 1024
 _LISTS = ("word_starts.list.element", "split_depths.list.element")
 
 
@@ -82,24 +84,28 @@ def is_parse_file(path: str | Path) -> bool:
 class ParseFile:
     """The parses of a file, or of all parse files of a folder, found by their texts.
 
-    Texts are not held in memory but their 64-bit hashes: 32 bytes a text and about 3 a word. Of a text that occurs
-    several times the first parse counts.
+    Of texts their 64-bit hashes are held in memory, 16 bytes a text; their trees are mapped from temporary files of 16
+    bytes a text and 8 a word. Of a text that occurs several times the first parse counts.
 
     Args:
         path: A file that ``selfsent parse`` wrote, or a folder of such files.
 
     Raises:
-        UserError: There is no parse file at ``path``.
+        UserError: There is no parse file at ``path``, or no space for the temporary files.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = expanded(path)
-        batches = [batch for file in _files(self.path) for batch in _batches(file)]
-        if not batches:
+        parts: list[NDArray[np.uint64]] = []
+        starts, depths = _RaggedFile(), _RaggedFile()
+        for file in _files(self.path):
+            for hashes, starts_of_words, split_depths in _batches(file):
+                parts.append(hashes)
+                starts.add(starts_of_words)
+                depths.add(split_depths)
+        if not parts:
             raise UserError(f"the parse file {path} is empty; write one with `selfsent parse`")
-        hashes = np.concatenate([batch[0] for batch in batches])
-        self._starts = _Ragged.joined([batch[1] for batch in batches])
-        self._depths = _Ragged.joined([batch[2] for batch in batches])
+        self._starts, self._depths, hashes = starts.mapped(), depths.mapped(), np.concatenate(parts)
         order = np.argsort(hashes, kind="stable")
         self._hashes, self._rows = hashes[order], order
 
@@ -137,9 +143,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _batches(path: Path) -> Iterator[tuple[NDArray[np.uint64], "_Ragged", "_Ragged"]]:
-    """Hashes of the texts, word starts and split depths of some thousand rows at a time."""
+    """Hashes of the texts, word starts and split depths of a thousand rows at a time."""
     with reading(path), path.open("rb") as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=8192, columns=_SCHEMA.names):
+        for batch in pq.ParquetFile(stream).iter_batches(batch_size=_TEXTS_AT_ONCE, columns=_SCHEMA.names):
             texts = list(map(str, batch.column("text").to_pylist()))
             spaced = list(map(_evenly_spaced, texts))
             hashes = np.fromiter(map(hash_of_text, spaced), np.uint64, count=len(texts))
@@ -152,24 +158,16 @@ def _batches(path: Path) -> Iterator[tuple[NDArray[np.uint64], "_Ragged", "_Ragg
 
 @dataclass(frozen=True)
 class _Ragged:
-    """Many short integer arrays in one, in as few bytes a value as the largest needs."""
+    """Many short integer arrays in one."""
 
-    values: NDArray[Any]
+    values: NDArray[np.int32]
     ends: NDArray[np.int64]
 
     @classmethod
     def of(cls, column: Any) -> "_Ragged":
         """Take an Arrow column of lists."""
-        values = column.flatten().to_numpy()
-        smallest = np.min_scalar_type(int(values.max(initial=0)))
-        return cls(values.astype(smallest), np.cumsum(column.value_lengths().to_numpy(), dtype=np.int64))
-
-    @classmethod
-    def joined(cls, parts: Sequence["_Ragged"]) -> "_Ragged":
-        """Put several one behind the other."""
-        sizes = np.cumsum([0, *(len(part.values) for part in parts)])
-        ends = [part.ends + size for part, size in zip(parts, sizes[:-1], strict=True)]
-        return cls(np.concatenate([part.values for part in parts]), np.concatenate(ends))
+        ends = np.cumsum(column.value_lengths().to_numpy(), dtype=np.int64)
+        return cls(np.array(column.flatten().to_numpy(), dtype=np.int32), ends)
 
     def __getitem__(self, row: int) -> NDArray[np.int64]:
         return self.values[self._places(row)].astype(np.int64)
@@ -179,3 +177,30 @@ class _Ragged:
 
     def _places(self, row: int) -> slice:
         return slice(int(self.ends[row - 1]) if row else 0, int(self.ends[row]))
+
+
+class _RaggedFile:
+    """Writes ragged arrays one behind the other to temporary files, and maps those."""
+
+    def __init__(self) -> None:
+        self._values, self._ends = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 mapped later
+        self._num_values = 0
+
+    def add(self, part: _Ragged) -> None:
+        try:
+            self._values.write(part.values.tobytes())
+            self._ends.write((part.ends + self._num_values).tobytes())
+            self._values.flush()
+            self._ends.flush()
+        except OSError as error:
+            raise UserError(
+                f"cannot write trees to a temporary file: {error.strerror}; name a folder with more space in TMPDIR"
+            ) from error
+        self._num_values += len(part.values)
+
+    def mapped(self) -> _Ragged:
+        return _Ragged(_mapped(self._values, np.int32), _mapped(self._ends, np.int64))
+
+
+def _mapped(file: IO[bytes], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.memmap(file, dtype=dtype, mode="r") if file.tell() else np.zeros(0, dtype=dtype)

@@ -19,7 +19,7 @@ from selfsent.errors import UserError
 from selfsent.model_content import content_hash
 from selfsent.one_writer import LOCK_FILE, one_writer
 from selfsent.search.ray_engine import RayEngine
-from selfsent.search.text_id import TextIds
+from selfsent.search.text_id import NAMED_AT_ONCE, TextIds
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -175,7 +175,8 @@ class _Parts:
 
 def _identified(source: Source) -> Iterator[tuple[str, str]]:
     identify = TextIds()
-    return ((identify(text), text) for text in source.texts())
+    for texts in chunked(source.texts(), NAMED_AT_ONCE):
+        yield from zip(identify(texts), texts, strict=True)
 
 
 def _refuse_output(output: Path, *, overwrite: bool) -> None:

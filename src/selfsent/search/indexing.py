@@ -22,7 +22,7 @@ from selfsent.search.store_schema import VectorType, storable
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
 from selfsent.search.stored_search import MEASURE_AGAIN, MIN_ROWS, StoredSearch
-from selfsent.search.text_id import TextIds
+from selfsent.search.text_id import NAMED_AT_ONCE, TextIds
 from selfsent.search.weak_answers import NUM_DRAWN, first_half, random_level
 
 if TYPE_CHECKING:
@@ -280,9 +280,13 @@ def recalls_of(record: StoredSearch) -> dict[str, Any]:
 def _rows(source: Source, key: str) -> Iterator[dict[str, Any]]:
     """One row a text: id, text, and what the source knows of where it came from."""
     identify = TextIds()
+    for rows in chunked(_unnamed(source, key), NAMED_AT_ONCE):
+        ids = identify([row["text"] for row in rows])
+        yield from ({"id": name, **row} for name, row in zip(ids, rows, strict=True))
+
+
+def _unnamed(source: Source, key: str) -> Iterator[dict[str, Any]]:
     columns = source.text_columns
     for row in source:
         provenance = {name: storable(row.get(name)) for name in _PROVENANCE_COLUMNS}
-        for column in columns:
-            text = str(row[column])
-            yield {"id": identify(text), "text": text, "sources": key, **provenance}
+        yield from ({"text": str(row[column]), "sources": key, **provenance} for column in columns)

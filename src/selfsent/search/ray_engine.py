@@ -15,6 +15,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ Worker = Callable[[Any], Any]
 _OLDEST = {"ray": (2, 51), "lance-ray": (0, 5)}
 _TIMEOUT_S = 5.0
 _BLOCK_BYTES = 1 << 18  # a block of ours goes to a worker of its own, not with many others as Ray would have it
+_LEAD_BYTES = 1 << 27  # a core; without a bound readers run ahead of the workers until a third of all memory is full
 _ROWS_A_READER = 1
 
 
@@ -69,6 +71,25 @@ class RayEngine:
         Raises:
             UserError: A reader or a worker raised it, or Ray lost more workers than it can replace.
         """
+        gpus = 1 if self.device.startswith("cuda") else 0
+        make = partial(_worker_of_model, make_worker, model_path, self.device)
+        actors = importlib.import_module("ray.data").ActorPoolStrategy(min_size=1, max_size=self.num_cpus)
+        return self._done(make, readers, compute=actors, num_gpus=gpus)
+
+    def apply(self, worker: Worker, readers: Sequence[Reader]) -> Iterator[Any]:
+        """Read blocks, let a function work on them, and yield the results in the order of the blocks.
+
+        Args:
+            worker: The function; pickled once, and its arrays are shared by the processes of a machine.
+            readers: One task each; pickled.
+
+        Raises:
+            UserError: A reader or the function raised it, or Ray lost more workers than it can replace.
+        """
+        return self._done(partial(_itself, worker), readers)
+
+    def _done(self, make_worker: Callable[[], Worker], readers: Sequence[Reader], **actors: Any) -> Iterator[Any]:
+        """Let tasks read, and actors work, or tasks where no actors are asked for."""
         ray = self._ray
         data = importlib.import_module("ray.data")
         context = data.DataContext.get_current().copy()
@@ -76,10 +97,9 @@ class RayEngine:
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         context.target_max_block_size = _BLOCK_BYTES
-        job = _Job(Path.cwd(), make_worker, model_path, self.device, list(readers))
-        held = ray.put(job)  # for as long as actors may be started anew
-        gpus = 1 if self.device.startswith("cuda") else 0
-        actors = data.ActorPoolStrategy(min_size=1, max_size=self.num_cpus)
+        lead = data.ExecutionResources.for_limits(object_store_memory=_LEAD_BYTES * self.num_cpus)
+        context.execution_options.resource_limits = lead
+        held = ray.put(_Job(Path.cwd(), make_worker, list(readers)))  # for as long as actors may be started anew
         with data.DataContext.current(context):
             numbers = [{"part": number} for number in range(len(readers))]
             blocks = data.from_items(numbers, override_num_blocks=len(readers)).map_batches(
@@ -88,9 +108,8 @@ class RayEngine:
                 num_cpus=0,
                 compute=data.TaskPoolStrategy(self._num_readers),
             )
-            results = blocks.map_batches(
-                _Working, batch_size=1, num_cpus=1, num_gpus=gpus, compute=actors, fn_constructor_args=([held],)
-            )
+            working = {"fn": _Working, "fn_constructor_args": ([held],)} if actors else {"fn": _Working([held])}
+            results = blocks.map_batches(**working, batch_size=1, num_cpus=1, **actors)
             try:
                 for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
                     yield from map(_unpacked, batch["result"])
@@ -107,9 +126,7 @@ class _Job:
     """What the processes of a job have to know."""
 
     folder: Path
-    make_worker: Callable[[Any], Worker]
-    model_path: str | Path
-    device: str
+    make_worker: Callable[[], Worker]
     readers: list[Reader]
 
     def blocks(self, part: int) -> Iterator[Any]:
@@ -118,7 +135,15 @@ class _Job:
 
     def worker(self) -> Worker:
         _enter(self.folder)
-        return self.make_worker(open_to_encode(self.model_path, device=self.device))
+        return self.make_worker()
+
+
+def _worker_of_model(make_worker: Callable[[Any], Worker], model_path: str | Path, device: str) -> Worker:
+    return make_worker(open_to_encode(model_path, device=device))
+
+
+def _itself(worker: Worker) -> Worker:
+    return worker
 
 
 class _Reading:
@@ -138,14 +163,11 @@ class _Reading:
 
 
 class _Working:
-    """Works on blocks in an actor."""
+    """Works on blocks, in an actor or in a task."""
 
     def __init__(self, held: list[Any]) -> None:
-        try:
-            self._worker: Worker = _taken(held).worker()
-        except UserError as error:
-            failed = _Failed(str(error))
-            self._worker = lambda _: failed
+        self._held = held
+        self._worker: Worker | None = None
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
         return {"result": [pickle.dumps(self._result(pickle.loads(block))) for block in batch["block"]]}  # noqa: S301 our own
@@ -154,6 +176,7 @@ class _Working:
         if isinstance(block, _Failed):
             return block
         try:
+            self._worker = self._worker or _taken(self._held).worker()
             return self._worker(block)
         except UserError as error:
             return _Failed(str(error))
