@@ -30,10 +30,9 @@ def show(when: str) -> None:
 show("mean cosine before:")
 torch.manual_seed(1)
 loss = SoftmaxLoss(model, embedding_dimension=model.get_embedding_dimension(), num_labels=3)
-settings = {"num_train_epochs": 2, "learning_rate": 5e-4, "report_to": "none", "use_cpu": True, "seed": 1}
-arguments = host.SentenceTransformerTrainingArguments("angles", **settings)
+args = host.SentenceTransformerTrainingArguments("angles", num_train_epochs=2, learning_rate=5e-4, use_cpu=True, seed=1)
 dataset = Dataset.from_list([dict(zip(("premise", "hypothesis", "label"), row)) for row in rows])
-host.SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset, loss=loss).train()
+host.SentenceTransformerTrainer(model=model, args=args, train_dataset=dataset, loss=loss).train()
 show("mean cosine after:")
 for part, weights in zip(("u", "v", "|u-v|"), loss.classifier.weight.detach().chunk(3, dim=1), strict=True):
     cosines = [torch.cosine_similarity(one, other, dim=0) for one, other in combinations(weights, 2)]

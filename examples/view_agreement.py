@@ -11,8 +11,7 @@ from selfsent.data.sources import open_source
 from selfsent.methods.starting_model import from_scratch, open_transformer
 from selfsent.views import make_view
 
-data, models = os.environ.get("SELFSENT_DATA"), os.environ.get("SELFSENT_MODELS")
-if data and models:
+if (data := os.environ.get("SELFSENT_DATA")) and (models := os.environ.get("SELFSENT_MODELS")):
     texts = list(islice(open_source(f"{data}/corpus/enwiki-sentences.txt.xz").texts(), 500))
     model = open_transformer(f"{models}/bert-tiny-wiki34m", pooling="mean", max_seq_length=64, device="cpu")
 else:
