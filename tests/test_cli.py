@@ -265,6 +265,7 @@ def test_a_model_is_not_replaced_unasked(selfsent: Run, home: Path) -> None:
     assert (home / "model" / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_training_killed_half_way_leaves_no_model_and_resumes_to_the_same_one(
     selfsent: Run, home: Path, tmp_path: Path
 ) -> None:

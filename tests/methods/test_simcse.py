@@ -99,6 +99,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 # From the command to a model -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_new_process_opens_the_models_with_the_host_alone_and_equal_embeddings(workshop: Workshop):
     folders = [str(workshop[name]) for name in ("unsupervised", "supervised")]
     asked = json.dumps([SENTENCES, *folders])
