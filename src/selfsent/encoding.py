@@ -141,7 +141,7 @@ def num_tokens(model: "SentenceTransformer | RuntimeModel", texts: Sequence[str]
 
 
 def uncut_ids(tokenizer: Any, texts: list[str], *, has_ends: bool = False) -> list[list[int]]:
-    """Tokenize whole texts; by the compiled tokenizer itself where there is one, since its wrapper takes half as long.
+    """Tokenize whole texts; by the compiled tokenizer itself where there is one, without the cost of its wrapper.
 
     Args:
         tokenizer: A model's own, of transformers.

@@ -1,4 +1,4 @@
-"""What stands in a folder, for what refuses to write over it."""
+"""The names in a folder, for code that refuses to write over them."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What becomes of freed memory: glibc is told to keep it, or to give it back; of other C libraries nothing is known."""
+"""Tell glibc to keep freed memory, or to return it to the system; other C libraries are left alone."""
 
 import contextlib
 import ctypes

@@ -1,6 +1,5 @@
 """Ray counts what one process counts: words, tokens, co-occurrences and topics, whatever the parts."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -21,15 +20,6 @@ pytest.importorskip("lance_ray")
 pytestmark = pytest.mark.slow
 
 TEXTS = [f"{text} {other}" for text in SENTENCES for other in SENTENCES[::3]] + ["", "Rain."]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RayEngine]:
-    import ray
-
-    started = RayEngine()
-    yield started
-    ray.shutdown()
 
 
 @pytest.fixture

@@ -32,16 +32,6 @@ pytest.importorskip("lance_ray")
 COLUMNS = ["id", "text", "vector", "document", "title", "start", "end", "file", "line", "page", "words", "sources"]
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RayEngine]:
-    """One Ray for all tests: to start it takes as long as they do."""
-    import ray
-
-    started = RayEngine()
-    yield started
-    ray.shutdown()
-
-
 @pytest.fixture
 def model_path(tmp_path: Path, tiny_static_model: SentenceTransformer) -> Path:
     tiny_static_model.save_pretrained(str(tmp_path / "model"))

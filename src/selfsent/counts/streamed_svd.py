@@ -1,7 +1,8 @@
 """The strongest directions of a sparse matrix that is read in blocks of rows, however many rows there are."""
 
+import operator
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,7 @@ def sum_over(blocks: Blocks, of_block: OfBlock) -> np.ndarray[Any, Any]:
         blocks: The rows; at least one block.
         of_block: What is computed.
     """
-    arrays = map(of_block, blocks())
-    total = next(arrays)
-    for array in arrays:
-        total += array
-    return total
+    return reduce(operator.iadd, map(of_block, blocks()))
 
 
 def right_singular_vectors(
@@ -84,9 +81,7 @@ def _orthonormal(basis: Float[np.ndarray, "C W"]) -> Float[np.ndarray, "C W"]:
     rows = basis.T.astype(np.float64, order="F")
     for _ in range(2):
         factor = np.linalg.cholesky(rows @ rows.T)
-        for start in range(
-            0, rows.shape[1], _ROWS_AT_ONCE
-        ):  # in place: a second copy would be the peak of the counting
+        for start in range(0, rows.shape[1], _ROWS_AT_ONCE):  # in place: a second copy would be the peak of memory
             some = rows[:, start : start + _ROWS_AT_ONCE]
             some[:] = solve_triangular(factor, some, lower=True, check_finite=False)
     return rows.T

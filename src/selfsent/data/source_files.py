@@ -19,7 +19,7 @@ _OWN_ENTRIES = ("modules.json", "run.json", "texts.lance")
 """Names that mark a folder as a model, a run or a store."""
 
 CHECK_THE_PATH = "check the path (a data set of the hub is named `hf:NAME`)"
-"""What to do where a source is not there."""
+"""Advice of an error that says that a source is missing."""
 
 _ENCODED_COLUMNS = ["id", "text", "embedding"]
 _NUM_SHOWN = 5

@@ -62,10 +62,10 @@ def open_source(
 
 
 def refuse_missing_source(spec: str | Path) -> None:
-    """Refuse a path where nothing is, without opening anything; a source that is no path is taken as it is.
+    """Refuse a missing path before any file is opened; other kinds of source (``docs:``, ``hf:``, pairs) pass.
 
     Raises:
-        UserError: There is no file or folder of that name, or it can be read only once.
+        UserError: The path does not exist, or names a pipe, a socket or a device, which can be read only once.
     """
     name = str(spec)
     if not is_parallel(name) and not name.startswith(("docs:", "hf:")):

@@ -30,7 +30,7 @@ MOST_PIECES = 10_000_000
 
 MOST_CHARACTERS = 100_000_000
 """Characters, white space left out, that a vocabulary is trained on: 20 million English words. Of more text a sample is
-taken, since the trainer holds each distinct word in memory (some 800 bytes), and there is no end of rare ones."""
+taken: the trainer holds each distinct word in memory (some 800 bytes), and more text always adds rare words."""
 
 CHARACTER_COVERAGE = 0.9995
 """Share of the corpus' characters that the alphabet holds; the rarest become unknown. SentencePiece's default."""

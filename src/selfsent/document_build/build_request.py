@@ -35,7 +35,7 @@ class Plan:
 
 
 _REPEATED = ("unit", "on_bad_row", "engine", "address")
-"""What the next build of the same documents needs too, beside what its learning depends on."""
+"""Options that the command of the next build repeats, beside those that learning depends on."""
 
 _CONTRAST = Plan(
     recipe="search",

@@ -96,7 +96,7 @@ def nothing_new(report: Mapping[str, Any]) -> str:
 
 
 def written_time(value: object) -> str:
-    """Write a time as people do: ``28 November 2026, 19:00 UTC``; what is no time as it is."""
+    """Write a time as people do, ``28 November 2026, 19:00 UTC``; a value that is not a time is left unchanged."""
     try:
         at = datetime.fromisoformat(str(value))
     except ValueError:

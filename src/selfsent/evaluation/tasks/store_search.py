@@ -28,7 +28,7 @@ def store_report(
         device: Where to put its model.
 
     Raises:
-        UserError: There is no such store, its model is not found, or it does not hold the judged documents.
+        UserError: The store or its model is missing, or a judged document is not in the store.
     """
     start = time.perf_counter()
     search = SemanticSearch(store, device=device, words_only=mode == "text")
