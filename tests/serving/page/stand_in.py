@@ -58,6 +58,7 @@ class Service:
         has_trees: Whether the model has trees.
         has_store: Whether there is a store beside the model.
         key: Key that requests for data must bring.
+        late_refusal: Searches that are refused for want of the key hear of it when this is set.
         weak_below: Cosine below which answers are hidden; None hides none.
         num_points: Points on the map.
         map_waits: How many times the map says that it is still being laid out.
@@ -69,6 +70,7 @@ class Service:
     has_trees: bool = True
     has_store: bool = True
     key: str | None = None
+    late_refusal: Event | None = None
     weak_below: float | None = WEAK_BELOW
     num_points: int = 400
     map_waits: int = 0
@@ -238,6 +240,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _data(self, path: str, query: dict[str, list[str]], body: Any) -> None:
         if self.service.key and self.headers.get("Authorization") != f"Bearer {self.service.key}":
+            if path == "/search" and self.service.late_refusal:
+                self.service.late_refusal.wait(timeout=10)
             self._send(401, b'{"detail": "a key is needed"}', "application/json")
         elif path == "/report":
             self._send(200, REPORT, "text/html")

@@ -1,6 +1,7 @@
 """What the page says when an answer does not come, each in one line."""
 
 import re
+from threading import Event
 from typing import Any
 
 import pytest
@@ -84,6 +85,18 @@ def test_a_server_that_asks_for_its_key_gets_it_from_this_tab_alone(visit: Open,
     assert saved.value.path().read_bytes() == REPORT
     page.click("text=Forget the key")
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_request_that_is_refused_after_the_key_was_given_does_not_ask_for_it_again(
+    visit: Open, service: Service
+) -> None:
+    service.key, service.late_refusal = "swordfish", Event()
+    page = visit("?q=flight")
+    page.fill("#key", "swordfish")
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-dialog")).to_be_hidden()
+    service.late_refusal.set()
+    expect(page.locator(".answer")).to_have_count(2)
 
 
 def test_a_key_that_is_not_given_leaves_one_line(visit: Open, service: Service) -> None:

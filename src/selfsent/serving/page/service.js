@@ -50,11 +50,12 @@ export async function mapOfCorpus(waiting, signal) {
 }
 
 async function ask(path, { body, signal, isPage }, tries = 1) {
+  const key = sessionStorage.getItem(KEY);
   let response;
   try {
     response = await fetch(path, {
       method: body ? "POST" : "GET",
-      headers: { Accept: isPage ? "text/html" : "application/json", ...(body && { "Content-Type": "application/json" }), ...authorization() },
+      headers: { Accept: isPage ? "text/html" : "application/json", ...(body && { "Content-Type": "application/json" }), ...authorization(key) },
       body: body && JSON.stringify(body),
       signal,
     });
@@ -66,7 +67,8 @@ async function ask(path, { body, signal, isPage }, tries = 1) {
     throw new Failure(line, 0);
   }
   if (response.status === 401) {
-    await enterKey(hasKey());
+    // Another request may have asked for the key, and got it, while this one was on its way.
+    if (sessionStorage.getItem(KEY) === key) await enterKey(key !== null);
     return ask(path, { body, signal, isPage });
   }
   const isBusy = response.status === 429 || (response.status === 503 && response.headers.has("Retry-After"));
@@ -81,8 +83,7 @@ async function ask(path, { body, signal, isPage }, tries = 1) {
   return isPage ? response.blob() : response.json();
 }
 
-function authorization() {
-  const key = sessionStorage.getItem(KEY);
+function authorization(key) {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
