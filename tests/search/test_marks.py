@@ -1,11 +1,14 @@
 """What is marked in a passage, and which part of a long one is shown."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
 from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.search import marks
 from selfsent.search.marks import MAX_TOKENS, MIN_TOKENS, Match, excerpt, matched_words, nearest_phrase
 from selfsent.words import Analyser
 
@@ -83,6 +86,22 @@ def test_the_phrase_is_the_node_of_highest_cosine_with_the_query_in_whole_words(
         assert (match.start, match.end) == in_whole_words(TEXT, start, end)
         was_cut.append((match.start, match.end) != (start, end))
     assert any(was_cut)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end", "shown"),
+    [
+        ("the cat , and the dog", 2, 5, "and the"),
+        ("the cat , and the dog", 1, 3, "cat"),
+        ("the cat ( that slept", 0, 3, "the cat"),
+        ("it is 3.5 km .", 2, 5, "3.5 km ."),
+        ("the , , dog", 1, 3, None),
+    ],
+)
+def test_a_phrase_neither_begins_nor_ends_with_a_comma(text: str, start: int, end: int, shown: str | None):
+    offsets = [(match.start(), match.end()) for match in re.finditer(r"\S+", text)]
+    match = marks._characters(offsets, text, start, end)
+    assert (match and text[match.start : match.end]) == shown
 
 
 def test_a_text_of_one_token_and_a_model_without_trees_have_no_phrase(tree_model, tiny_static_model):

@@ -81,6 +81,7 @@ def _last_word(text: str, end: int) -> int:
 
 
 MIN_TOKENS, MAX_TOKENS = 2, 20
+_BEFORE, _BEHIND = re.compile(r"[\s,;:.!?)\]}]+"), re.compile(r"[\s,;:(\[{]+$")
 
 
 def nearest_phrase(model: "SentenceTransformer | RuntimeModel", query: NDArray[np.float32], text: str) -> Match | None:
@@ -137,12 +138,14 @@ def _tree_of_host(model: "SentenceTransformer", text: str) -> TextTree | None:
 
 
 def _characters(offsets: Sequence[tuple[int, int]], text: str, start: int, end: int) -> Match | None:
-    """Take a span of tokens to the whole words that they stand for, without the white space at its ends."""
+    """Take a span of tokens to the whole words that they stand for, without white space and commas at its ends."""
     if end > len(offsets):
         return None
     first, last = offsets[start][0], offsets[end - 1][1]
-    first += len(text[first:last]) - len(text[first:last].lstrip())
-    last -= len(text[first:last]) - len(text[first:last].rstrip())
+    before = _BEFORE.match(text, first, last)
+    first = before.end() if before else first
+    behind = _BEHIND.search(text[first:last])
+    last = first + behind.start() if behind else last
     if first >= last:
         return None
     first, last = whole_words(text, first, last)
