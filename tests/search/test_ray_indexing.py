@@ -234,6 +234,9 @@ def test_a_mistake_that_a_worker_meets_is_one_line_here_and_nothing_is_committed
     bad = open_source(tmp_path / "bad.jsonl", on_bad_row="skip")
     index(model, bad, tmp_path / "store", model_path=model_path, engine=engine)
     assert any("1 bad row left out" in note for note in bad.closing_notes())
+    again = open_source(tmp_path / "bad.jsonl", on_bad_row="skip")
+    encode(model, again, tmp_path / "bad.parquet", model_path=model_path, engine=engine)
+    assert any("1 bad row left out" in note for note in again.closing_notes())
 
 
 class _FullDisks(RayEngine):

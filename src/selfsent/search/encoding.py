@@ -13,6 +13,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from selfsent.atomic import atomic_path, write_text
+from selfsent.data.bad_rows import BadRows
 from selfsent.data.source import Source
 from selfsent.encoding import Vectors, chunked, count_cut, cut_note, default_prompt, encode_texts
 from selfsent.errors import UserError
@@ -109,8 +110,9 @@ Block = tuple[int, list[tuple[str, str]]]
 """Number of a part, and ids and texts of its rows."""
 
 
-def _blocks(source: Source, rows_per_part: int) -> Iterable[Block]:
-    return enumerate(chunked(_identified(source), rows_per_part))
+def _blocks(source: Source, rows_per_part: int) -> Iterator[Block | BadRows]:
+    yield from enumerate(chunked(_identified(source), rows_per_part))
+    yield source.left_out
 
 
 class _PartEncoder:
@@ -121,8 +123,10 @@ class _PartEncoder:
         self._parts = parts
         self._batch_size = batch_size
 
-    def __call__(self, block: Block) -> dict[str, int]:
+    def __call__(self, block: Block | BadRows) -> dict[str, int] | BadRows:
         """Give the counts of the report."""
+        if isinstance(block, BadRows):
+            return block
         number, rows = block
         if self._parts.path(number).is_file():
             return {"num_texts": len(rows)}
@@ -132,11 +136,14 @@ class _PartEncoder:
         return {"num_texts": len(rows), "num_encoded": len(rows), "num_cut": num_cut}
 
 
-def _counted(done: Iterable[dict[str, int]], source: Source) -> dict[str, int]:
-    """Add the counts of all parts."""
+def _counted(done: Iterable[dict[str, int] | BadRows], source: Source) -> dict[str, int]:
+    """Add the counts of all parts, and give the source what a reader elsewhere left out."""
     counts: dict[str, int] = dict.fromkeys(("num_texts", "num_encoded", "num_cut"), 0)
     with tqdm(desc="encoding", unit=" texts", disable=None) as progress:
         for found in done:
+            if isinstance(found, BadRows):
+                source.take_in(found)
+                continue
             for name, number in found.items():
                 counts[name] += number
             progress.update(found["num_texts"])
