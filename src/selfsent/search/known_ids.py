@@ -1,4 +1,4 @@
-"""Ids of the rows of a store, so small that every worker of a cluster can hold them: 16 bytes each."""
+"""Ids of the rows of a store, so small that every worker of a cluster can hold them: 17 bytes each."""
 
 import itertools
 import re
@@ -9,6 +9,7 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_IDS = re.compile(r"[0-9a-f]*")
 _DTYPE = np.dtype("S16")
 _PACKED_AT_ONCE = 1 << 16
 _FEWEST_RECENT = 1 << 16
@@ -56,6 +57,7 @@ class RowOwners:
         self._code_of: dict[str | None, int] = {}
         self._recent: dict[str, str | None] = {}
         self._num_removed = 0
+        self._num_old = 0  # ids that are no 32 digits, of those that were added last
 
     def __len__(self) -> int:
         return len(self._ids) - self._num_removed + len(self._recent)
@@ -87,7 +89,7 @@ class RowOwners:
                 self._codes[place] = self._code(owner)
             else:
                 self._recent[name] = owner
-        if len(self._recent) > max(_FEWEST_RECENT, len(self._ids) // _RECENT_SHARE):
+        if len(self._recent) - self._num_old > max(_FEWEST_RECENT, len(self._ids) // _RECENT_SHARE):
             self._take_in_recent()
         return is_new
 
@@ -108,11 +110,11 @@ class RowOwners:
 
     def _places(self, ids: Sequence[str]) -> tuple[Int[np.ndarray, " N"], NDArray[np.bool_]]:
         """Find ids in the array: their places, and which of them are there."""
-        is_named = [is_packable(name) for name in ids]
-        places, is_held = _held(self._ids, packed(n if named else "" for n, named in zip(ids, is_named, strict=True)))
-        if len(self._ids):
-            is_held &= np.array(is_named, dtype=np.bool_) & (self._codes[places] != _REMOVED)
-        return places, is_held
+        if not len(self._ids):
+            return np.zeros(len(ids), dtype=np.intp), np.zeros(len(ids), dtype=np.bool_)
+        is_own = np.array(_are_packable(ids), dtype=np.bool_)
+        places, is_held = _held(self._ids, packed(ids if is_own.all() else np.where(is_own, ids, "0" * 32).tolist()))
+        return places, is_held & is_own & (self._codes[places] != _REMOVED)
 
     def ids_of(self, key: str) -> Iterator[str]:
         """Yield the ids of the rows that a source holds, alone or with others."""
@@ -131,12 +133,14 @@ class RowOwners:
         names = list(filter(is_packable, self._recent))
         ids, codes = packed(names), np.array([self._code(self._recent.pop(name)) for name in names], dtype=np.int32)
         order = np.argsort(ids)
+        ids, codes = ids[order], codes[order]
         stays = self._codes != _REMOVED
         kept, kept_codes = self._ids[stays], self._codes[stays]
-        places = np.searchsorted(kept, ids[order])
-        self._ids = np.insert(kept, places, ids[order])
-        self._codes = np.insert(kept_codes, places, codes[order])
+        places = np.searchsorted(kept, ids)
+        self._ids = np.insert(kept, places, ids)
+        self._codes = np.insert(kept_codes, places, codes)
         self._num_removed = 0
+        self._num_old = len(self._recent)
 
 
 def is_packable(name: str) -> bool:
@@ -144,13 +148,19 @@ def is_packable(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
+def _are_packable(ids: Sequence[str]) -> list[bool]:
+    if set(map(len, ids)) <= {32} and _IDS.fullmatch("".join(ids)):  # all of them, as nearly always
+        return [True] * len(ids)
+    return list(map(is_packable, ids))
+
+
 def packed(ids: Iterable[str]) -> NDArray[np.bytes_]:
     """Pack ids of 32 hexadecimal digits into an array, 16 bytes each."""
     names = iter(ids)
-    parts: list[NDArray[np.bytes_]] = []
-    while some := [bytes.fromhex(name) for name in itertools.islice(names, _PACKED_AT_ONCE)]:
-        parts.append(np.array(some, dtype=_DTYPE))
-    return np.concatenate(parts) if parts else np.empty(0, dtype=_DTYPE)
+    parts = [np.empty(0, dtype=_DTYPE)]
+    while some := list(itertools.islice(names, _PACKED_AT_ONCE)):
+        parts.append(np.frombuffer(bytes.fromhex("".join(some)), dtype=_DTYPE))
+    return np.concatenate(parts)
 
 
 def unpacked(ids: NDArray[np.bytes_]) -> Iterator[str]:
