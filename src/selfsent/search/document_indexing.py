@@ -10,11 +10,12 @@ from tqdm.auto import tqdm
 
 from selfsent.documents.document import Document
 from selfsent.documents.skipped import Skipped, is_in, unread_files
-from selfsent.encoding import cut_note
+from selfsent.encoding import chunked, cut_note
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS
 from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_counts, add_encoded, finish, recalls_of
 from selfsent.search.kept_versions import require_versions
+from selfsent.search.known_ids import KnownIds
 from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
 from selfsent.search.ray_engine import RayEngine
 from selfsent.search.ray_indexing import WriteRequest, Written, build_indices, write_documents
@@ -22,6 +23,7 @@ from selfsent.search.store_place import check_place
 from selfsent.search.store_schema import PLACE_COLUMNS, VectorType, refuse_kept
 from selfsent.search.store_writer import StoreWriter, writing
 from selfsent.search.stored_model import describe
+from selfsent.search.stored_places import StoredPlaces
 from selfsent.words import Analyser
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ _COUNTS = (
     "num_unchanged",
 )
 _LOG = logging.getLogger(__name__)
-
-Place = tuple[Any, ...]
 
 
 def index_documents(
@@ -168,9 +168,8 @@ class _Indexing:
         self._batch_size = batch_size
         self.key = writer.key_of(source)
         self._columns = (*PLACE_COLUMNS, *keep)
-        self._stored = self._stored_places()
-        self._seen_documents: set[str] = set()
-        self._seen: set[str] = set()
+        self._stored = StoredPlaces(self._stored_rows(), self._place)
+        self._own = KnownIds(writer.owners.ids_of(self.key) if forget else ())
         self._counts: dict[str, int] = dict.fromkeys(_COUNTS, 0)
 
     def write(self, chunk: Sequence[Sequence[Row]]) -> int:
@@ -181,7 +180,8 @@ class _Indexing:
         self._writer.keep_columns(self._keep, new + moved)
         missing = self._writer.missing(new)
         texts = [encoded_text(row) for row in missing]
-        own = [name for name in stale if self._writer.owners.get(name) == self.key]
+        owners = self._writer.owners.of(stale)
+        own = [name for name, owner in zip(stale, owners, strict=True) if owner == self.key]
         add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
         self._settle(moved, stale)
         return sum(map(len, chunk))
@@ -203,14 +203,15 @@ class _Indexing:
         new: list[Row] = []
         moved: list[Row] = []
         stale: list[str] = []
-        for rows in chunk:
-            self._seen.update(row["id"] for row in rows)
-            self._seen_documents.add(str(rows[0]["document"]))
-            places = self._stored.get(str(rows[0]["document"]))
+        self._own.meet(row["id"] for rows in chunk for row in rows)
+        stored = self._stored.meet([str(rows[0]["document"]) for rows in chunk])
+        for rows, places in zip(chunk, stored, strict=True):
             own = {row["id"]: row for row in rows}
             added = [row for name, row in own.items() if places is None or name not in places]
             elsewhere = [
-                row for name, row in own.items() if places and name in places and places[name] != self._place(row)
+                row
+                for name, row in own.items()
+                if places and name in places and places[name] != self._stored.hash_of(row)
             ]
             gone = [name for name in places or () if name not in own] if self._forget else []
             self._count(is_new=places is None, is_changed=bool(added or elsewhere or gone))
@@ -224,26 +225,28 @@ class _Indexing:
         """Bring the places of passages up to date, and remove those that are gone."""
         known = set(self._writer.store.columns)
         self._writer.update(moved, [name for name in self._columns if name in known])
-        self._writer.forget((name for name in stale if name in self._writer.owners), self.key)
+        self._writer.forget(stale, self.key)
 
     def forget_vanished(self, skipped: Sequence[Skipped]) -> None:
         """Remove what this source no longer holds; a file that cannot be read now is not gone."""
         unread = unread_files(skipped)
-        vanished = [document for document in self._stored if document not in self._seen_documents]
-        for document in vanished:
-            places = self._stored[document]
-            files = {place[PLACE_COLUMNS.index("file")] for place in places.values()}
-            if any(is_in(file, unread) for file in files):
-                self._seen.update(places)
-            else:
-                self._counts["num_removed"] += 1
-        self._writer.forget((name for name in list(self._writer.owners) if name not in self._seen), self.key)
+        kept: set[str] = set()
+        if unread and self._stored.num_vanished():
+            for rows in chunked(self._stored_rows(), ROWS_PER_WRITE):
+                have_vanished = self._stored.have_vanished([row["document"] for row in rows])
+                held = [
+                    row for row, gone in zip(rows, have_vanished, strict=True) if gone and is_in(row["file"], unread)
+                ]
+                self._own.meet(row["id"] for row in held)
+                kept.update(row["document"] for row in held)
+        self._counts["num_removed"] = self._stored.num_vanished() - len(kept)
+        self._writer.forget(self._own.unmet(), self.key)
 
     def forget_source(self, source: str) -> None:
         """Remove all that another source holds."""
         key = self._writer.key_of(source)
         if key != self.key:
-            self._writer.forget(list(self._writer.owners), key)
+            self._writer.forget(self._writer.owners.ids_of(key), key)
 
     def report(self) -> IndexReport:
         """Give the counts so far."""
@@ -252,17 +255,13 @@ class _Indexing:
     def _count(self, *, is_new: bool, is_changed: bool) -> None:
         self._counts["num_new" if is_new else "num_updated" if is_changed else "num_unchanged"] += 1
 
-    def _stored_places(self) -> dict[str, dict[str, Place]]:
+    def _stored_rows(self) -> Iterator[Row]:
         """Read where the passages of each document of this source stand."""
         known = set(self._writer.store.columns)
         columns = ["id", "document", *(name for name in self._columns if name in known)]
-        stored: dict[str, dict[str, Place]] = {}
-        for row in self._writer.rows_of(self.key, columns):
-            if row["document"] is not None:
-                stored.setdefault(row["document"], {})[row["id"]] = self._place(row)
-        return stored
+        return (row for row in self._writer.rows_of(self.key, columns) if row["document"] is not None)
 
-    def _place(self, row: Row) -> Place:
+    def _place(self, row: Row) -> tuple[Any, ...]:
         kept = (_comparable(row.get(name)) for name in self._keep)
         return (*(row.get(name) for name in PLACE_COLUMNS), *kept)
 

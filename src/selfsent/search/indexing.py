@@ -15,6 +15,7 @@ from selfsent.errors import UserError
 from selfsent.search.approximate_index import MAX_EXACT_ROWS, NUM_QUERIES
 from selfsent.search.int8_recall import int8_recall
 from selfsent.search.kept_versions import require_versions
+from selfsent.search.known_ids import KnownIds
 from selfsent.search.ray_engine import RayEngine
 from selfsent.search.ray_indexing import WriteRequest, Written, build_indices, write_texts
 from selfsent.search.store_place import check_place
@@ -145,7 +146,7 @@ def index(
         require_versions(str(store))
     with writing(store, describe(model, model_path, str(store)), vectors) as writer:
         key = writer.key_of(source.spec)
-        seen: set[str] = set()
+        own = KnownIds(writer.owners.ids_of(key) if forget else ())
         with tqdm(desc="indexing", unit=" texts", disable=None) as progress:
             if engine is None:
                 done = _written(writer, source, key, model, counts, batch_size=batch_size, size=rows_per_write)
@@ -155,10 +156,9 @@ def index(
                 done = _taken_in(spread, writer, key, counts)
             for ids in done:
                 counts["num_texts"] += len(ids)
-                seen.update(ids if forget else ())
+                own.meet(ids)
                 progress.update(len(ids))
-        gone = [name for name in writer.owners if name not in seen] if forget else []
-        num_removed = writer.forget(gone, key)
+        num_removed = writer.forget(own.unmet(), key)
         if engine is not None:
             build_indices(engine, writer, max_exact_rows=max_exact_rows)
         finish(writer, model, batch_size=batch_size, max_exact_rows=max_exact_rows, keep_version=keep_version)

@@ -24,7 +24,7 @@ from selfsent.documents.reading import Reading
 from selfsent.encoding import chunked, count_cut, document_prompt, encode_texts
 from selfsent.errors import UserError
 from selfsent.search.approximate_index import ROWS_A_CELL
-from selfsent.search.known_ids import KnownIds
+from selfsent.search.known_ids import KnownIds, RowOwners
 from selfsent.search.lance_errors import in_one_line, require
 from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
 from selfsent.search.ray_engine import RayEngine
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 NUM_LOOKED_AT = 20_000
 """Documents, or texts, whose language a new store of Ray takes, and which say what columns to keep there are."""
 
-_DOCUMENTS_A_BLOCK = 512
+_DOCUMENTS_A_BLOCK = 8192
 _CHARACTERS_A_BLOCK = 2 << 20
 
 
@@ -294,10 +294,10 @@ def _fragment_writer(request: WriteRequest) -> Callable[..., FragmentWriter]:
 def _committed(request: WriteRequest, done: Iterable[Written]) -> Iterator[Written]:
     """Pass on what was done, and then make all that was written part of the table."""
     fragments: list[Any] = []
-    owners: dict[str, str | None] = {}
+    owners = RowOwners()
     for written in done:
         fragments += written.fragments
-        owners.update(dict.fromkeys(written.new, request.key))
+        owners.add(written.new, [request.key] * len(written.new))
         yield written
     if fragments:
         request.writer.commit(fragments, owners)

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import logging
-import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +23,7 @@ from selfsent.search.approximate_index import (
     measured,
 )
 from selfsent.search.kept_versions import keep_version as keep
+from selfsent.search.known_ids import RowOwners
 from selfsent.search.lance_errors import in_one_line, require
 from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, place_of
 from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_foreign_folder
@@ -123,7 +123,8 @@ class StoreWriter:
 
     def missing(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows whose id the store does not hold."""
-        return [row for row in rows if row["id"] not in self.owners]
+        is_held = self.owners.holds([row["id"] for row in rows])
+        return [row for row, held in zip(rows, is_held, strict=True) if not held]
 
     def add(self, rows: Sequence[dict[str, Any]], vectors: NDArray[np.float32], *, stale: Sequence[str] = ()) -> int:
         """Add rows at once: all of them, or none if the process dies. Those that somebody added meanwhile are left out.
@@ -144,21 +145,21 @@ class StoreWriter:
             self._table.checkout_latest()
             if self.store.version != self._known_version:
                 self.owners = self._read_owners()
-            new_mask = np.array([row["id"] not in self.owners for row in rows], dtype=bool)
+            new_mask = ~np.array(self.owners.holds([row["id"] for row in rows]), dtype=np.bool_)
             new = [row for row, is_new in zip(rows, new_mask, strict=True) if is_new]
             self._known_version = self.store.version
             if new:
                 self._write(self.rows.table(new, vectors[new_mask]), stale)
-                self.owners.update((row["id"], row.get("sources")) for row in new)
+                self.owners.add([row["id"] for row in new], [row.get("sources") for row in new])
                 self._known_version += 1  # more, if somebody else has written as well: then read them again
         return len(new)
 
-    def commit(self, fragments: Sequence[Any], owners: Mapping[str, str | None]) -> None:
+    def commit(self, fragments: Sequence[Any], owners: RowOwners) -> None:
         """Make files that other processes wrote beside the table part of it: all their rows at once.
 
         Args:
             fragments: Lance's records of the files.
-            owners: Ids of their rows, none of which the store holds, and the keys of their sources.
+            owners: Their rows, none of which the store holds.
 
         Raises:
             UserError: The store cannot be written to.
@@ -169,7 +170,7 @@ class StoreWriter:
             lance.LanceDataset.commit(place, lance.LanceOperation.Append(fragments), read_version=self.store.version)
             self._table.checkout_latest()
             self._known_version = self.store.version
-        self.owners.update(owners)
+        self.owners.add_all(owners)
 
     def _write(self, rows: Any, stale: Sequence[str]) -> None:
         """Add rows, and in the same version remove others."""
@@ -178,8 +179,7 @@ class StoreWriter:
             return
         merge = self._table.merge_insert("id").when_not_matched_insert_all()
         merge.when_not_matched_by_source_delete(_id_is_in(stale)).execute(rows)
-        for name in stale:
-            self.owners.pop(name, None)
+        self.owners.remove(stale)
 
     def update(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         """Give rows that are there other values in some columns.
@@ -201,14 +201,13 @@ class StoreWriter:
 
     def share(self, ids: Iterable[str], key: str) -> None:
         """Note that a source holds rows that came from another; those of which no source is known stay so."""
-        shared = [(name, self.owners[name]) for name in ids]
+        names = list(ids)
         rows = [
             {"id": name, "sources": f"{owners},{key}"}
-            for name, owners in shared
+            for name, owners in zip(names, self.owners.of(names), strict=True)
             if owners is not None and key not in owners.split(",")
         ]
-        self.update(rows, ["sources"])
-        self.owners.update((row["id"], row["sources"]) for row in rows)
+        self._update_sources(rows)
 
     def forget(self, ids: Iterable[str], key: str) -> int:
         """Remove rows that a source no longer holds; one that another source holds too loses its owner only.
@@ -220,17 +219,21 @@ class StoreWriter:
         Returns:
             How many rows were removed.
         """
-        held = {name: (self.owners.get(name) or "").split(",") for name in ids}
+        names = list(ids)
+        held = {name: (owners or "").split(",") for name, owners in zip(names, self.owners.of(names), strict=True)}
         gone = [name for name, owners in held.items() if owners == [key]]
         kept = [
             {"id": name, "sources": ",".join(owner for owner in owners if owner != key)}
             for name, owners in held.items()
             if key in owners and owners != [key]
         ]
-        self.update(kept, ["sources"])
-        self.owners.update((row["id"], row["sources"]) for row in kept)
+        self._update_sources(kept)
         self.remove(gone)
         return len(gone)
+
+    def _update_sources(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.update(rows, ["sources"])
+        self.owners.add([row["id"] for row in rows], [row["sources"] for row in rows])
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove rows, whatever sources hold them."""
@@ -238,8 +241,7 @@ class StoreWriter:
             for start in range(0, len(ids), _ROWS_PER_DELETION):
                 self._table.delete(_id_is_in(ids[start : start + _ROWS_PER_DELETION]))
                 self._known_version = self.store.version
-        for name in ids:
-            self.owners.pop(name, None)
+        self.owners.remove(ids)
 
     def rows_of(self, key: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield some columns of the rows that one source holds and no other."""
@@ -341,14 +343,13 @@ class StoreWriter:
         """
         self._table.optimize(cleanup_older_than=None if is_remote(self.store.uri) else _AT_ONCE)
 
-    def _read_owners(self) -> dict[str, str | None]:
+    def _read_owners(self) -> RowOwners:
         """Read the ids of all rows and the keys of their sources; a row whose id was seen already is removed."""
-        owners: dict[str, str | None] = {}
+        owners = RowOwners()
         doubled: list[int] = []
-        for name, sources, row in self._numbered_ids():
-            if name in owners:
-                doubled.append(row)
-            owners[name] = sources if sources is None else sys.intern(sources)
+        for names, sources, rows in self._numbered_ids():
+            is_new = owners.add(names, sources)
+            doubled += [row for row, new in zip(rows, is_new, strict=True) if not new]
         if doubled:
             self._table.delete(f"_rowid IN ({', '.join(map(str, doubled))})")
             _LOG.warning(
@@ -358,11 +359,11 @@ class StoreWriter:
             )
         return owners
 
-    def _numbered_ids(self) -> Iterator[tuple[str, str | None, int]]:
-        """Yield id, sources and row number of all rows, without their texts and vectors."""
+    def _numbered_ids(self) -> Iterator[tuple[list[str], list[str | None], list[int]]]:
+        """Yield ids, sources and row numbers of some rows after another, without their texts and vectors."""
         for batch in self._table.search().with_row_id(True).select(["id", "sources"]).to_batches():
-            columns = (batch.column(name).to_pylist() for name in ("id", "sources", "_rowid"))
-            yield from zip(*columns, strict=True)
+            names, sources, rows = (batch.column(name).to_pylist() for name in ("id", "sources", "_rowid"))
+            yield names, sources, rows
 
     @property
     def rows(self) -> StoredRows:
