@@ -12,6 +12,9 @@ NO_PLAYWRIGHT = "needs playwright: pip install 'selfsent[dev]'"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
+PATIENCE_MS = 30_000
+"""What a page may take on a machine that is busy with other tests."""
+
 Open = Callable[..., Any]
 
 
@@ -20,6 +23,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium on the path: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
+    sync_api.expect.set_options(timeout=PATIENCE_MS)
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
@@ -53,7 +57,7 @@ def visiting(browser: Any, address: str) -> Iterator[Open]:
     def opened(at: str = "", *, viewport: dict[str, int] = WIDE, **options: Any) -> Any:
         contexts.append(browser.new_context(viewport=viewport, base_url=address, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
         page.on("request", lambda asked: None if asked.url.startswith(address) else wrong.append(asked.url))
@@ -64,3 +68,12 @@ def visiting(browser: Any, address: str) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+def wait_until(page: Any, condition: Callable[[], bool]) -> None:
+    """Wait for what the page itself does not tell, as what it paints."""
+    for _ in range(PATIENCE_MS // 50):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the page never came to it")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, WIDE, Open
+from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, WIDE, Open, wait_until
 from tests.serving.page.stand_in import Service
 
 expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
@@ -79,11 +79,9 @@ def test_the_map_takes_the_colours_of_the_theme(visit: Open) -> None:
     page = visit("?view=map", color_scheme="light")
     page.wait_for_selector("canvas")
     corner = "canvas => [...canvas.getContext('2d').getImageData(2, 2, 1, 1).data]"
-    page.wait_for_timeout(200)
-    assert min(page.locator("canvas").evaluate(corner)) > 200
+    wait_until(page, lambda: min(page.locator("canvas").evaluate(corner)) > 200)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(200)
-    assert max(page.locator("canvas").evaluate(corner)[:3]) < 60
+    wait_until(page, lambda: max(page.locator("canvas").evaluate(corner)[:3]) < 60)
 
 
 def test_every_view_has_a_title_and_takes_the_focus(visit: Open) -> None:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, Open
+from tests.serving.page.conftest import NO_PLAYWRIGHT, PHONE, Open, wait_until
 from tests.serving.page.stand_in import GROUPS, HANDBOOK, Service
 
 expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
@@ -15,7 +15,7 @@ CORNERS = {0: (0.2, 0.2), 1: (0.8, 0.2), 2: (0.2, 0.8), 3: (0.8, 0.8)}
 def opened(visit: Open, at: str = "?view=map", **options: Any) -> Any:
     page = visit(at, **options)
     page.wait_for_selector("canvas")
-    page.wait_for_timeout(150)
+    wait_until(page, lambda: len(colours(page)) > 1)
     return page
 
 
@@ -114,8 +114,7 @@ def test_answers_light_up(visit: Open) -> None:
     page.fill("#query", "flight")
     expect(page.locator("caption")).to_have_text("2 documents on the map for “flight”")
     assert page.evaluate("location.search") == "?view=map&q=flight"
-    page.wait_for_timeout(150)
-    assert colours(page) != plain
+    wait_until(page, lambda: colours(page) != plain)
     # Points of other documents are too dim to be pointed at.
     nearest_point(page, 0.75, 0.25)
     assert page.locator(".tip b").text_content() in {"Travel", "Expenses"}
@@ -185,6 +184,5 @@ def test_fifty_thousand_points_are_drawn_roughly_while_they_move_and_finely_at_r
         return canvas.width;
     }"""
     assert page.locator("canvas").evaluate(turn) == dots[1]
-    page.wait_for_timeout(600)
-    assert page.locator("canvas").evaluate("canvas => canvas.width") == dots[0]
+    wait_until(page, lambda: page.locator("canvas").evaluate("canvas => canvas.width") == dots[0])
     nearest_point(page)
