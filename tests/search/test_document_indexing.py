@@ -10,11 +10,13 @@ from tests.search.test_indexing import kill_when
 from selfsent.documents import Document, Skipped, open_documents
 from selfsent.errors import UserError
 from selfsent.loading import load
+from selfsent.search import document_indexing
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport
 from selfsent.search.passage_rows import PassageCutter
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Store
+from selfsent.search.store_writer import StoreWriter
 from selfsent.words import Analyser
 
 SLOW_INDEXING = """
@@ -220,6 +222,30 @@ def test_kept_columns_have_the_type_of_their_values_and_follow_a_change(tmp_path
     source.write_text('{"_id": "x", "text": "The man.", "year": "soon"}\n')
     with pytest.raises(UserError, match="the column year of the store holds int64, and the source has 'soon' there"):
         indexer(source, keep=keep)
+
+
+@pytest.mark.parametrize("at_once", [3, 100])
+def test_a_new_line_at_the_top_moves_all_others_in_few_writes(tmp_path, indexer, monkeypatch, at_once):
+    monkeypatch.setattr(document_indexing, "_SHIFTED_AT_ONCE", at_once)
+    source = tmp_path / "table.jsonl"
+    lines = [f'{{"_id": "{number}", "text": "The cat is {number}."}}\n' for number in range(8)]
+    source.write_text("".join(lines))
+    indexer(source, rows_per_write=2)
+    update, num_written = StoreWriter.update, []
+
+    def counting(writer, rows, columns):
+        num_written.append(len(rows))
+        update(writer, rows, columns)
+
+    monkeypatch.setattr(StoreWriter, "update", counting)
+    source.write_text('{"_id": "new", "text": "The cat is new."}\n' + "".join(lines))
+    assert changes(indexer(source, rows_per_write=2)) == (1, 8, 0, 0)
+    assert indexer.encoded == ["The cat is new."]
+    assert {row["document"]: row["line"] for row in indexer.rows()} == {
+        "new": 1,
+        **{str(number): number + 2 for number in range(8)},
+    }
+    assert [number for number in num_written if number] == ([3, 4, 1] if at_once == 3 else [8])
 
 
 @pytest.mark.parametrize("name", ["id", "vector", "two words"])

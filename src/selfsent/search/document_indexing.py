@@ -41,6 +41,9 @@ _COUNTS = (
     "num_removed",
     "num_unchanged",
 )
+_SHIFTED_AT_ONCE = 100_000
+"""Passages whose places are written together: each write looks for them in the whole store."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -126,6 +129,7 @@ def index_documents(
                 done = indexing.take_in(spread)
             for num_passages in done:
                 progress.update(num_passages)
+            indexing.settle_shifted()
         if forget:
             indexing.forget_vanished(getattr(documents, "skipped", ()) if skipped is None else skipped)
         for other in set(replaces) - {source}:
@@ -171,19 +175,21 @@ class _Indexing:
         self._stored = StoredPlaces(self._stored_rows(), self._place)
         self._own = KnownIds(writer.owners.ids_of(self.key) if forget else ())
         self._counts: dict[str, int] = dict.fromkeys(_COUNTS, 0)
+        self._shifted: list[Row] = []  # passages that wait for their new place to be written
 
     def write(self, chunk: Sequence[Sequence[Row]]) -> int:
         """Write the passages of some documents; return how many they are."""
         for rows in chunk:
             identify(rows, self.key)
-        new, moved, stale = self._compare(chunk)
-        self._writer.keep_columns(self._keep, new + moved)
+        new, moved, shifted, stale = self._compare(chunk)
+        self._writer.keep_columns(self._keep, new + moved + shifted)
         missing = self._writer.missing(new)
         texts = [encoded_text(row) for row in missing]
         owners = self._writer.owners.of(stale)
         own = [name for name, owner in zip(stale, owners, strict=True) if owner == self.key]
         add_encoded(self._writer, missing, texts, self._model, self._counts, batch_size=self._batch_size, stale=own)
         self._settle(moved, stale)
+        self._put_off(shifted)
         return sum(map(len, chunk))
 
     def take_in(self, done: Iterable[Written]) -> Iterator[int]:
@@ -191,17 +197,22 @@ class _Indexing:
         moved: list[Row] = []
         stale: list[str] = []
         for written in done:
-            _, elsewhere, gone = self._compare(written.rows)
+            _, elsewhere, shifted, gone = self._compare(written.rows)
             moved += elsewhere
             stale += gone
+            self._put_off(shifted)
             add_counts(self._counts, written.counts)
             yield sum(map(len, written.rows))
         self._settle(moved, stale)
 
-    def _compare(self, chunk: Sequence[Sequence[Row]]) -> tuple[list[Row], list[Row], list[str]]:
-        """Tell which passages of some documents are new, which stand elsewhere, and the ids of those that are gone."""
+    def _compare(self, chunk: Sequence[Sequence[Row]]) -> tuple[list[Row], list[Row], list[Row], list[str]]:
+        """Tell which passages of some documents are new, which stand elsewhere, and the ids of those that are gone.
+
+        Those that stand elsewhere come apart where nothing else of their document has changed.
+        """
         new: list[Row] = []
         moved: list[Row] = []
+        shifted: list[Row] = []
         stale: list[str] = []
         self._own.meet(row["id"] for rows in chunk for row in rows)
         stored = self._stored.meet([str(rows[0]["document"]) for rows in chunk])
@@ -216,10 +227,21 @@ class _Indexing:
             gone = [name for name in places or () if name not in own] if self._forget else []
             self._count(is_new=places is None, is_changed=bool(added or elsewhere or gone))
             new += added
-            moved += elsewhere
             stale += gone
+            (moved if added or gone else shifted).extend(elsewhere)
         self._counts["num_texts"] += sum(map(len, chunk))
-        return new, moved, stale
+        return new, moved, shifted, stale
+
+    def _put_off(self, shifted: Sequence[Row]) -> None:
+        """Let passages whose place alone has changed wait until there are many."""
+        self._shifted += ({name: row.get(name) for name in ("id", *self._columns)} for row in shifted)
+        if len(self._shifted) >= _SHIFTED_AT_ONCE:
+            self.settle_shifted()
+
+    def settle_shifted(self) -> None:
+        """Bring up to date the places of the passages that wait."""
+        self._settle(self._shifted, [])
+        self._shifted = []
 
     def _settle(self, moved: Sequence[Row], stale: Sequence[str]) -> None:
         """Bring the places of passages up to date, and remove those that are gone."""
