@@ -10,7 +10,7 @@ from tests.search.test_indexing import kill_when
 from selfsent.documents import Document, Skipped, open_documents
 from selfsent.errors import UserError
 from selfsent.loading import load
-from selfsent.search import document_indexing
+from selfsent.search import document_indexing, passage_rows
 from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import IndexReport
 from selfsent.search.passage_rows import PassageCutter
@@ -314,17 +314,43 @@ def words_of(store: Path) -> dict[str, str]:
     return {row["id"]: row["words"] for row in rows}
 
 
-def test_words_written_with_the_rows_are_those_that_are_found_at_the_end(tmp_path, model, model_path):
+def test_words_written_with_the_rows_are_those_that_are_found_at_the_end(tmp_path, model, model_path, monkeypatch):
     documents = [Document(id=str(n), text=f"The runners were running {n} races", title="Runs") for n in range(20)]
     options = {"model_path": model_path, "source": "x", "rows_per_write": 7}
     analyser = Analyser.of_corpus(f"{one.title} {one.text}" for one in documents)
-    index_documents(model, documents, tmp_path / "late", **options)
-    index_documents(model, documents, tmp_path / "early", **options, analyser=analyser)
+    index_documents(model, documents, tmp_path / "early", **options)
+    with monkeypatch.context() as as_before:  # versions that chose no language at first left the words to the end
+        as_before.setattr(StoreWriter, "settle_language", lambda *_: None)
+        index_documents(model, documents, tmp_path / "late", **options)
     assert analyser.language == "en"
     assert words_of(tmp_path / "early") == words_of(tmp_path / "late")
     assert "run" in next(iter(words_of(tmp_path / "early").values())).split()
     index_documents(model, documents, tmp_path / "early", **options, analyser=Analyser("de"))
     assert Store.open(str(tmp_path / "early")).record.analysis == analyser.to_json()
+
+
+def test_the_language_is_that_of_the_first_documents_and_all_are_indexed(tmp_path, model, model_path, monkeypatch):
+    monkeypatch.setattr(passage_rows, "NUM_LOOKED_AT", 12)
+    english = [Document(id=f"e{n}", text=f"The runners were running {n} races with their friends") for n in range(15)]
+    german = [Document(id=f"d{n}", text=f"Die Hunde schlafen {n} Stunden auf dem großen Teppich") for n in range(60)]
+    updates: list[int] = []
+    monkeypatch.setattr(StoreWriter, "update", lambda _, rows, __: updates.append(len(rows)))
+    index_documents(model, [*english, *german], tmp_path / "store", model_path=model_path, source="x")
+    store = Store.open(str(tmp_path / "store"))
+    assert Analyser.from_json(store.record.analysis).language == "en"
+    assert {row["document"] for row in store.table.search().to_arrow().to_pylist()} == {
+        one.id for one in (*english, *german)
+    }
+    assert all(words_of(tmp_path / "store").values())
+    assert sum(updates) == 0  # no row was written again
+
+
+@pytest.mark.parametrize(("num_characters", "num_first"), [(1 << 26, 20), (25, 3), (1, 1)])
+def test_few_long_documents_are_looked_at(monkeypatch, num_characters, num_first):
+    monkeypatch.setattr(passage_rows, "_CHARACTERS_LOOKED_AT", num_characters)
+    documents = iter([Document(id=str(number), text="ten letter") for number in range(20)])
+    assert [one.id for one in passage_rows.first_documents(documents)] == [str(number) for number in range(num_first)]
+    assert len(list(documents)) == 20 - num_first
 
 
 def test_passages_are_the_same_whether_tokens_are_counted_together_or_alone(model, monkeypatch):

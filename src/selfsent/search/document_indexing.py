@@ -16,7 +16,7 @@ from selfsent.search.approximate_index import MAX_EXACT_ROWS
 from selfsent.search.indexing import ROWS_PER_WRITE, IndexReport, add_counts, add_encoded, finish, recalls_of
 from selfsent.search.kept_versions import require_versions
 from selfsent.search.known_ids import KnownIds
-from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
+from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, first_documents, identify
 from selfsent.search.ray_engine import RayEngine
 from selfsent.search.ray_indexing import WriteRequest, Written, build_indices, write_documents
 from selfsent.search.store_place import check_place
@@ -86,8 +86,7 @@ def index_documents(
         replaces: Names of other sources in whose place this one comes; what they hold is removed.
         batch_size: Passages encoded at once.
         fusion_weight: Weight of the cosines in hybrid search, in [0, 1], recorded in the store; None leaves it.
-        analyser: Finds the words of a new store's texts, so that they are written with the rows; None finds it out
-            from all rows at the end, and writes the words of each row then.
+        analyser: Finds the words of a new store's texts; None chooses it by the first documents.
         keep: Names of values of the documents (``Document.kept``) that become columns.
         skipped: Files of the source that could not be read, whose documents ``forget`` keeps; default: those that
             ``documents`` names.
@@ -118,7 +117,7 @@ def index_documents(
         indexing = _Indexing(writer, source, model, forget=forget, keep=keep, batch_size=batch_size)
         with tqdm(desc="indexing", unit=" passages", disable=None) as progress:
             if engine is None:
-                done = map(indexing.write, _chunks(cutter.rows(documents), rows_per_write))
+                done = map(indexing.write, _chunks(cutter.rows(_settled(documents, writer)), rows_per_write))
             else:
                 spread = write_documents(
                     WriteRequest(engine, writer, indexing.key, model_path, batch_size),
@@ -286,6 +285,18 @@ class _Indexing:
     def _place(self, row: Row) -> tuple[Any, ...]:
         kept = (_comparable(row.get(name)) for name in self._keep)
         return (*(row.get(name) for name in PLACE_COLUMNS), *kept)
+
+
+def _settled(documents: Iterable[Document], writer: StoreWriter) -> Iterator[Document]:
+    """Choose the language of a new store by its first documents, and yield all."""
+    unread = iter(documents)
+    if writer.is_unsettled:
+        first = first_documents(unread)
+        writer.settle_language(f"{document.title} {document.text}" for document in first)
+        first.reverse()
+        while first:  # none is held for longer than it is needed
+            yield first.pop()
+    yield from unread
 
 
 def _chunks(rows_of_documents: Iterable[list[Row]], size: int) -> Iterator[list[list[Row]]]:

@@ -149,6 +149,7 @@ def index(
         own = KnownIds(writer.owners.ids_of(key) if forget else ())
         with tqdm(desc="indexing", unit=" texts", disable=None) as progress:
             if engine is None:
+                writer.settle_language(source.texts())
                 done = _written(writer, source, key, model, counts, batch_size=batch_size, size=rows_per_write)
             else:
                 request = WriteRequest(engine, writer, key, model_path, batch_size)

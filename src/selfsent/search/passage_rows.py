@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 MAX_TOKENS = 256
 """Tokens of a passage at most, where nobody says otherwise."""
 
+NUM_LOOKED_AT = 20_000
+"""Texts, or documents, by which the language of a new store is chosen."""
+
 _ID_BYTES = 16
 _COUNTED_AT_ONCE = 512  # documents
+_CHARACTERS_LOOKED_AT = 1 << 26
 
 Row = dict[str, Any]
 
@@ -94,6 +98,19 @@ def identify(rows: Sequence[Row], key: str) -> None:
         named = f"{content}\0{num_seen[content]}".encode("utf8", "surrogatepass")
         row["id"] = hashlib.blake2b(named, digest_size=_ID_BYTES).hexdigest()
         row["sources"] = key
+
+
+def first_documents(documents: Iterator[Document]) -> list[Document]:
+    """Take the documents by which a new store is settled: 20,000, or fewer if they have 64 million characters."""
+    first: list[Document] = []
+    num_characters = 0
+    while len(first) < NUM_LOOKED_AT and num_characters < _CHARACTERS_LOOKED_AT:
+        document = next(documents, None)
+        if document is None:
+            break
+        first.append(document)
+        num_characters += len(document.text)
+    return first
 
 
 def encoded_text(row: Row) -> str:

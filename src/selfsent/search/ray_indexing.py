@@ -26,21 +26,17 @@ from selfsent.errors import UserError
 from selfsent.search.approximate_index import ROWS_A_CELL
 from selfsent.search.known_ids import KnownIds, RowOwners
 from selfsent.search.lance_errors import in_one_line, require
-from selfsent.search.passage_rows import PassageCutter, Row, encoded_text, identify
+from selfsent.search.passage_rows import NUM_LOOKED_AT, PassageCutter, Row, encoded_text, first_documents, identify
 from selfsent.search.ray_engine import RayEngine
 from selfsent.search.store import place_of
 from selfsent.search.store_place import TABLE
 from selfsent.search.store_writer import WHOLE_WORDS, WORDS_INDEX, StoreWriter
 from selfsent.search.stored_rows import StoredRows
-from selfsent.words import Analyser
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from selfsent.runtime.runtime_model import RuntimeModel
-
-NUM_LOOKED_AT = 20_000
-"""Documents, or texts, whose language a new store of Ray takes, and which say what columns to keep there are."""
 
 _DOCUMENTS_A_BLOCK = 8192
 _CHARACTERS_A_BLOCK = 2 << 20
@@ -123,8 +119,9 @@ class FragmentWriter:
         late = next((name for row in rows for name in row if name not in names and row[name] is not None), None)
         if late is not None:
             raise UserError(
-                f"the column {late} of --keep has its first value behind the first {NUM_LOOKED_AT:,} documents, and"
-                " workers have to know its type before; index a part that has it first, or use --engine local"
+                f"the column {late} of --keep has its first value behind the {NUM_LOOKED_AT:,} documents (fewer long"
+                " ones) that are looked at first, and workers have to know its type before; index a part that has it"
+                " first, or use --engine local"
             )
 
 
@@ -193,7 +190,7 @@ def write_texts(
     Yields:
         What was done with each block; its ``rows`` are ids.
     """
-    _settle(request.writer, source.texts())
+    request.writer.settle_language(source.texts())
     make = partial(_TextWorker, writer=_fragment_writer(request))
     readers = [partial(_chunks, source, rows, rows_per_write)]
     yield from _committed(request, _apart(request.engine.map(make, request.model_path, readers), source.take_in))
@@ -213,7 +210,7 @@ def write_documents(
     Yields:
         What was done with each block; its ``rows`` are those of one document after another, without texts.
     """
-    _look_at(list(itertools.islice(documents, NUM_LOOKED_AT)), request.writer, keep)
+    _look_at(first_documents(iter(documents)), request.writer, keep)
     parts, take_in = [Part(partial(_read, documents))], _ignore
     if isinstance(documents, Documents):
         parts, take_in = documents.parts(), documents.take_in
@@ -266,14 +263,7 @@ def build_indices(engine: RayEngine, writer: StoreWriter, *, max_exact_rows: int
 def _look_at(head: Sequence[Document], writer: StoreWriter, keep: Sequence[str]) -> None:
     """Settle by the first documents what workers have to know: the columns that are kept, and the language."""
     writer.keep_columns(keep, [{name: value for name, value in one.kept if value != ""} for one in head])
-    _settle(writer, (f"{document.title} {document.text}" for document in head))
-
-
-def _settle(writer: StoreWriter, texts: Iterable[str]) -> None:
-    """Choose the language of a new store by its first texts, so that workers can find the words of all."""
-    if writer.record.analysis is None and not len(writer.store):
-        analyser = Analyser.of_corpus(itertools.islice(texts, NUM_LOOKED_AT))
-        writer.update_record(replace(writer.record, analysis=analyser.to_json()))
+    writer.settle_language(f"{document.title} {document.text}" for document in head)
 
 
 def _fragment_writer(request: WriteRequest) -> Callable[..., FragmentWriter]:

@@ -25,6 +25,7 @@ from selfsent.search.approximate_index import (
 from selfsent.search.kept_versions import keep_version as keep
 from selfsent.search.known_ids import RowOwners
 from selfsent.search.lance_errors import in_one_line, require
+from selfsent.search.passage_rows import NUM_LOOKED_AT
 from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, place_of
 from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_foreign_folder
 from selfsent.search.store_schema import VectorType, add_kept_columns, add_missing_columns, column_of, schema_of
@@ -115,6 +116,17 @@ class StoreWriter:
         record, key = self.record.with_source(spec, self.store.uri)
         self.update_record(record)
         return key
+
+    def settle_language(self, texts: Iterable[str]) -> None:
+        """Choose the language of a new store by its first texts, so that words are written with the rows."""
+        if self.is_unsettled:
+            analyser = Analyser.of_corpus(itertools.islice(texts, NUM_LOOKED_AT))
+            self.update_record(replace(self.record, analysis=analyser.to_json()))
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the store is empty, and nobody has chosen its language."""
+        return self.record.analysis is None and not len(self.store)
 
     def keep_columns(self, keep: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Add the columns that a person keeps, as soon as there is a row with a value."""
