@@ -34,6 +34,7 @@ SEARCH_KEY = "selfsent.search"
 
 _BM25 = 2.2  # LanceDB's score is BM25 with k1 = 1.2, times k1 + 1
 _NUM_TRIES = 5  # a writer may remove the version that is being read; the next one is there already
+_BYTES_OF_VERSIONS = 1 << 26
 _VALID_FIELDS = re.compile(r" Valid fields are .*")
 _FOUND_COLUMNS = ("id", "document", "sources")
 
@@ -80,10 +81,9 @@ class Store:
         check_place(name)
         if not is_remote(name) and not local_folder(name).is_dir():
             return None
-        lancedb = require("lancedb")
         with in_one_line(f"open the store {name}", "name another, or make it anew with `selfsent index`"):
             try:
-                table = lancedb.connect(place_of(name)).open_table(TABLE)
+                table = connected(name).open_table(TABLE)
             except (ValueError, FileNotFoundError) as error:
                 if "not found" in str(error).lower():
                     return None
@@ -260,6 +260,16 @@ class Store:
     def _indexed(self) -> set[str]:
         """Columns that have an index."""
         return {column for index in self.table.list_indices() for column in index.columns}
+
+
+def connected(uri: str) -> Any:
+    """Connect LanceDB to the place of a store.
+
+    LanceDB keeps the list of files of each version that it has seen, up to 1 GiB of them: an indexing, each of whose
+    writes makes a version of one more file, came to 0.5 GiB after 1,500. Here that is bounded.
+    """
+    lancedb = require("lancedb")
+    return lancedb.connect(place_of(uri), session=lancedb.Session(metadata_cache_size_bytes=_BYTES_OF_VERSIONS))
 
 
 def place_of(uri: str) -> str:

@@ -26,7 +26,7 @@ from selfsent.search.kept_versions import keep_version as keep
 from selfsent.search.known_ids import RowOwners
 from selfsent.search.lance_errors import in_one_line, require
 from selfsent.search.passage_rows import NUM_LOOKED_AT
-from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, place_of
+from selfsent.search.store import MODEL_KEY, SEARCH_KEY, Store, connected, place_of
 from selfsent.search.store_place import TABLE, is_remote, local_folder, refuse_foreign_folder
 from selfsent.search.store_schema import VectorType, add_kept_columns, add_missing_columns, column_of, schema_of
 from selfsent.search.store_snapshot import has_room, write_snapshot
@@ -417,5 +417,5 @@ def _existing(uri: str, model: StoredModel, vectors: VectorType | None) -> Store
 
 def _created(uri: str, model: StoredModel, vectors: VectorType | None) -> Store:
     schema = schema_of(model.dimension, {MODEL_KEY: model.to_json()}, vectors or "float32")
-    table = require("lancedb").connect(place_of(uri)).create_table(TABLE, schema=schema)
+    table = connected(uri).create_table(TABLE, schema=schema)
     return Store(uri=uri, table=table)
