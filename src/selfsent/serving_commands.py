@@ -9,7 +9,7 @@ import typer
 from selfsent.command_options import Device
 from selfsent.commands import Command, note
 from selfsent.errors import UserError
-from selfsent.search.store_place import holds_store, is_remote, no_store
+from selfsent.search.store_place import is_store, no_store
 from selfsent.serving.access import KEY_VARIABLE, Access, require_key
 
 Host = Annotated[str, typer.Option(help="Name or address to listen on; 0.0.0.0 for all of this machine.")]
@@ -66,7 +66,7 @@ def mcp(
     if http:
         require_key(host, api_key)
     access = Access(host=host, key=api_key)
-    require_place(store, is_store=True)
+    require_place(store, only_store=True)
     require_extra("mcp", "fastapi", "uvicorn", "prometheus_client", "sqlglot")
     from selfsent.serving.agents import serve_http, serve_stdio
 
@@ -94,20 +94,20 @@ def add_commands(app: typer.Typer) -> None:
         app.command(cls=Command)(command)
 
 
-def require_place(place: str, *, is_store: bool = False) -> None:
+def require_place(place: str, *, only_store: bool = False) -> None:
     """Refuse a place that does not exist, before torch is imported to find that out.
 
     Args:
         place: What the user named.
-        is_store: Whether only a store will do.
+        only_store: Whether only a store will do.
 
     Raises:
         UserError: There is no such folder, or no store in it.
     """
-    if is_remote(place) or holds_store(place):
+    if is_store(place):
         return
     folder = Path(place)
-    if is_store:
+    if only_store:
         raise no_store(place)
     from selfsent.loading import means_folder
 

@@ -1,5 +1,6 @@
 """A store on an S3-compatible server: written, searched, grown by two writers at once; a bucket that is missing."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from sentence_transformers import SentenceTransformer
 from tests.conftest import SENTENCES
 
 from selfsent.data.sources import open_source
+from selfsent.documents import open_documents
 from selfsent.errors import UserError
+from selfsent.evaluation.tasks.pairs import evaluate_own_labels
 from selfsent.loading import open_to_encode
+from selfsent.search.document_indexing import index_documents
 from selfsent.search.indexing import index
 from selfsent.search.semantic_search import SemanticSearch
 from selfsent.search.store import Store
@@ -77,6 +81,20 @@ def test_a_store_is_written_grown_and_searched(bucket, model_path, tmp_path):
     for mode in ("vector", "text", "hybrid"):
         (answers,) = search.answers(["The cat sleeps on the warm roof."], 1, mode)
         assert answers.hits[0].text == "The cat sleeps on the warm roof."
+
+
+@pytest.mark.parametrize("has_corpus", [True, False])
+def test_its_search_is_scored_by_judgements(bucket, model_path, tmp_path, has_corpus):
+    folder, store = tmp_path / "collection", f"{bucket}/scored-{has_corpus}"
+    (folder / "qrels").mkdir(parents=True)
+    corpus = folder / ("corpus.jsonl" if has_corpus else "texts.jsonl")
+    corpus.write_text("".join(json.dumps({"_id": str(n), "text": text}) + "\n" for n, text in enumerate(SENTENCES)))
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": SENTENCES[3]}) + "\n")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t3\t1\n")
+    model = open_to_encode(model_path, device="cpu")
+    index_documents(model, open_documents(corpus), store, model_path=model_path, source=str(corpus))
+    (report,) = evaluate_own_labels([store], qrels=folder)
+    assert (report.model, report.score("collection").value) == (store, 1.0)
 
 
 def test_two_writers_at_once_and_a_reader_lose_no_row_and_double_none(bucket, model_path, tmp_path):

@@ -25,9 +25,9 @@ def local_folder(store: str) -> Path:
     return Path(os.path.realpath(os.path.expanduser(store)))  # noqa: PTH111 Path's own raise where HOME is unknown
 
 
-def holds_store(path: str) -> bool:
-    """Whether a local folder is a store, or the folder of a build that has one in it."""
-    return not is_remote(path) and (local_folder(store_in(path)) / f"{TABLE}.lance").is_dir()
+def is_store(path: str | Path) -> bool:
+    """Whether a path means a store, of a folder that ``build`` made too, and not a model; on object storage all do."""
+    return is_remote(str(path)) or (local_folder(store_in(path)) / f"{TABLE}.lance").is_dir()
 
 
 def store_in(path: str | Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsent.errors import UserError
-from selfsent.search.store_place import TABLE, holds_store, is_remote, local_folder, store_in
+from selfsent.search.store_place import TABLE, is_remote, is_store, local_folder, store_in
 from selfsent.serving.limits import Limits
 from selfsent.serving.metrics import Metrics
 from selfsent.serving.model import ServedModel, open_model, public_name
@@ -148,11 +148,6 @@ class Service:
             _LOG.info("the store %s was made anew and is open again", self._place)
         self._looked = time.monotonic()
         return self.store
-
-
-def is_store(place: str) -> bool:
-    """Whether a place is a store or the folder of a ``build``, and not a model."""
-    return is_remote(place) or holds_store(place)
 
 
 def _model_name(place: str, store: ServedStore) -> str:

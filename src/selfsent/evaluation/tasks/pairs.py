@@ -22,7 +22,7 @@ from selfsent.evaluation.tasks.retrieval import Collection, read_collection, sco
 from selfsent.evaluation.tasks.store_search import store_report
 from selfsent.evaluation.tasks.sts import COLUMNS, ScoredPairs, score_tasks
 from selfsent.search.store import Mode
-from selfsent.search.store_place import holds_store
+from selfsent.search.store_place import is_store
 
 _SUITES = {"--pairs": ("sts", "geometry"), "--qrels": ("retrieval", "rerank")}
 """The suites that run on a person's own labels; the first of each where none is named."""
@@ -71,7 +71,7 @@ def evaluate_own_labels(
     options = options or SuiteOptions()
     chosen = _suites_of_own_labels(suites, pairs=pairs, qrels=qrels)
     own_pairs = None if pairs is None else read_own_pairs(pairs, on_bad_row=on_bad_row)
-    are_stores = all(isinstance(model, str | Path) and holds_store(str(model)) for model in models)
+    are_stores = all(isinstance(model, str | Path) and is_store(model) for model in models)
     collection = None
     if qrels is not None:
         collection = read_collection(_folder(qrels), options.split, needs_corpus=not are_stores)
@@ -81,7 +81,7 @@ def evaluate_own_labels(
         return {_RECORDED.get(name, name): scoring for name, scoring in found.items() if name in chosen}
 
     def report(model: Encoder | Ranker | str | Path) -> Report:
-        if collection is not None and isinstance(model, str | Path) and holds_store(str(model)):
+        if collection is not None and isinstance(model, str | Path) and is_store(model):
             if chosen != ["retrieval"]:
                 raise UserError(f"a store is scored by the suite retrieval, got {', '.join(chosen)}; name models")
             return store_report(model, collection, options, mode=mode, device=device)
