@@ -1,4 +1,4 @@
-"""What several tests of stores use."""
+"""Fixtures that the tests of stores share."""
 
 from collections.abc import Iterator
 

@@ -91,7 +91,7 @@ class ParseFile:
         path: A file that ``selfsent parse`` wrote, or a folder of such files.
 
     Raises:
-        UserError: There is no parse file at ``path``, or no space for the temporary files.
+        UserError: ``path`` holds no parse file, or the disk is too full for the temporary files.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -57,7 +57,7 @@ class RowOwners:
         self._code_of: dict[str | None, int] = {}
         self._recent: dict[str, str | None] = {}
         self._num_removed = 0
-        self._num_old = 0  # ids that are no 32 digits, of those that were added last
+        self._num_old = 0  # entries of `_recent` whose ids are not 32 hexadecimal digits
 
     def __len__(self) -> int:
         return len(self._ids) - self._num_removed + len(self._recent)

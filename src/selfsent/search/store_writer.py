@@ -372,7 +372,7 @@ class StoreWriter:
         return owners
 
     def _numbered_ids(self) -> Iterator[tuple[list[str], list[str | None], list[int]]]:
-        """Yield ids, sources and row numbers of some rows after another, without their texts and vectors."""
+        """Yield ids, sources and row numbers of all rows, some thousand at a time, without their texts and vectors."""
         for batch in self._table.search().with_row_id(True).select(["id", "sources"]).to_batches():
             names, sources, rows = (batch.column(name).to_pylist() for name in ("id", "sources", "_rowid"))
             yield names, sources, rows

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from selfsent.data.heldout import hash_of_text
 from selfsent.encoding import chunked
 from selfsent.search.known_ids import is_packable, packed, unpacked
 from selfsent.search.passage_rows import Row
@@ -36,12 +37,12 @@ class StoredPlaces:
 
     def hash_of(self, row: Row) -> int:
         """Hash the place of a row."""
-        return int.from_bytes(_digest(repr(self._place(row)), num_bytes=8))
+        return hash_of_text(repr(self._place(row)))
 
     def meet(self, documents: Sequence[str]) -> list[dict[str, int] | None]:
-        """Give the passages of documents by their ids, each with the hash of its place; None where there are none.
+        """Map the ids of each document's passages to the hashes of their places; None for an unknown document.
 
-        These documents have not vanished.
+        The documents count as met from then on (``have_vanished``).
         """
         found: list[dict[str, int] | None] = []
         for start, end in self._ranges(documents):
@@ -65,8 +66,6 @@ class StoredPlaces:
 
 
 def _hashes(documents: Iterable[str]) -> np.ndarray:
-    return np.array([_digest(name, num_bytes=16) for name in documents], dtype="S16")
-
-
-def _digest(text: str, *, num_bytes: int) -> bytes:
-    return hashlib.blake2b(text.encode("utf8", "surrogatepass"), digest_size=num_bytes).digest()
+    """Hash names of documents to 128 bits: two of the same hash would be one document."""
+    names = (name.encode("utf8", "surrogatepass") for name in documents)
+    return np.array([hashlib.blake2b(name, digest_size=16).digest() for name in names], dtype="S16")

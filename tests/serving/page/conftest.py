@@ -13,7 +13,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
 PATIENCE_MS = 30_000
-"""What a page may take on a machine that is busy with other tests."""
+"""How long a test waits for a page: other tests may keep the machine busy."""
 
 Open = Callable[..., Any]
 
