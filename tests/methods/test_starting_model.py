@@ -9,13 +9,13 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from tests.conftest import SENTENCES
 from tests.modules.transformer_models import open_bert, write_bert
 from torch import nn
-from transformers import BertModel, RobertaConfig, RobertaModel
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 
 from selfsent.errors import UserError
 from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.starting_model import (
     from_scratch,
-    keep_lowest_layers,
+    keep_layers,
     layers_of,
     num_positions,
     open_transformer,
@@ -25,6 +25,7 @@ from selfsent.methods.starting_model import (
 from selfsent.modules import TreeEncoder
 
 LONG = " ".join(SENTENCES)
+WRONG_LAYERS = ("", "6", "0,6", "-1", "3,0", "1,1", "0,,5", "first", "0;3", "²")
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +106,66 @@ def test_the_lowest_layers_are_those_that_stay(bert: Path, tmp_path: Path):
     assert opened(tmp_path / "saved")[0].model.config.num_hidden_layers == 1
 
 
+def six_layers() -> BertModel:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 6, "num_attention_heads": 2, "intermediate_size": 16}
+    return BertModel(BertConfig(vocab_size=50, **sizes))
+
+
+@pytest.mark.parametrize(
+    ("num_layers", "kept_layers", "expected"),
+    [
+        (3, "lowest", [0, 1, 2]),
+        (1, "spread", [5]),
+        (2, "spread", [0, 5]),
+        (3, "spread", [0, 3, 5]),
+        (4, "spread", [0, 2, 3, 5]),
+        (5, "spread", [0, 1, 3, 4, 5]),
+        (6, "spread", [0, 1, 2, 3, 4, 5]),
+        (None, "1, 3,5", [1, 3, 5]),
+        (1, "4", [4]),
+    ],
+)
+def test_the_layers_that_stay(num_layers: int | None, kept_layers: str, expected: list[int]):
+    body = six_layers()
+    whole = list(body.encoder.layer)
+    keep_layers(body, "mine", num_layers, kept_layers)
+    assert [whole.index(layer) for layer in body.encoder.layer] == expected
+    assert body.config.num_hidden_layers == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("num_layers", "kept_layers", "told"),
+    [
+        (None, "spread", "kept_layers=spread needs num_layers, got none"),
+        (2, "0,3,5", "kept_layers=0,3,5 names 3 layers, num_layers=2; leave one out"),
+        *((None, wrong, f"from 0 to 5 with commas between them, got '{wrong}'") for wrong in WRONG_LAYERS),
+    ],
+)
+def test_layers_that_cannot_stay_are_refused(num_layers: int | None, kept_layers: str, told: str):
+    body = six_layers()
+    with pytest.raises(UserError) as error:
+        keep_layers(body, "mine", num_layers, kept_layers)
+    assert told in str(error.value)
+    assert len(body.encoder.layer) == 6
+
+
+def test_a_base_opens_with_the_layers_that_are_named(bert: Path):
+    whole, last = (
+        opened(bert),
+        open_transformer(str(bert), pooling="mean", max_seq_length=32, kept_layers="1", device="cpu"),
+    )
+    torch.testing.assert_close(
+        last[0].model.encoder.layer[0].state_dict(), whole[0].model.encoder.layer[1].state_dict(), atol=0, rtol=0
+    )
+
+
 def test_a_body_whose_layers_are_not_found_is_refused(bert: Path):
     body = open_bert(bert).model
     stack = layers_of(body, 2)
     assert stack is body.encoder.layer
     body.encoder.layer = nn.Sequential(*stack)
     with pytest.raises(UserError, match="num_layers=1 is not possible for mine, which has 2"):
-        keep_lowest_layers(body, 1, "mine")
+        keep_layers(body, "mine", 1)
 
 
 def test_robertas_first_positions_belong_to_padding(bert: Path, roberta: Path):

@@ -93,7 +93,7 @@ class MultilingualConfig(LanguageOptions, WidthOptions, BaseOptions, PoolingOpti
         reference_temperature: With ``distribution``: divides the teacher's (SCT: 0.04).
         queue_size: With ``distribution``: so many of the teacher's vectors are compared with; 0 takes the batch's.
         max_seq_length: Tokens a transformer's training texts are cut to (paper: 128); a base keeps the limit it has.
-        num_layers: Layers: of a base the lowest ones, ``none`` keeps all; from scratch 2 where ``none``.
+        num_layers: Layers: of a base so many, ``none`` keeps all; from scratch 2 where ``none``.
         hidden_size: Width of a transformer from scratch, or of a static embedding (384, that of small teachers).
     """
 

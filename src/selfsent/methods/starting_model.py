@@ -29,7 +29,11 @@ from selfsent.training.random_state import preserved_random_state
 
 logger = logging.getLogger(__name__)
 
+_LAYER = re.compile(r"\s*[0-9]{1,4}\s*")
 _END_OF_SENTENCE = re.compile(r"[.;](?:\s|$)")
+
+LOWEST = "lowest"
+SPREAD = "spread"
 
 PoolingName = Literal["cls", "mean", "max", "mean-first-last", "mean-top2"]
 """``mean-first-last`` averages the outputs of the first and the last layer, ``mean-top2`` those of the last two."""
@@ -52,11 +56,15 @@ class BaseOptions(Options):
 
     Args:
         max_seq_length: Tokens a training text is cut to; the model reads as many as its base.
-        num_layers: Keep the base's lowest layers only; ``none`` keeps all.
+        num_layers: Keep so many of the base's layers; ``none`` keeps all.
+        kept_layers: Which they are: ``lowest``; ``spread``, the first, the last and those evenly between; or their
+            numbers from 0, such as ``0,3,5``. A student of its own teacher starts best with the last among them (ours;
+            docs/methods/sct-distill.md has figures).
     """
 
     max_seq_length: int = option(128, at_least=2)
     num_layers: int | None = option(None, at_least=1)
+    kept_layers: str = LOWEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +104,7 @@ def open_transformer(
     pooling: PoolingName,
     max_seq_length: int,
     num_layers: int | None = None,
+    kept_layers: str = LOWEST,
     dropout: float | None = None,
     device: str | None = None,
 ) -> SentenceTransformer:
@@ -109,7 +118,8 @@ def open_transformer(
         base: Folder or hub name.
         pooling: How token states become an embedding.
         max_seq_length: Tokens a training text will be cut to, special ones included; only checked here.
-        num_layers: Keep the lowest layers only; ``None`` keeps all.
+        num_layers: Keep so many layers; ``None`` keeps all.
+        kept_layers: Which they are: ``lowest``, ``spread`` or their numbers from 0 with commas between them.
         dropout: Share of values dropped in training, in all places; ``None`` leaves the base's.
         device: Where to put it; default: the best there is.
 
@@ -118,8 +128,8 @@ def open_transformer(
     """
     transformer = _transformer(base, max_seq_length)
     body = transformer.model
-    if num_layers is not None:
-        keep_lowest_layers(body, num_layers, base)
+    if num_layers is not None or kept_layers != LOWEST:
+        keep_layers(body, base, num_layers, kept_layers)
     if dropout is not None:
         set_dropout(body, dropout)
     return SentenceTransformer(modules=[transformer, *pooling_modules(transformer, pooling)], device=device)
@@ -242,18 +252,48 @@ def layers_of(body: nn.Module, num_layers: int) -> nn.ModuleList | None:
     return stacks[0] if stacks else None
 
 
-def keep_lowest_layers(body: PreTrainedModel, num_layers: int, name: str) -> None:
-    """Drop all layers above the lowest ones, in place.
+def keep_layers(body: PreTrainedModel, name: str, num_layers: int | None, kept_layers: str = LOWEST) -> None:
+    """Drop the other layers of a transformer, in place.
+
+    Args:
+        body: The transformer.
+        name: What a message calls it.
+        num_layers: How many stay; ``None`` where ``kept_layers`` numbers them.
+        kept_layers: ``lowest``; ``spread``, the first, the last and those evenly between (of 6 layers 3: 0, 3 and 5; a
+            single one is the last); or numbers from 0 with commas between them.
 
     Raises:
-        UserError: The model has fewer layers, or they cannot be found.
+        UserError: The model has fewer layers, they cannot be found, or the two do not fit each other.
     """
     found = int(getattr(body.config, "num_hidden_layers", 0))
     layers = layers_of(body, found)
-    if layers is None or not 1 <= num_layers <= found:
+    if layers is None or not 1 <= (found if num_layers is None else num_layers) <= found:
         raise UserError(f"num_layers={num_layers} is not possible for {name}, which has {found}")
-    del layers[num_layers:]
-    body.config.num_hidden_layers = num_layers
+    chosen = _chosen_layers(found, num_layers, kept_layers)
+    for place in reversed(range(found)):
+        if place not in chosen:
+            del layers[place]
+    body.config.num_hidden_layers = len(chosen)
+
+
+def _chosen_layers(found: int, num_layers: int | None, kept_layers: str) -> list[int]:
+    """The numbers of the layers that stay, in order."""
+    if kept_layers in (LOWEST, SPREAD):
+        if num_layers is None:
+            raise UserError(f"kept_layers={kept_layers} needs num_layers, got none; set num_layers to how many stay")
+        if kept_layers == LOWEST:
+            return list(range(num_layers))
+        gaps = num_layers - 1
+        return [(2 * i * (found - 1) + gaps) // (2 * gaps) for i in range(num_layers)] if gaps else [found - 1]
+    chosen = [int(number) if _LAYER.fullmatch(number) else -1 for number in kept_layers.split(",")]
+    if min(chosen) < 0 or max(chosen) >= found or chosen != sorted(set(chosen)):
+        raise UserError(
+            f"kept_layers must be lowest, spread or rising numbers from 0 to {found - 1} with commas between them, got"
+            f" {kept_layers!r}"
+        )
+    if num_layers not in (None, len(chosen)):
+        raise UserError(f"kept_layers={kept_layers} names {len(chosen)} layers, num_layers={num_layers}; leave one out")
+    return chosen
 
 
 def set_dropout(body: nn.Module, dropout: float) -> None:

@@ -81,6 +81,7 @@ class TrainOptions(TypedDict, total=False):
     translators: str | None
     translations: str | None
     max_seq_length: int
+    kept_layers: str
     dropout: float | None
     symmetric: bool
     hard_negative_weight: float
@@ -170,43 +171,44 @@ topics
 tokenizer vocab_size lowercase teacher teacher_cache passage_words
 """,
     "simcse": """
-view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature symmetric
-hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
+view lexicon masked_lm translators translations pooling max_seq_length num_layers kept_layers dropout temperature
+symmetric hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
 """,
     "simcse-sup": """
-view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature symmetric
-hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
+view lexicon masked_lm translators translations pooling max_seq_length num_layers kept_layers dropout temperature
+symmetric hard_negative_weight masked_weight masked_columns skip_false_negatives head head_init
 """,
     "sbert-classification": """
-pooling max_seq_length num_layers concatenation labels
+pooling max_seq_length num_layers kept_layers concatenation labels
 """,
     "sbert-regression": """
-pooling max_seq_length num_layers score_range
+pooling max_seq_length num_layers kept_layers score_range
 """,
     "sbert-triplet": """
-pooling max_seq_length num_layers margin
+pooling max_seq_length num_layers kept_layers margin
 """,
     "sarcse": """
-max_seq_length num_layers dropout channels temperature weighting theta beta gamma detach_target reduction view encoder
-kernel_sizes cnn_pooling cnn_init token_frequencies
+max_seq_length num_layers kept_layers dropout channels temperature weighting theta beta gamma detach_target reduction
+view encoder kernel_sizes cnn_pooling cnn_init token_frequencies
 """,
     "sct": """
-view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout temperature
+view lexicon masked_lm translators translations pooling max_seq_length num_layers kept_layers dropout temperature
 reference_temperature queue_size queues enqueue comparison cross_view divergence reduction stop_gradient reference
 ema_decay head base
 """,
     "sct-distill": """
-teacher teacher_cache view lexicon masked_lm translators translations pooling max_seq_length num_layers dropout
-temperature reference_temperature queue_size queues enqueue comparison cross_view divergence reduction stop_gradient
-reference ema_decay head objective distillation share_queues base bridge
+teacher teacher_cache view lexicon masked_lm translators translations pooling max_seq_length num_layers kept_layers
+dropout temperature reference_temperature queue_size queues enqueue comparison cross_view divergence reduction
+stop_gradient reference ema_decay head objective distillation share_queues base bridge
 """,
     "mlm": """
 tokenizer vocab_size lowercase hidden_size num_heads masked_share architecture num_layers max_seq_length packed
 next_sentence
 """,
     "multilingual": """
-teacher teacher_cache pooling max_seq_length num_layers hidden_size num_heads language_alpha max_length_ratio vocab_size
-lowercase base objective bridge max_teacher_texts temperature reference_temperature queue_size
+teacher teacher_cache pooling max_seq_length num_layers kept_layers hidden_size num_heads language_alpha
+max_length_ratio vocab_size lowercase base objective bridge max_teacher_texts temperature reference_temperature
+queue_size
 """,
     "translation-ranking": """
 pooling hidden_size num_heads language_alpha max_length_ratio vocab_size lowercase temperature margin masked_share
