@@ -9,7 +9,16 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from tests.conftest import SENTENCES
 from tests.modules.transformer_models import open_bert, write_bert
 from torch import nn
-from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    ModernBertConfig,
+    ModernBertModel,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5EncoderModel,
+)
 
 from selfsent.errors import UserError
 from selfsent.losses.sentence_pass import width_of
@@ -159,6 +168,28 @@ def test_a_base_opens_with_the_layers_that_are_named(bert: Path):
     )
 
 
+def test_layers_of_two_kinds_keep_their_kinds(tmp_path: Path):
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 6, "num_attention_heads": 2, "intermediate_size": 16}
+    body = ModernBertModel(ModernBertConfig(vocab_size=50, local_attention=4, **sizes, **ids)).eval()
+    kinds = body.config.layer_types
+    assert kinds[1] != kinds[3]
+    keep_layers(body, "mine", 3, "spread")
+    assert body.config.layer_types == [kinds[0], kinds[3], kinds[5]]
+    body.save_pretrained(tmp_path / "cut")
+    texts = torch.arange(3, 43)[None]
+    found = ModernBertModel.from_pretrained(tmp_path / "cut").eval()(input_ids=texts).last_hidden_state
+    torch.testing.assert_close(found, body(input_ids=texts).last_hidden_state)
+
+
+def test_a_layer_that_others_need_must_stay():
+    body = T5EncoderModel(T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=6, num_heads=2, vocab_size=50))
+    with pytest.raises(UserError, match=r"layer 3 of mine cannot take the place of layer 0, .*; keep layer 0"):
+        keep_layers(body, "mine", None, "3,5")
+    keep_layers(body, "mine", 3, "spread")
+    assert body.config.num_hidden_layers == 3
+
+
 def test_a_body_whose_layers_are_not_found_is_refused(bert: Path):
     body = open_bert(bert).model
     stack = layers_of(body, 2)
@@ -166,6 +197,8 @@ def test_a_body_whose_layers_are_not_found_is_refused(bert: Path):
     body.encoder.layer = nn.Sequential(*stack)
     with pytest.raises(UserError, match="num_layers=1 is not possible for mine, which has 2"):
         keep_layers(body, "mine", 1)
+    with pytest.raises(UserError, match="kept_layers=1 is not possible for mine, which has 2"):
+        keep_layers(body, "mine", None, "1")
 
 
 def test_robertas_first_positions_belong_to_padding(bert: Path, roberta: Path):

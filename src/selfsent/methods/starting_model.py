@@ -24,7 +24,7 @@ from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
 from selfsent.loading import load, no_waiting_for_the_hub, refuse_missing, require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
-from selfsent.options import Options, option
+from selfsent.options import Options, option, shortened
 from selfsent.training.random_state import preserved_random_state
 
 logger = logging.getLogger(__name__)
@@ -263,13 +263,23 @@ def keep_layers(body: PreTrainedModel, name: str, num_layers: int | None, kept_l
             single one is the last); or numbers from 0 with commas between them.
 
     Raises:
-        UserError: The model has fewer layers, they cannot be found, or the two do not fit each other.
+        UserError: The model has fewer layers, they cannot be found, the two do not fit each other, or a layer has other
+            weights than the one whose place it would take (the first of T5 holds the positions of all).
     """
     found = int(getattr(body.config, "num_hidden_layers", 0))
     layers = layers_of(body, found)
     if layers is None or not 1 <= (found if num_layers is None else num_layers) <= found:
-        raise UserError(f"num_layers={num_layers} is not possible for {name}, which has {found}")
+        asked = f"kept_layers={kept_layers}" if num_layers is None else f"num_layers={num_layers}"
+        raise UserError(f"{asked} is not possible for {name}, which has {found}")
     chosen = _chosen_layers(found, num_layers, kept_layers)
+    for place, number in enumerate(chosen):
+        if layers[place].state_dict().keys() != layers[number].state_dict().keys():
+            raise UserError(
+                f"layer {number} of {name} cannot take the place of layer {place}, which has other weights; keep layer"
+                f" {place}"
+            )
+    if layer_types := getattr(body.config, "layer_types", None):
+        body.config.layer_types = [layer_types[number] for number in chosen]
     for place in reversed(range(found)):
         if place not in chosen:
             del layers[place]
@@ -289,7 +299,7 @@ def _chosen_layers(found: int, num_layers: int | None, kept_layers: str) -> list
     if min(chosen) < 0 or max(chosen) >= found or chosen != sorted(set(chosen)):
         raise UserError(
             f"kept_layers must be lowest, spread or rising numbers from 0 to {found - 1} with commas between them, got"
-            f" {kept_layers!r}"
+            f" {shortened(kept_layers)}"
         )
     if num_layers not in (None, len(chosen)):
         raise UserError(f"kept_layers={kept_layers} names {len(chosen)} layers, num_layers={num_layers}; leave one out")
