@@ -259,6 +259,27 @@ def test_runs_on_changed_data_do_not_join_one_table(swept: Any, place: Path) -> 
         swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
 
 
+def test_runs_may_differ_in_data_and_each_is_held_to_its_own(
+    sweep: Any, place: Path, sentences: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "other.txt").write_text("\n".join(sentences[:5]), encoding="utf8")
+    monkeypatch.setenv("SELFSENT_DATA", str(place))
+    text = f'{BASE}[[run]]\nname = "all"\ndata = "corpus.txt"\n[[run]]\nname = "few"\ndata = "other.txt"\n'
+    with pytest.raises(UserError, match="differ in data; leave it out of the command"):
+        sweep(text)
+    train_table(str(place / "sweep.toml"), None, place / "out")
+    rows = {seed: json.loads((place / f"out/{seed}/run.json").read_text("utf8")) for seed in ("all-seed1", "few-seed1")}
+    hashes = [list(record["data_hashes"].values()) for record in rows.values()]
+    assert hashes[0] != hashes[1]
+    before = snapshot(place / "out")
+    train_table(str(place / "sweep.toml"), None, place / "out")
+    assert snapshot(place / "out") == before
+    (place / "other.txt").write_text("another text\n", encoding="utf8")
+    (place / "sweep.toml").write_text(text.replace("[1, 2]", "[1, 2, 3]"), encoding="utf8")
+    with pytest.raises(UserError, match=r"other\.txt has changed since few-seed1 was trained on it"):
+        train_table(str(place / "sweep.toml"), None, place / "out")
+
+
 @pytest.mark.parametrize(
     ("method", "options", "training"),
     [

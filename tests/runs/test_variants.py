@@ -109,6 +109,7 @@ def test_a_recipe_that_cannot_be_meant_is_refused_with_the_reason(text: str, mes
         ('[[run]]\nname = "a/b"\n', "it names folders"),
         ('[[run]]\nname = "a"\nseed = 1\n', "has unknown keys seed"),
         ('[[run]]\nname = "a"\noptions = 1\n', "has options = 1 and needs a dict"),
+        ('[[run]]\nname = "a"\ncolumns = "de"\n', "has columns = 'de' and needs a list"),
         ("run = [1]\n", r"needs \[\[run\]\] entries"),
         (f'[grid]\ntokenizer = ["{"long" * 60}"]\n', "too long for folders"),
     ],
@@ -138,3 +139,13 @@ def test_a_run_may_start_from_a_base_and_a_teacher_of_its_own(tmp_path: Path) ->
     found = variants_of(recipe)
     assert [(one.recipe.base, one.recipe.teacher) for one in found] == [("small", None), ("other", "large")]
     assert [dict(one.settings) for one in found] == [{}, {"base": "other", "teacher": "large"}]
+
+
+def test_a_run_may_read_data_of_its_own_whose_columns_are_not_the_recipes(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        'method = "strae"\ndata = "a.tsv"\ncolumns = [1, 2]\n[[run]]\nname = "a"\n[[run]]\nname = "b"\ndata = "b.txt"\n'
+        '[[run]]\nname = "c"\ndata = "c.tsv"\ncolumns = ["de"]\n[[run]]\nname = "d"\ncolumns = [2]\n',
+    )
+    read = [(one.recipe.data, one.recipe.columns) for one in variants_of(recipe)]
+    assert read == [("a.tsv", [1, 2]), ("b.txt", None), ("c.tsv", ["de"]), ("a.tsv", [2])]

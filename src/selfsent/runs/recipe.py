@@ -54,8 +54,8 @@ class Recipe:
         seed: Seed of the run; ``None`` for the default.
         seeds: Every run is done with each of these seeds; empty for the one ``seed``.
         grid: Lists by option or ``training.KEY``; every combination is a run.
-        run: Named runs: ``name``, and the ``method``, ``options``, ``training``, ``base``, ``teacher`` and
-            ``max_rows`` that differ from the rest.
+        run: Named runs: ``name``, and the ``method``, ``options``, ``training``, ``data``, ``columns``, ``base``,
+            ``teacher`` and ``max_rows`` that differ from the rest. Data without columns takes those that it has.
         evaluate: What a table of many runs shows: ``dev``, the best metric of training, or suites with commas between
             them.
     """
@@ -85,7 +85,7 @@ class Recipe:
     def command(self) -> str:
         """The command that trains it; what a person has to name stands in capitals."""
         words = ["selfsent", "train", self.name]
-        if self.data is None:
+        if self.data is None and not (self.run and all("data" in run for run in self.run)):
             words += ["--data", "DATA"]
         return shlex.join([*words, "--output", f"runs/{self.name}"])
 

@@ -140,6 +140,7 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
         raise UserError(f"the recipe {recipe.name} names its seeds; leave out --seed {request.seed}")
     variants = variants_of(recipe)
     asked = {*request.settings, *(f"training.{key}" for key in request.training)}
+    asked |= {key for key in ("data", "columns") if getattr(request, key) is not None}
     clashes = sorted({key for variant in variants for key in variant.settings if key in asked})
     if clashes:
         raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
@@ -167,7 +168,13 @@ def _run(variant: Variant, seed: int, request: Request) -> _Run:
         seed=seed,
         settled=settled,
         identity=portable(json.loads(json.dumps(identity, default=str))),
-        reading=(settled.max_rows, settled.reads_documents, settled.training.get(BEST)),
+        reading=(
+            str(settled.data),
+            tuple(settled.columns or ()),
+            settled.max_rows,
+            settled.reads_documents,
+            settled.training.get(BEST),
+        ),
     )
 
 

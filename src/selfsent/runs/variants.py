@@ -15,11 +15,13 @@ _RUN_KEYS: Mapping[str, type] = {
     "method": str,
     "options": dict,
     "training": dict,
+    "data": str,
+    "columns": list,
     "base": str,
     "teacher": str,
     "max_rows": int,
 }
-_REPLACED = ("method", "base", "teacher", "max_rows")
+_REPLACED = ("method", "data", "columns", "base", "teacher", "max_rows")
 """Keys of a run that take the place of the recipe's."""
 _NOT_IN_A_NAME = re.compile(r"[^\w.=,+-]+")
 _LONGEST_NAME = 150  # characters; file systems end at 255 bytes
@@ -138,6 +140,8 @@ def _combinations(grid: Mapping[str, Sequence[Any]], base: Recipe) -> list[Varia
 
 def _named(entry: Mapping[str, Any], base: Recipe) -> Variant:
     options, training = entry.get("options", {}), entry.get("training", {})
+    if "data" in entry:  # the recipe's columns are those of its own data
+        base = replace(base, columns=None)
     recipe = replace(
         base,
         options={**base.options, **options},
