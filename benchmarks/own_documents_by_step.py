@@ -1,7 +1,7 @@
 """Put the suite `own-documents` beside STS-B dev along finished trainings, for `python -m tools.label_free`.
 
-    selfsent train learning-curves --output results/label-free --set training.save_total_limit=99
-    python -m benchmarks.own_documents_by_step results/label-free/*-seed* --documents DOCUMENTS
+    selfsent train own-documents-curves --output results/own-documents-curves --set training.save_total_limit=99
+    python -m benchmarks.own_documents_by_step results/own-documents-curves/*-seed* --documents DOCUMENTS
 
 A run is a folder of a table that kept all its checkpoints. Each of them is asked; the values go into the run's file in
 `runs/` of the table, beside what the training measured at that step. Passages are read up to 256 tokens, whatever the
