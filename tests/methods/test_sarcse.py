@@ -198,7 +198,19 @@ def test_every_run_of_a_recipe_can_be_configured(name: str):
 
 
 def test_there_is_a_recipe_for_every_experiment():
-    names = ("ablations", "batch", "choices", "kernels", "minilm", "sweep", "tree", "vs-simcse")
+    names = [
+        "ablations",
+        "batch",
+        "batch-simcse",
+        "choices",
+        "domains",
+        "kernels",
+        "languages",
+        "minilm",
+        "sweep",
+        "tree",
+        "vs-simcse",
+    ]
     assert [f"sarcse-{name}" for name in names] == RECIPES
 
 
