@@ -259,6 +259,11 @@ def test_runs_on_changed_data_do_not_join_one_table(swept: Any, place: Path) -> 
         swept(BASE.replace("[1, 2]", "[1, 2, 3]"))
 
 
+def test_other_data_are_refused_where_runs_read_columns_of_the_recipes(sweep: Any) -> None:
+    with pytest.raises(UserError, match="differ in data; leave it out of the command"):
+        sweep(f'{BASE}[[run]]\nname = "a"\n[[run]]\nname = "b"\ncolumns = [1]\n')
+
+
 def test_runs_may_differ_in_data_and_each_is_held_to_its_own(
     sweep: Any, place: Path, sentences: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,9 +273,9 @@ def test_runs_may_differ_in_data_and_each_is_held_to_its_own(
     with pytest.raises(UserError, match="differ in data; leave it out of the command"):
         sweep(text)
     train_table(str(place / "sweep.toml"), None, place / "out")
-    rows = {seed: json.loads((place / f"out/{seed}/run.json").read_text("utf8")) for seed in ("all-seed1", "few-seed1")}
-    hashes = [list(record["data_hashes"].values()) for record in rows.values()]
-    assert hashes[0] != hashes[1]
+    files = (place / f"out/{name}-seed1/run.json" for name in ("all", "few"))
+    of_all, of_few = (json.loads(file.read_text("utf8"))["data_hashes"].values() for file in files)
+    assert list(of_all) != list(of_few)
     before = snapshot(place / "out")
     train_table(str(place / "sweep.toml"), None, place / "out")
     assert snapshot(place / "out") == before

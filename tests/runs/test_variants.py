@@ -149,3 +149,9 @@ def test_a_run_may_read_data_of_its_own_whose_columns_are_not_the_recipes(tmp_pa
     )
     read = [(one.recipe.data, one.recipe.columns) for one in variants_of(recipe)]
     assert read == [("a.tsv", [1, 2]), ("b.txt", None), ("c.tsv", ["de"]), ("a.tsv", [2])]
+
+
+def test_the_command_asks_for_data_unless_each_run_names_its_own(tmp_path: Path) -> None:
+    runs = '[[run]]\nname = "a"\ndata = "a.txt"\n[[run]]\nname = "b"\n'
+    assert written(tmp_path, f'method = "strae"\n{runs}').command().endswith("--data DATA --output runs/sweep")
+    assert "--data" not in written(tmp_path, f'method = "strae"\n{runs}data = "b.txt"\n').command()

@@ -141,7 +141,10 @@ def _runs(recipe: Recipe, request: Request) -> list[_Run]:
     variants = variants_of(recipe)
     asked = {*request.settings, *(f"training.{key}" for key in request.training)}
     asked |= {key for key in ("data", "columns") if getattr(request, key) is not None}
-    clashes = sorted({key for variant in variants for key in variant.settings if key in asked})
+    differing = {key for variant in variants for key in variant.settings}
+    if "columns" in differing:  # which other data do not have
+        differing.add("data")
+    clashes = sorted(asked & differing)
     if clashes:
         raise UserError(f"the runs of {recipe.name} differ in {', '.join(clashes)}; leave it out of the command")
     seeds = recipe.seeds or [seed_of(recipe, request)]

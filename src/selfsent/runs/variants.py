@@ -140,13 +140,12 @@ def _combinations(grid: Mapping[str, Sequence[Any]], base: Recipe) -> list[Varia
 
 def _named(entry: Mapping[str, Any], base: Recipe) -> Variant:
     options, training = entry.get("options", {}), entry.get("training", {})
-    if "data" in entry:  # the recipe's columns are those of its own data
-        base = replace(base, columns=None)
+    own = {"columns": None, **entry} if "data" in entry else entry  # the recipe's columns are those of its data
     recipe = replace(
         base,
         options={**base.options, **options},
         training={**base.training, **training},
-        **{key: entry.get(key, getattr(base, key)) for key in _REPLACED},
+        **{key: own.get(key, getattr(base, key)) for key in _REPLACED},
     )
     settings = {key: entry[key] for key in _REPLACED if key in entry}
     settings |= options | {f"training.{key}": value for key, value in training.items()}
