@@ -187,6 +187,26 @@ def test_two_pairs_of_translators_make_the_two_views(sources, base, tmp_path, se
     assert rows["view_a"] != rows["view_b"]
 
 
+def test_one_pair_of_translators_makes_the_second_view_of_bare_text_and_both_of_pairs(
+    sources, base, tmp_path, sentences
+):
+    there, back = (str(save_translator(tmp_path / str(seed), sentences, seed=seed)) for seed in range(2))
+    options = {"view": "back-translation", "translators": f"{there},{back}", "translations": str(tmp_path / "kept")}
+    by_hand = BackTranslation(forward=there, backward=back, cache=tmp_path / "other", device="cpu")
+
+    found = build(sources["bare"], base, tmp_path / "corpus", **options)
+    texts = build(sources["bare"], base, tmp_path / "plain").dataset[:4]["text"]
+    translated = [made or text for text, made in zip(texts, by_hand(texts), strict=True)]
+    assert found.dataset[:4] == {"view_a": texts, "view_b": translated}
+    assert texts != translated
+    assert any("the two views are the text and its translation there and back" in note for note in found.notes)
+
+    pairs = build(sources["pairs"], base, tmp_path / "pairs", **options).dataset[:4]
+    ready = build(sources["pairs"], base, tmp_path / "ready").dataset[:4]
+    for made, column in (("view_a", "anchor"), ("view_b", "positive")):
+        assert pairs[made] == [new or old for old, new in zip(ready[column], by_hand(ready[column]), strict=True)]
+
+
 def test_a_trained_student_needs_the_host_alone_and_keeps_no_head(sources, base, tmp_path):
     train("sct", sources["pairs"], tmp_path / "model", base=base, **SMALL, **_short(batch_size=2))
     model = SentenceTransformer(str(tmp_path / "model"), device="cpu")

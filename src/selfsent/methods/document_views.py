@@ -79,6 +79,11 @@ def made_views(config: ViewOptions, run: Run[Any], data: RunData, *, base: str |
     return first, (first if len(pairs) == 1 else made(pairs[-1]))
 
 
+def is_one_translation(config: ViewOptions) -> bool:
+    """Tell whether ``made_views`` gives one and the same translation twice: there is one pair of translators."""
+    return config.view == "back-translation" and len(_translators(config.translators or "")) <= 1
+
+
 def reads_documents(config: Any) -> bool:
     """Tell whether a configuration's ``view`` is one of documents."""
     return config.view in DOCUMENT_VIEWS

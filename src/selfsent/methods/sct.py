@@ -68,7 +68,13 @@ from selfsent.losses.cross_view_distillation import (
     require_same_width,
 )
 from selfsent.losses.sentence_pass import width_of
-from selfsent.methods.document_views import ViewOptions, document_dataset, made_views, reads_documents
+from selfsent.methods.document_views import (
+    ViewOptions,
+    document_dataset,
+    is_one_translation,
+    made_views,
+    reads_documents,
+)
 from selfsent.methods.method import Method, Released, split_for
 from selfsent.methods.starting_model import (
     DropoutOptions,
@@ -83,7 +89,7 @@ from selfsent.methods.starting_model import (
 from selfsent.model_content import content_hash, former_hashes
 from selfsent.training.random_state import preserved_random_state
 from selfsent.training.run import Ingredients, Run, RunData
-from selfsent.views import Alternatives, PairedViews, pair_transform
+from selfsent.views import Alternatives, PairedViews, Repeat, pair_transform
 
 Bridge = Literal["auto", "none"]
 
@@ -103,8 +109,9 @@ class SctConfig(CrossViewOptions, DropoutOptions, PoolingOptions, ViewOptions):
         base: The language model to start from; ``--base`` overrides it.
         view: What both views are made by: ``repeat`` (of bare text, dropout alone), a name of `selfsent.views.VIEWS`,
             or several with ``+`` between them, of which one is drawn for each text; each text of a ready pair is made
-            anew. Or, of documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in the
-            paper).
+            anew. For ``back-translation`` of bare text with one pair of translators, the first view is the text
+            itself. Or, of documents, a name of `selfsent.views.document_views.DOCUMENT_VIEWS` (``sct`` alone; not in
+            the paper).
     """
 
     base: str = "google/bert_uncased_L-2_H-128_A-2"
@@ -242,7 +249,7 @@ def _transform(run: Run[SctConfig], data: RunData, columns: tuple[str, ...]) -> 
     base = run.base or config.base
     views = made_views(config, run, data, base=None if base in FROM_SCRATCH else base)
     if columns == ("text",):
-        return pair_transform(*views)
+        return pair_transform(Repeat() if is_one_translation(config) else views[0], views[1])
     return PairedViews(*views, draw=drawn) if drawn else PairedViews(*views, (columns[0], columns[1]))
 
 
@@ -251,7 +258,9 @@ def _notes(config: SctConfig, columns: tuple[str, ...], rows: TrainingRows) -> l
     notes: list[str] = []
     if columns == ("text",):
         made = "differ in dropout alone" if config.view == "repeat" else f"are made by {config.view}"
-        notes.append(f"bare text: the two views {made}; the paper's are translations there and back, as two columns")
+        if is_one_translation(config):
+            made = "are the text and its translation there and back"
+        notes.append(f"bare text: the two views {made}; the paper's are translations by way of two languages")
     elif config.view != "repeat":
         notes.append(f"each text of a ready pair is made anew by {config.view}")
     if len(columns) > _NUM_VIEWS:
