@@ -1,6 +1,7 @@
 """What ``--base`` names: opened, cut to its lower layers, pooled, or refused in one line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from transformers import (
 from selfsent.errors import UserError
 from selfsent.losses.sentence_pass import width_of
 from selfsent.methods.starting_model import (
+    DropoutOptions,
     from_scratch,
     keep_layers,
     layers_of,
@@ -78,7 +80,7 @@ def test_the_limit_of_training_is_not_the_limit_of_the_model(bert: Path, roberta
     saved.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
     assert opened(tmp_path / "saved", max_seq_length=8).max_seq_length == 24  # what a saved model says of itself
     assert training_limit(opened(bert, max_seq_length=8), 8) == 8
-    assert training_limit(from_scratch("tree", SENTENCES, device="cpu"), 8) is None
+    assert training_limit(from_scratch("tree", SENTENCES, DropoutOptions(), device="cpu"), 8) is None
 
 
 def test_a_model_trained_on_more_than_its_base_reads_reads_it_and_that_is_said(
@@ -232,8 +234,21 @@ def test_a_path_that_is_not_there_is_told_as_one(base: str):
 
 @pytest.mark.parametrize(("kind", "module"), [("tree", TreeEncoder), ("static", StaticEmbedding)])
 def test_a_model_from_scratch_has_a_tokenizer_of_the_texts(kind: str, module: type[nn.Module]):
-    model = from_scratch(kind, SENTENCES * 3, device="cpu")
+    model = from_scratch(kind, SENTENCES * 3, DropoutOptions(), device="cpu")
     assert [type(one) for one in model] == [module]
     assert torch.from_numpy(model.encode(SENTENCES)).isfinite().all()
     assert width_of(model) == {"tree": 100, "static": 256}[kind]
     assert tokenizer_of(model) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"num_layers": 2}, r"num_layers=2 must not be set for --base static, .*; leave it out, or name a transformer"),
+        ({"kept_layers": "spread", "num_layers": 2}, "num_layers=2 and kept_layers=spread must not .*; leave them out"),
+        ({"dropout": 0.0}, r"dropout=0\.0 must not be set for --base static, which has neither layers nor dropout"),
+    ],
+)
+def test_what_a_model_from_scratch_has_no_use_for_is_refused(options: dict[str, Any], told: str):
+    with pytest.raises(UserError, match=told):
+        from_scratch("static", SENTENCES, DropoutOptions(max_seq_length=8, **options), device="cpu")

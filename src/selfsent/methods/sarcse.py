@@ -149,7 +149,7 @@ def build(run: Run[SarcseConfig], data: RunData) -> Ingredients:
 def _base(run: Run[SarcseConfig], data: RunData) -> SentenceTransformer:
     """The transformer to start from, or a new tree model."""
     if run.base == "tree":
-        return from_scratch("tree", data.source.texts(), device=run.device)
+        return from_scratch("tree", data.source.texts(), run.config, device=run.device)
     return open_transformer(
         run.base or PAPER_BASE,
         pooling="mean",

@@ -205,7 +205,7 @@ def _student(run: Run[SctConfig], data: RunData) -> SentenceTransformer:
     config = run.config
     base = run.base or config.base
     if base in FROM_SCRATCH:
-        return from_scratch(base, data.source.texts(), device=run.device)
+        return from_scratch(base, data.source.texts(), config, device=run.device)
     return open_transformer(
         base,
         device=run.device,

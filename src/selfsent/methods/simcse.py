@@ -177,7 +177,7 @@ def starting_model(run: Run[SimcseConfig], data: RunData) -> SentenceTransformer
     """The base as a SentenceTransformer, with the head in it where it is kept."""
     config = run.config
     if run.base in FROM_SCRATCH:
-        model = from_scratch(run.base, data.source.texts(), device=run.device)
+        model = from_scratch(run.base, data.source.texts(), config, device=run.device)
     else:
         model = open_transformer(
             PAPER_BASE if run.base is None else run.base,

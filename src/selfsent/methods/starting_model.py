@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -337,14 +337,30 @@ def pooling_modules(transformer: Transformer, pooling: PoolingName) -> list[nn.M
     return [layers, Pooling(width, pooling_mode="mean")]
 
 
-def from_scratch(kind: str, texts: Iterable[str], *, device: str | None = None) -> SentenceTransformer:
+def from_scratch(
+    kind: str, texts: Iterable[str], options: DropoutOptions, *, device: str | None = None
+) -> SentenceTransformer:
     """Make an untrained model with a tokenizer of its own: ``tree`` or ``static``.
 
     Args:
         kind: A tree encoder of 10 channels of 10, or the host's static embedding of 256 values.
         texts: What the tokenizer is trained on.
+        options: Those of a transformer, of which none that it has no use for may be set.
         device: Where to put it; default: the best there is.
+
+    Raises:
+        UserError: Layers or a dropout are set, which such a model has not.
     """
+    set_ones = [
+        f"{one.name}={getattr(options, one.name)}"
+        for one in fields(DropoutOptions)
+        if one.name != "max_seq_length" and getattr(options, one.name) != one.default
+    ]
+    if set_ones:
+        raise UserError(
+            f"{' and '.join(set_ones)} must not be set for --base {kind}, which has neither layers nor dropout; leave"
+            f" {'them' if len(set_ones) > 1 else 'it'} out, or name a transformer with --base"
+        )
     tokenizer = train_tokenizer(texts)
     if kind == "static":
         module: Any = StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=_STATIC_WIDTH)
