@@ -13,6 +13,7 @@ def test_every_model_of_the_overview_is_measured():
     for model in models():
         found = measured(model)
         assert found.quality, model.name
+        assert bool(found.speed) == bool(model.encoder), model.name
         assert bool(found.minutes) == (not model.name.startswith(("MiniLM", "`bert"))), model.name
 
 
@@ -27,6 +28,20 @@ def test_the_figures_of_a_row_are_those_of_its_table_in_points_and_minutes():
     assert row["minutes"] == f"{sum(seconds) / len(seconds) / 60:.1f}"
 
 
+def test_the_speed_of_a_row_is_that_of_its_shape_in_two_digits():
+    headings, rows = table_of("distillation")
+    speeds = json.loads((RESULTS / "encoding-speed.json").read_text("utf8"))["sentences_per_second"]
+    shown = {row[0]: row[headings.index("sentences/s")] for row in rows}
+    assert float(shown["MiniLM, the teacher"]) == float(f"{speeds['MiniLM']:.2g}")
+    column = table_of("trees")[0].index("sentences/s")
+    by_name = {row[0]: row[column] for row in table_of("trees")[1]}
+    assert by_name["parsed trees, the same"] == ""
+    assert float(by_name["`tree-10m`"].replace(",", "")) == float(f"{speeds['tree-10m']:.2g}")
+    absent = overview.Model(name="a", family="trees", source="structure-table-10m", size_mib=1, encoder="shrub")
+    with pytest.raises(KeyError, match="shrub"):
+        measured(absent)
+
+
 def test_a_run_that_is_not_finished_is_not_shown():
     absent = overview.Model(name="a", family="trees", source="structure-table-10m", row="balanced-ce", size_mib=1)
     with pytest.raises(KeyError, match="no finished run balanced-ce"):
@@ -35,7 +50,7 @@ def test_a_run_that_is_not_finished_is_not_shown():
         table_of("shrubs")
 
 
-@pytest.mark.parametrize("name", ["minutes", "size"])
+@pytest.mark.parametrize("name", ["minutes", "size", "speed"])
 def test_pictures_are_those_that_the_command_draws_and_no_name_leaves_them(name: str):
     drawing = getattr(overview, f"quality_by_{name}")()
     assert (overview.PICTURES / f"results-{name}.svg").read_text("utf8") == drawing, "run python -m tools.overview"

@@ -1,4 +1,4 @@
-"""Models of every family with quality, minutes and size, from results/: tables of docs/results.md, and its pictures.
+"""Models of every family with quality, minutes, size and speed, from results/: tables of a page, and its pictures.
 
 ``python -m tools.overview`` draws the pictures; the site puts the tables into the page. results/overview.toml names the
 models.
@@ -36,6 +36,7 @@ class Model:
         row: Name of the run, where the source is a table.
         size_mib: Size of its weights.
         minutes: Minutes of training where the source does not say; 0 for a model that is not trained here.
+        encoder: The entry of encoding-speed.json with its shape; empty where none was timed.
         mark: A short name for the pictures; empty to leave it out of them.
     """
 
@@ -45,6 +46,7 @@ class Model:
     row: str = ""
     size_mib: float
     minutes: float = 0.0
+    encoder: str = ""
     mark: str = ""
 
 
@@ -57,12 +59,14 @@ class Measured:
         num_seeds: Number of runs.
         quality: Mean and standard deviation in points, by metric; only what was measured.
         minutes: Mean minutes of a whole run, with its looks at STS-B dev; 0 for a model that is not trained here.
+        speed: Sentences a second that it encodes on one thread; 0 where that was not measured.
     """
 
     model: Model
     num_seeds: int
     quality: Mapping[str, tuple[float, float | None]]
     minutes: float
+    speed: float
 
 
 def models() -> list[Model]:
@@ -70,16 +74,22 @@ def models() -> list[Model]:
     return [Model(**entry) for entry in tomllib.loads((RESULTS / "overview.toml").read_text("utf8"))["model"]]
 
 
+def speeds() -> Mapping[str, float]:
+    """Sentences a second by the shape of a model, as ``python -m benchmarks.encoding_speed`` found them."""
+    return json.loads((RESULTS / "encoding-speed.json").read_text("utf8"))["sentences_per_second"]
+
+
 def measured(model: Model) -> Measured:
     """Look up what a model came to.
 
     Raises:
-        KeyError: The table has no such run, or it is not finished.
+        KeyError: The table has no such run, or it is not finished; or no model of that shape was timed.
     """
+    speed = speeds()[model.encoder] if model.encoder else 0.0
     if not model.row:
         report = json.loads((RESULTS / model.source).read_text("utf8"))
         quality = {STS7: (100 * report["averages"][STS7], None)}
-        return Measured(model=model, num_seeds=1, quality=quality, minutes=model.minutes)
+        return Measured(model=model, num_seeds=1, quality=quality, minutes=model.minutes, speed=speed)
     rows = json.loads((RESULTS / model.source / "table.json").read_text("utf8"))["rows"]
     figures: Mapping[str, Any] = next((row["figures"] for row in rows if row["name"] == model.row), {})
     if not figures:
@@ -90,7 +100,8 @@ def measured(model: Model) -> Measured:
         if name in figures
     }
     seconds = figures["seconds"]
-    return Measured(model=model, num_seeds=seconds["n"], quality=quality, minutes=seconds["mean"] / _MINUTE_S)
+    minutes = seconds["mean"] / _MINUTE_S
+    return Measured(model=model, num_seeds=seconds["n"], quality=quality, minutes=minutes, speed=speed)
 
 
 def table_of(family: str) -> tuple[list[str], list[list[str]]]:
@@ -109,6 +120,7 @@ def table_of(family: str) -> tuple[list[str], list[list[str]]]:
         *({DEV: "STS-B dev", STS7: "sts7"}[name] for name in metrics),
         "minutes",
         "MiB",
+        "sentences/s",
         "from",
     ]
     rows = [
@@ -118,6 +130,7 @@ def table_of(family: str) -> tuple[list[str], list[list[str]]]:
             *(_points(one.quality.get(name)) for name in metrics),
             f"{one.minutes:.1f}" if one.minutes else "",
             f"{one.model.size_mib:g}",
+            _rounded(one.speed) if one.speed else "",
             f"`{one.model.source}`",
         ]
         for one in found
@@ -132,6 +145,12 @@ def _points(figure: tuple[float, float | None] | None) -> str:
     return f"{mean:.2f}" if spread is None else f"{mean:.2f} ± {spread:.2f}"
 
 
+def _rounded(number: float) -> str:
+    """Two significant digits, as a busy machine allows."""
+    places = max(0, math.floor(math.log10(number)) - 1)
+    return f"{round(number, -places):,.0f}"
+
+
 def quality_by_minutes() -> str:
     """The seven STS tasks against minutes of training."""
     return _scatter("minutes of training on one thread", lambda one: one.minutes, (0.5, 1, 2, 5, 10, 20))
@@ -140,6 +159,11 @@ def quality_by_minutes() -> str:
 def quality_by_size() -> str:
     """The seven STS tasks against the size of the weights."""
     return _scatter("MiB of weights", lambda one: one.model.size_mib, (10, 20, 50, 100))
+
+
+def quality_by_speed() -> str:
+    """The seven STS tasks against sentences a second."""
+    return _scatter("sentences a second on one thread", lambda one: one.speed, (100, 300, 1000, 3000, 10000, 30000))
 
 
 def _scatter(label: str, position: Callable[[Measured], float], ticks: Sequence[float]) -> str:
@@ -165,7 +189,7 @@ def _scatter(label: str, position: Callable[[Measured], float], ticks: Sequence[
             line(left, y, left + width, y, extra='stroke-opacity="0.15"'),
             text(left - 8, y + 4, str(tick), size=12, anchor="end"),
         ]
-    parts += [text(place(tick, 0)[0], top + height + 18, f"{tick:g}", size=12) for tick in ticks]
+    parts += [text(place(tick, 0)[0], top + height + 18, f"{tick:,}", size=12) for tick in ticks]
     taken: list[tuple[float, float, float]] = []
     for one in sorted(found, key=lambda one: -one.quality[STS7][0]):
         x, y = place(position(one), one.quality[STS7][0])
@@ -192,8 +216,9 @@ def _free_place(x: float, y: float, width: float, taken: list[tuple[float, float
 
 def main() -> int:
     """Draw the pictures."""
-    for name, draw in (("results-minutes", quality_by_minutes), ("results-size", quality_by_size)):
-        (PICTURES / f"{name}.svg").write_text(draw(), encoding="utf8")
+    drawings = {"minutes": quality_by_minutes, "size": quality_by_size, "speed": quality_by_speed}
+    for name, draw in drawings.items():
+        (PICTURES / f"results-{name}.svg").write_text(draw(), encoding="utf8")
     return 0
 
 
