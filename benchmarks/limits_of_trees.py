@@ -1,0 +1,192 @@
+"""What keeps tree models from raw text where they are: better tables, and other grounds for merging, in their place.
+
+    SELFSENT_DATA=DIR SELFSENT_MODELS=DIR python -m benchmarks.limits_of_trees
+
+First table: sums of words (which trees from the sum of their children are) with tables that were learned from far more
+than 10M words, weighed as `tree-10m` weighs, on the seven STS tasks. Second table: F1 of trees against treebanks, where
+neighbours are merged by other grounds than the table of a tree model: by the words of pretrained transformers, by their
+attention, by how much more often than by chance two words follow each other in 10M words.
+"""
+
+import argparse
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import nn
+from transformers import AutoModel, AutoTokenizer
+
+from selfsent.counts.token_frequencies import count_tokens
+from selfsent.data.sources import open_source
+from selfsent.evaluation.suite_options import SuiteOptions
+from selfsent.evaluation.tasks.structure import Spans, Treebank, find_treebanks, inner_spans, score_trees, tree_spans
+from selfsent.evaluation.tasks.sts import evaluate
+from selfsent.modules.attention_trees import word_affinity
+from selfsent.modules.tree_encoder import TreeEncoder
+from selfsent.parsing.brackets import read_bracketed_file
+from selfsent.trees.affinity import merged_by_affinity
+from selfsent.trees.builders import FIXED_BUILDERS
+
+_WORDS_10M = 478_102
+"""Sentences of the corpus that hold ten million words."""
+_FREQUENCY_WEIGHT = 5e-4
+_SHORT = 10
+_JUDGED = 500
+"""Sentences by which the best head is chosen."""
+_MODELS = {"MiniLM": "all-MiniLM-L6-v2", "bert-tiny": "bert-tiny-wiki34m"}
+
+
+def encoder_of(tokenizer: Any, table: torch.Tensor) -> TreeEncoder:
+    """A tree encoder of a table, whose cell is the sum."""
+    width = table.shape[1]
+    encoder = TreeEncoder(tokenizer=tokenizer, channels=width // 2, channel_size=2, composition_init="sum")
+    encoder.embedding.weight = nn.Parameter(table, requires_grad=False)
+    return encoder.eval()
+
+
+def tables(models: Path) -> dict[str, tuple[Any, torch.Tensor]]:
+    """Tokenizer and table of tokens by name: of pretrained models, and a random one."""
+    found: dict[str, tuple[Any, torch.Tensor]] = {}
+    for name, folder in _MODELS.items():
+        tokenizer = AutoTokenizer.from_pretrained(models / folder)
+        body: Any = AutoModel.from_pretrained(models / folder)
+        found[name] = tokenizer, body.get_input_embeddings().weight.detach()
+    tokenizer, table = found["MiniLM"]
+    generator = torch.Generator().manual_seed(1)
+    return {"random, 512 values": (tokenizer, torch.randn(len(table), 512, generator=generator)), **found}
+
+
+def similarity(data_dir: Path, found: Mapping[str, tuple[Any, torch.Tensor]], sentences: Sequence[str]) -> None:
+    """Print STS-B dev and sts7 of sums of each table, bare and weighed."""
+    print("| table | weights | STS-B dev | sts7 |\n| --- | --- | ---: | ---: |", flush=True)
+    counts: dict[int, torch.Tensor] = {}
+    for name, (tokenizer, table) in found.items():
+        if id(tokenizer) not in counts:
+            counts[id(tokenizer)] = torch.from_numpy(count_tokens(sentences, tokenizer).counts.astype(np.float32))
+        shares = counts[id(tokenizer)] / counts[id(tokenizer)].sum()
+        weights = _FREQUENCY_WEIGHT / (_FREQUENCY_WEIGHT + shares)
+        for told, weighed in (("none", table), ("a = 0.0005", table * weights[: len(table), None])):
+            model = SentenceTransformer(modules=[encoder_of(tokenizer, weighed)], device="cpu")
+            dev = evaluate(model, data_dir, SuiteOptions(split="dev", num_resamples=2))
+            test = evaluate(model, data_dir, SuiteOptions(num_resamples=2))
+            dev_value = next(score.value for score in dev if score.task == "STSBenchmark")
+            mean = sum(score.value for score in test) / len(test)
+            print(f"| {name} | {told} | {100 * dev_value:.2f} | {100 * mean:.2f} |", flush=True)
+
+
+def attention_affinities(folder: Path, sentences: Sequence[Sequence[str]]) -> list[np.ndarray[Any, Any]]:
+    """Attention between the words of each sentence, ``(layers x heads, words, words)``."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    found: list[np.ndarray[Any, Any]] = []
+    for words in sentences:
+        read = tokenizer([list(words)], is_split_into_words=True, truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            layers = model(**read, output_attentions=True).attentions
+        heads = torch.cat(layers, dim=1)[0].numpy()
+        found.append(np.stack([word_affinity(head, read.word_ids(0), len(words)) for head in heads]))
+    return found
+
+
+def spans_by(affinities: Iterable[np.ndarray[Any, Any]]) -> list[Spans]:
+    """Spans of the trees that affinities give."""
+    return [inner_spans(merged_by_affinity(one).spans, len(one)) for one in affinities]
+
+
+def collocation_spans(sentences: Sequence[Sequence[str]], corpus: Sequence[str]) -> list[Spans]:
+    """Spans of trees that part a sentence where two neighbours have the least mutual information."""
+    known = {word.lower() for words in sentences for word in words}
+    single: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    for sentence in corpus:
+        words = sentence.lower().replace(",", " ").replace(".", " ").split()
+        single.update(words)
+        pairs.update(pair for pair in pairwise(words) if pair[0] in known and pair[1] in known)
+    total = single.total()
+
+    def bond(left: str, right: str) -> float:
+        together = pairs[left.lower(), right.lower()] + 0.1
+        return math.log(together * total / ((single[left.lower()] + 1) * (single[right.lower()] + 1)))
+
+    return [_parted([bond(*pair) for pair in pairwise(words)]) for words in sentences]
+
+
+def _parted(bonds: Sequence[float]) -> Spans:
+    spans: list[tuple[int, int]] = []
+    open_ones = [(0, len(bonds) + 1)]
+    while open_ones:
+        start, end = open_ones.pop()
+        spans.append((start, end))
+        if end - start > 1:
+            cut = start + 1 + int(np.argmin(bonds[start : end - 1]))
+            open_ones += [(start, cut), (cut, end)]
+    return inner_spans(spans, len(bonds) + 1)
+
+
+def structure(
+    data_dir: Path, models: Path, found: Mapping[str, tuple[Any, torch.Tensor]], corpus: Sequence[str]
+) -> None:
+    """Print F1 of the trees of each ground, of all sentences and of those up to ten words."""
+    banks = {name: Treebank.of(read_bracketed_file(path)) for name, path in find_treebanks(data_dir).items()}
+    names = list(banks)
+    heads = (f"{name} | {name}, up to {_SHORT} words" for name in names)
+    print("\n| merged by |", " | ".join(heads), "|\n| --- |" + " ---: | ---: |" * len(names))
+
+    def row(ground: str, spans_of: Callable[[str, Treebank], list[Spans]]) -> None:
+        cells: list[str] = []
+        for name, bank in banks.items():
+            score = score_trees(name, spans_of(name, bank), bank, SuiteOptions(num_resamples=2))
+            cells += [f"{100 * score.value:.1f}", f"{100 * float(score.also['f1_up_to_10_words']):.1f}"]
+        print(f"| {ground} |", " | ".join(cells), "|", flush=True)
+
+    for ground, (tokenizer, table) in found.items():
+        encoder = encoder_of(tokenizer, table)
+        row(f"cosine, {ground}", lambda _, bank, encoder=encoder: tree_spans(encoder, bank.sentences))
+    row("mutual information of neighbours", lambda _, bank: collocation_spans(bank.sentences, corpus))
+    for model, folder in _MODELS.items():
+        heads_of = {name: attention_affinities(models / folder, bank.sentences) for name, bank in banks.items()}
+        row(f"attention, {model}", lambda name, _, heads=heads_of: spans_by(one.mean(axis=0) for one in heads[name]))
+        judge = names[-1]
+        best = _best_head(heads_of[judge][:_JUDGED], banks[judge])
+        told = f"attention, {model}, the best of {len(heads_of[judge][0])} heads on {judge}"
+        row(told, lambda name, _, heads=heads_of, best=best: spans_by(one[best] for one in heads[name]))
+    for name in ("right", "left", "balanced"):
+        row(f"{name} branching", lambda _, bank, name=name: _fixed(name, bank))
+
+
+def _fixed(name: str, bank: Treebank) -> list[Spans]:
+    return [inner_spans(FIXED_BUILDERS[name](len(words)).spans, len(words)) for words in bank.sentences]
+
+
+def _best_head(affinities: Sequence[np.ndarray[Any, Any]], bank: Treebank) -> int:
+    """The head whose trees are nearest to the first sentences of a treebank."""
+    bank = replace(bank, sentences=bank.sentences[: len(affinities)], gold=bank.gold[: len(affinities)])
+    options = SuiteOptions(num_resamples=2)
+    scores = [
+        score_trees("", spans_by(one[head] for one in affinities), bank, options).value
+        for head in range(len(affinities[0]))
+    ]
+    return int(np.argmax(scores))
+
+
+def main() -> int:
+    """Print both tables."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    data_dir, models = Path(os.environ["SELFSENT_DATA"]), Path(os.environ["SELFSENT_MODELS"])
+    corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=_WORDS_10M).texts())
+    found = tables(models)
+    similarity(data_dir, found, corpus)
+    structure(data_dir, models, found, corpus)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
