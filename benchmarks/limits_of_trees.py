@@ -12,12 +12,13 @@ import argparse
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
@@ -82,18 +83,16 @@ def similarity(data_dir: Path, found: Mapping[str, tuple[Any, torch.Tensor]], se
             print(f"| {name} | {told} | {100 * dev_value:.2f} | {100 * mean:.2f} |", flush=True)
 
 
-def attention_affinities(folder: Path, sentences: Sequence[Sequence[str]]) -> list[np.ndarray[Any, Any]]:
-    """Attention between the words of each sentence, ``(layers x heads, words, words)``."""
+def attention_affinities(folder: Path, sentences: Sequence[Sequence[str]]) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield the attention between the words of each sentence, ``(layers x heads, words, words)``."""
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     model: Any = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-    found: list[np.ndarray[Any, Any]] = []
     for words in sentences:
         read = tokenizer([list(words)], is_split_into_words=True, truncation=True, return_tensors="pt")
         with torch.no_grad():
             layers = model(**read, output_attentions=True).attentions
         heads = torch.cat(layers, dim=1)[0].numpy()
-        found.append(np.stack([word_affinity(head, read.word_ids(0), len(words)) for head in heads]))
-    return found
+        yield np.stack([word_affinity(head, read.word_ids(0), len(words)) for head in heads])
 
 
 def spans_by(affinities: Iterable[np.ndarray[Any, Any]]) -> list[Spans]:
@@ -151,19 +150,30 @@ def structure(
         encoder = encoder_of(tokenizer, table)
         row(f"cosine, {ground}", lambda _, bank, encoder=encoder: tree_spans(encoder, bank.sentences))
     row("mutual information of neighbours", lambda _, bank: collocation_spans(bank.sentences, corpus))
+    judge = names[-1]
     for model, folder in _MODELS.items():
-        heads_of = {name: attention_affinities(models / folder, bank.sentences) for name, bank in banks.items()}
-        row(f"attention, {model}", lambda name, _, heads=heads_of: spans_by(one.mean(axis=0) for one in heads[name]))
-        judge = names[-1]
-        best = _best_head(heads_of[judge][:_JUDGED], banks[judge])
-        told = f"attention, {model}, the best of {len(heads_of[judge][0])} heads on {judge}"
-        row(told, lambda name, _, heads=heads_of, best=best: spans_by(one[best] for one in heads[name]))
+        judged = list(attention_affinities(models / folder, banks[judge].sentences[:_JUDGED]))
+        best = _best_head(judged, banks[judge])
+        by_bank = {name: _by_attention(models / folder, bank, best) for name, bank in banks.items()}
+        row(f"attention, {model}", lambda name, _, found=by_bank: found[name][0])
+        told = f"attention, {model}, the best of {len(judged[0])} heads on {judge}"
+        row(told, lambda name, _, found=by_bank: found[name][1])
     for name in ("right", "left", "balanced"):
         row(f"{name} branching", lambda _, bank, name=name: _fixed(name, bank))
 
 
 def _fixed(name: str, bank: Treebank) -> list[Spans]:
     return [inner_spans(FIXED_BUILDERS[name](len(words)).spans, len(words)) for words in bank.sentences]
+
+
+def _by_attention(folder: Path, bank: Treebank, best: int) -> tuple[list[Spans], list[Spans]]:
+    """Spans by the mean of all heads, and by one of them."""
+    by_mean: list[Spans] = []
+    by_best: list[Spans] = []
+    for heads in attention_affinities(folder, bank.sentences):
+        by_mean += spans_by([heads.mean(axis=0)])
+        by_best += spans_by([heads[best]])
+    return by_mean, by_best
 
 
 def _best_head(affinities: Sequence[np.ndarray[Any, Any]], bank: Treebank) -> int:
@@ -180,6 +190,8 @@ def _best_head(affinities: Sequence[np.ndarray[Any, Any]], bank: Treebank) -> in
 def main() -> int:
     """Print both tables."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
     data_dir, models = Path(os.environ["SELFSENT_DATA"]), Path(os.environ["SELFSENT_MODELS"])
     corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=_WORDS_10M).texts())
     found = tables(models)
