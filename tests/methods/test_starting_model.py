@@ -80,7 +80,7 @@ def test_the_limit_of_training_is_not_the_limit_of_the_model(bert: Path, roberta
     saved.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
     assert opened(tmp_path / "saved", max_seq_length=8).max_seq_length == 24  # what a saved model says of itself
     assert training_limit(opened(bert, max_seq_length=8), 8) == 8
-    assert training_limit(from_scratch("tree", SENTENCES, DropoutOptions(), device="cpu"), 8) is None
+    assert training_limit(from_scratch("tree", SENTENCES, device="cpu"), 8) is None
 
 
 def test_a_model_trained_on_more_than_its_base_reads_reads_it_and_that_is_said(

@@ -338,7 +338,7 @@ def pooling_modules(transformer: Transformer, pooling: PoolingName) -> list[nn.M
 
 
 def from_scratch(
-    kind: str, texts: Iterable[str], options: DropoutOptions, *, device: str | None = None
+    kind: str, texts: Iterable[str], options: DropoutOptions | None = None, *, device: str | None = None
 ) -> SentenceTransformer:
     """Make an untrained model with a tokenizer of its own: ``tree`` or ``static``.
 
@@ -354,7 +354,7 @@ def from_scratch(
     set_ones = [
         f"{one.name}={getattr(options, one.name)}"
         for one in fields(DropoutOptions)
-        if one.name != "max_seq_length" and getattr(options, one.name) != one.default
+        if options is not None and one.name != "max_seq_length" and getattr(options, one.name) != one.default
     ]
     if set_ones:
         raise UserError(
