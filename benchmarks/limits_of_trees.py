@@ -1,11 +1,11 @@
-"""What keeps tree models from raw text where they are: better tables, and other grounds for merging, in their place.
+"""What limits tree models from raw text: STS of sums of better word embeddings, F1 of trees merged by other scores.
 
     SELFSENT_DATA=DIR SELFSENT_MODELS=DIR python -m benchmarks.limits_of_trees
 
 First table: sums of words (which trees from the sum of their children are) with tables that were learned from far more
 than 10M words, weighed as `tree-10m` weighs, on the seven STS tasks. Second table: F1 of trees against treebanks, where
-neighbours are merged by other grounds than the table of a tree model: by the words of pretrained transformers, by their
-attention, by how much more often than by chance two words follow each other in 10M words.
+neighbours are merged by the cosine of such embeddings, by the attention of pretrained transformers, or by the mutual
+information of neighbouring words in 10M words.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from selfsent.parsing.brackets import read_bracketed_file
 from selfsent.trees.affinity import merged_by_affinity
 from selfsent.trees.builders import FIXED_BUILDERS
 
-_WORDS_10M = 478_102
+_SENTENCES_10M = 478_102
 """Sentences of the corpus that hold ten million words."""
 _FREQUENCY_WEIGHT = 5e-4
 _SHORT = 10
@@ -100,9 +100,8 @@ def spans_by(affinities: Iterable[np.ndarray[Any, Any]]) -> list[Spans]:
     return [inner_spans(merged_by_affinity(one).spans, len(one)) for one in affinities]
 
 
-def collocation_spans(sentences: Sequence[Sequence[str]], corpus: Sequence[str]) -> list[Spans]:
-    """Spans of trees that part a sentence where two neighbours have the least mutual information."""
-    known = {word.lower() for words in sentences for word in words}
+def mutual_information(known: set[str], corpus: Sequence[str]) -> Callable[[str, str], float]:
+    """Count a corpus, and give the pointwise mutual information of two neighbours among the known words."""
     single: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
     for sentence in corpus:
@@ -115,10 +114,11 @@ def collocation_spans(sentences: Sequence[Sequence[str]], corpus: Sequence[str])
         together = pairs[left.lower(), right.lower()] + 0.1
         return math.log(together * total / ((single[left.lower()] + 1) * (single[right.lower()] + 1)))
 
-    return [_parted([bond(*pair) for pair in pairwise(words)]) for words in sentences]
+    return bond
 
 
 def _parted(bonds: Sequence[float]) -> Spans:
+    """Spans of the tree that parts a sentence where the bond of two neighbours is least."""
     spans: list[tuple[int, int]] = []
     open_ones = [(0, len(bonds) + 1)]
     while open_ones:
@@ -133,7 +133,7 @@ def _parted(bonds: Sequence[float]) -> Spans:
 def structure(
     data_dir: Path, models: Path, found: Mapping[str, tuple[Any, torch.Tensor]], corpus: Sequence[str]
 ) -> None:
-    """Print F1 of the trees of each ground, of all sentences and of those up to ten words."""
+    """Print F1 of the trees of each score, of all sentences and of those up to ten words."""
     banks = {name: Treebank.of(read_bracketed_file(path)) for name, path in find_treebanks(data_dir).items()}
     names = list(banks)
     heads = (f"{name} | {name}, up to {_SHORT} words" for name in names)
@@ -149,7 +149,12 @@ def structure(
     for ground, (tokenizer, table) in found.items():
         encoder = encoder_of(tokenizer, table)
         row(f"cosine, {ground}", lambda _, bank, encoder=encoder: tree_spans(encoder, bank.sentences))
-    row("mutual information of neighbours", lambda _, bank: collocation_spans(bank.sentences, corpus))
+    known = {word.lower() for bank in banks.values() for words in bank.sentences for word in words}
+    bond = mutual_information(known, corpus)
+    row(
+        "mutual information of neighbours",
+        lambda _, bank: [_parted([bond(*pair) for pair in pairwise(words)]) for words in bank.sentences],
+    )
     judge = names[-1]
     for model, folder in _MODELS.items():
         judged = list(attention_affinities(models / folder, banks[judge].sentences[:_JUDGED]))
@@ -193,7 +198,7 @@ def main() -> int:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     data_dir, models = Path(os.environ["SELFSENT_DATA"]), Path(os.environ["SELFSENT_MODELS"])
-    corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=_WORDS_10M).texts())
+    corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=_SENTENCES_10M).texts())
     found = tables(models)
     similarity(data_dir, found, corpus)
     structure(data_dir, models, found, corpus)

@@ -351,10 +351,11 @@ def from_scratch(
     Raises:
         UserError: Layers or a dropout are set, which such a model has not.
     """
+    chosen = options or DropoutOptions()
     set_ones = [
-        f"{one.name}={getattr(options, one.name)}"
+        f"{one.name}={getattr(chosen, one.name)}"
         for one in fields(DropoutOptions)
-        if options is not None and one.name != "max_seq_length" and getattr(options, one.name) != one.default
+        if one.name != "max_seq_length" and getattr(chosen, one.name) != one.default
     ]
     if set_ones:
         raise UserError(
