@@ -2,10 +2,10 @@
 
     SELFSENT_DATA=DIR SELFSENT_MODELS=DIR python -m benchmarks.limits_of_trees
 
-First table: sums of words (which trees from the sum of their children are) with tables that were learned from far more
-than 10M words, weighed as `tree-10m` weighs, on the seven STS tasks. Second table: F1 of trees against treebanks, where
-neighbours are merged by the cosine of such embeddings, by the attention of pretrained transformers, or by the mutual
-information of neighbouring words in 10M words.
+``results/limits-of-trees/sums.md``: sums of words (which trees from the sum of their children are) with tables that
+were learned from far more than 10M words, weighed as `tree-10m` weighs, on the seven STS tasks. ``merges.md``: F1 of
+trees against treebanks, where neighbours are merged by the cosine of such embeddings, by the attention of pretrained
+transformers, or by the mutual information of neighbouring words in 10M words.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
+from selfsent.atomic import write_text
 from selfsent.counts.token_frequencies import count_tokens
 from selfsent.data.sources import open_source
 from selfsent.evaluation.suite_options import SuiteOptions
@@ -36,6 +37,7 @@ from selfsent.parsing.brackets import read_bracketed_file
 from selfsent.trees.affinity import merged_by_affinity
 from selfsent.trees.builders import FIXED_BUILDERS
 
+OUTPUT = Path("results/limits-of-trees")
 _SENTENCES_10M = 478_102
 """Sentences of the corpus that hold ten million words."""
 _FREQUENCY_WEIGHT = 5e-4
@@ -43,6 +45,31 @@ _SHORT = 10
 _JUDGED = 500
 """Sentences by which the best head is chosen."""
 _MODELS = {"MiniLM": "all-MiniLM-L6-v2", "bert-tiny": "bert-tiny-wiki34m"}
+
+
+class Table:
+    """Rows of a table in Markdown, each printed as it comes.
+
+    Args:
+        heads: Names of the columns, with " | " between them.
+        words: How many columns from the left hold words; the others hold numbers.
+    """
+
+    def __init__(self, heads: str, *, words: int) -> None:
+        aligned = ["---"] * words + ["---:"] * (heads.count(" | ") + 1 - words)
+        self.lines: list[str] = []
+        self.add(*heads.split(" | "))
+        self.add(*aligned)
+
+    def add(self, *cells: str) -> None:
+        """Append a row."""
+        self.lines.append(f"| {' | '.join(cells)} |")
+        print(self.lines[-1], flush=True)
+
+    def write(self, path: Path) -> None:
+        """Write the table into a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, "\n".join(self.lines) + "\n")
 
 
 def encoder_of(tokenizer: Any, table: torch.Tensor) -> TreeEncoder:
@@ -65,9 +92,9 @@ def tables(models: Path) -> dict[str, tuple[Any, torch.Tensor]]:
     return {"random, 512 values": (tokenizer, torch.randn(len(table), 512, generator=generator)), **found}
 
 
-def similarity(data_dir: Path, found: Mapping[str, tuple[Any, torch.Tensor]], sentences: Sequence[str]) -> None:
-    """Print STS-B dev and sts7 of sums of each table, bare and weighed."""
-    print("| table | weights | STS-B dev | sts7 |\n| --- | --- | ---: | ---: |", flush=True)
+def similarity(data_dir: Path, found: Mapping[str, tuple[Any, torch.Tensor]], sentences: Sequence[str]) -> Table:
+    """STS-B dev and sts7 of sums of each table, bare and weighed."""
+    shown = Table("table | weights | STS-B dev | sts7", words=2)
     counts: dict[int, torch.Tensor] = {}
     for name, (tokenizer, table) in found.items():
         if id(tokenizer) not in counts:
@@ -80,19 +107,29 @@ def similarity(data_dir: Path, found: Mapping[str, tuple[Any, torch.Tensor]], se
             test = evaluate(model, data_dir, SuiteOptions(num_resamples=2))
             dev_value = next(score.value for score in dev if score.task == "STSBenchmark")
             mean = sum(score.value for score in test) / len(test)
-            print(f"| {name} | {told} | {100 * dev_value:.2f} | {100 * mean:.2f} |", flush=True)
+            shown.add(name, told, f"{100 * dev_value:.2f}", f"{100 * mean:.2f}")
+    return shown
 
 
-def attention_affinities(folder: Path, sentences: Sequence[Sequence[str]]) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the attention between the words of each sentence, ``(layers x heads, words, words)``."""
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    model: Any = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-    for words in sentences:
-        read = tokenizer([list(words)], is_split_into_words=True, truncation=True, return_tensors="pt")
-        with torch.no_grad():
-            layers = model(**read, output_attentions=True).attentions
-        heads = torch.cat(layers, dim=1)[0].numpy()
-        yield np.stack([word_affinity(head, read.word_ids(0), len(words)) for head in heads])
+class Attention:
+    """A transformer and the attention between the words of sentences.
+
+    Args:
+        folder: Where the transformer is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._model: Any = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+
+    def affinities(self, sentences: Sequence[Sequence[str]]) -> Iterator[np.ndarray[Any, Any]]:
+        """Yield the attention between the words of each sentence, ``(layers x heads, words, words)``."""
+        for words in sentences:
+            read = self._tokenizer([list(words)], is_split_into_words=True, truncation=True, return_tensors="pt")
+            with torch.no_grad():
+                layers = self._model(**read, output_attentions=True).attentions
+            heads = torch.cat(layers, dim=1)[0].numpy()
+            yield np.stack([word_affinity(head, read.word_ids(0), len(words)) for head in heads])
 
 
 def spans_by(affinities: Iterable[np.ndarray[Any, Any]]) -> list[Spans]:
@@ -132,19 +169,19 @@ def _parted(bonds: Sequence[float]) -> Spans:
 
 def structure(
     data_dir: Path, models: Path, found: Mapping[str, tuple[Any, torch.Tensor]], corpus: Sequence[str]
-) -> None:
-    """Print F1 of the trees of each score, of all sentences and of those up to ten words."""
+) -> Table:
+    """F1 of the trees of each score, of all sentences and of those up to ten words."""
     banks = {name: Treebank.of(read_bracketed_file(path)) for name, path in find_treebanks(data_dir).items()}
     names = list(banks)
     heads = (f"{name} | {name}, up to {_SHORT} words" for name in names)
-    print("\n| merged by |", " | ".join(heads), "|\n| --- |" + " ---: | ---: |" * len(names))
+    shown = Table(" | ".join(["merged by", *heads]), words=1)
 
     def row(ground: str, spans_of: Callable[[str, Treebank], list[Spans]]) -> None:
         cells: list[str] = []
         for name, bank in banks.items():
             score = score_trees(name, spans_of(name, bank), bank, SuiteOptions(num_resamples=2))
             cells += [f"{100 * score.value:.1f}", f"{100 * float(score.also['f1_up_to_10_words']):.1f}"]
-        print(f"| {ground} |", " | ".join(cells), "|", flush=True)
+        shown.add(ground, *cells)
 
     for ground, (tokenizer, table) in found.items():
         encoder = encoder_of(tokenizer, table)
@@ -157,25 +194,27 @@ def structure(
     )
     judge = names[-1]
     for model, folder in _MODELS.items():
-        judged = list(attention_affinities(models / folder, banks[judge].sentences[:_JUDGED]))
+        attention = Attention(models / folder)
+        judged = list(attention.affinities(banks[judge].sentences[:_JUDGED]))
         best = _best_head(judged, banks[judge])
-        by_bank = {name: _by_attention(models / folder, bank, best) for name, bank in banks.items()}
+        by_bank = {name: _by_attention(attention, bank, best) for name, bank in banks.items()}
         row(f"attention, {model}", lambda name, _, found=by_bank: found[name][0])
         told = f"attention, {model}, the best of {len(judged[0])} heads on {judge}"
         row(told, lambda name, _, found=by_bank: found[name][1])
     for name in ("right", "left", "balanced"):
         row(f"{name} branching", lambda _, bank, name=name: _fixed(name, bank))
+    return shown
 
 
 def _fixed(name: str, bank: Treebank) -> list[Spans]:
     return [inner_spans(FIXED_BUILDERS[name](len(words)).spans, len(words)) for words in bank.sentences]
 
 
-def _by_attention(folder: Path, bank: Treebank, best: int) -> tuple[list[Spans], list[Spans]]:
+def _by_attention(attention: Attention, bank: Treebank, best: int) -> tuple[list[Spans], list[Spans]]:
     """Spans by the mean of all heads, and by one of them."""
     by_mean: list[Spans] = []
     by_best: list[Spans] = []
-    for heads in attention_affinities(folder, bank.sentences):
+    for heads in attention.affinities(bank.sentences):
         by_mean += spans_by([heads.mean(axis=0)])
         by_best += spans_by([heads[best]])
     return by_mean, by_best
@@ -193,15 +232,15 @@ def _best_head(affinities: Sequence[np.ndarray[Any, Any]], bank: Treebank) -> in
 
 
 def main() -> int:
-    """Print both tables."""
+    """Print and write both tables."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     data_dir, models = Path(os.environ["SELFSENT_DATA"]), Path(os.environ["SELFSENT_MODELS"])
     corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=_SENTENCES_10M).texts())
     found = tables(models)
-    similarity(data_dir, found, corpus)
-    structure(data_dir, models, found, corpus)
+    similarity(data_dir, found, corpus).write(OUTPUT / "sums.md")
+    structure(data_dir, models, found, corpus).write(OUTPUT / "merges.md")
     return 0
 
 
