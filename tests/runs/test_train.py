@@ -295,6 +295,18 @@ def test_an_empty_name_is_refused_and_means_neither_this_folder_nor_a_default(
     assert list(tmp_path.iterdir()) == [corpus]
 
 
+def test_a_refused_run_leaves_no_new_folder_and_an_old_one_as_it_was(corpus: Path, tmp_path: Path):
+    (tmp_path / "old").mkdir()
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text('{"model_type": "bert"}', encoding="utf8")
+    for name in ("new", "old"):
+        with pytest.raises(UserError, match="base"):
+            train("simcse", corpus, tmp_path / name, base=str(base), device="cpu")
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "old").is_dir()
+
+
 def test_a_folder_of_somebody_else_is_refused_before_the_data_is_read(tmp_path: Path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_text("mine", encoding="utf8")

@@ -16,7 +16,7 @@ from selfsent.atomic import write_text
 from selfsent.errors import UserError
 from selfsent.evaluation.metrics_log import METRICS_FILE
 from selfsent.folder_names import listed, visible_names
-from selfsent.one_writer import one_writer
+from selfsent.one_writer import LOCK_FILE, one_writer
 from selfsent.provenance import package_version
 from selfsent.ranks import is_first_rank, num_ranks
 from selfsent.training.checkpoints import last_checkpoint, last_whole_checkpoint
@@ -106,7 +106,8 @@ class RunFolder:
     def sole_writer(self, what: str = "run folder") -> Generator[None]:
         """Keep other processes from writing here while the block runs.
 
-        It may be entered again inside the block. Of several ranks the first holds the folder for all.
+        It may be entered again inside the block. Of several ranks the first holds the folder for all. A folder that was
+        made for the block and in which an error left nothing is removed.
 
         Args:
             what: Noun for the error text.
@@ -118,13 +119,25 @@ class RunFolder:
         if self.path in held or not is_first_rank():
             yield
             return
+        is_new = not self.path.exists()
         self.check_writable()
         with one_writer(self.path, what):
             token = _WRITING.set(held | {self.path})
             try:
                 yield
+            except BaseException:
+                if is_new:
+                    self._remove_if_nothing_came()
+                raise
             finally:
                 _WRITING.reset(token)
+
+    def _remove_if_nothing_came(self) -> None:
+        """Remove the folder again where it holds nothing but the lock, as after a refused request."""
+        if {path.name for path in self.path.iterdir()} == {LOCK_FILE}:
+            with contextlib.suppress(OSError):  # Windows removes no file that is open
+                (self.path / LOCK_FILE).unlink()
+                self.path.rmdir()
 
     def check_writable(self) -> None:
         """Make the folder and write a byte into it, before any work is spent.
