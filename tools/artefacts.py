@@ -17,9 +17,6 @@ from selfsent.training.run_folder import RECORD_FILE
 
 STUDENT = "static-student"
 TREE = "tree-10m"
-PASSAGE_WORDS = 100
-TAUGHT_ROWS = 25_000
-"""Rows that the teacher encodes: above ten minutes of one core for a teacher of MiniLM's size."""
 
 
 def requests(data: str, teacher: str, output: Path, *, max_rows: int | None, max_steps: int | None) -> list[Request]:
@@ -29,19 +26,13 @@ def requests(data: str, teacher: str, output: Path, *, max_rows: int | None, max
         data: Source of sentences.
         teacher: Folder or hub name of the teacher.
         output: Folder of the models.
-        max_rows: Rows to use of the source; ``None``: as the recipe of the tree says, and 25,000 for the student.
-        max_steps: Optimizer steps of both; ``None``: as many as the recipes say.
+        max_rows: Rows to use of the source; ``None``: as many as each recipe says.
+        max_steps: Optimizer steps of both; ``None``: likewise.
     """
     training = {} if max_steps is None else {"max_steps": max_steps}
     tree = Request(method=TREE, data=data, output=output / TREE, max_rows=max_rows, training=training)
-    student = replace(
-        tree,
-        method="document-distillation",
-        output=output / STUDENT,
-        max_rows=max_rows or TAUGHT_ROWS,
-        teacher=teacher,
-        settings={"passage_words": PASSAGE_WORDS, "teacher_cache": str(output / ".teacher"), "training.best": "none"},
-    )
+    settings = {"teacher_cache": str(output / ".teacher")}
+    student = replace(tree, method=STUDENT, output=output / STUDENT, teacher=teacher, settings=settings)
     return [tree, student]
 
 
