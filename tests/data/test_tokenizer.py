@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from selfsent.data import tokenizer as tokenizer_module
 from selfsent.data.tokenizer import load_tokenizer, train_tokenizer, vocabulary_report
 from selfsent.errors import UserError
+from selfsent.modules.fasttext_encoder import word_tokenizer
 
 WORLD = [
     "Don't run (quickly) over the re-entrant lazy dog, e.g. 3.5% of Zürich, ok?",
@@ -185,3 +187,17 @@ def test_a_report_counts_unknown_tokens_and_pieces() -> None:
 def test_a_report_needs_a_text() -> None:
     with pytest.raises(UserError, match="without texts"):
         vocabulary_report(train_tokenizer(["aa"]), [])
+
+
+def test_a_large_vocabulary_of_our_own_is_not_taken_for_a_faulty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    of_transformers = logging.getLogger("transformers.tokenization_utils_tokenizers")
+    monkeypatch.setattr(of_transformers, "warning", lambda text, *_: warnings.append(text))
+    word_tokenizer([f"word{number}" for number in range(100_001)]).save_pretrained(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"dimension": 2}', encoding="utf8")
+    tokenizer = load_tokenizer(tmp_path)
+    assert warnings == []
+    tokenizer.save_pretrained(str(tmp_path / "again"))
+    assert "mistral" not in (tmp_path / "again" / "tokenizer_config.json").read_text("utf8")

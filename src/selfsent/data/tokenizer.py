@@ -259,13 +259,28 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         if place.is_file():
             tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(tokenizer_file=str(place))
         else:
-            tokenizer = AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+            tokenizer = _of_folder(place)
     except Exception as error:  # the Rust library raises nothing narrower for a malformed file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"cannot open a tokenizer at {path}: {reason}; name a folder with a tokenizer.json") from error
     if tokenizer.pad_token is None:
         known = [token for token in (PAD_TOKEN, "<pad>") if token in tokenizer.get_vocab()]
         tokenizer.add_special_tokens({"pad_token": (known or [PAD_TOKEN])[0]})
+    return tokenizer
+
+
+def _of_folder(place: Path) -> PreTrainedTokenizerBase:
+    """Open a folder's tokenizer as it is.
+
+    Of more than 100,000 pieces, transformers takes one beside a ``config.json`` without a model type, such as ours, for
+    a faulty one of Mistral and warns, unless it is told not to mend it.
+    """
+    config = place / "config.json"
+    is_typed = not config.is_file() or "model_type" in json.loads(config.read_text("utf8"))
+    as_it_is = {} if is_typed else {"fix_mistral_regex": False}
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(place), local_files_only=True, **as_it_is)
+    for name in as_it_is:  # or it would be saved with the tokenizer
+        tokenizer.init_kwargs.pop(name, None)
     return tokenizer
 
 
