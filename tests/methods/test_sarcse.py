@@ -200,13 +200,13 @@ def test_every_run_of_a_recipe_can_be_configured(name: str):
 def test_there_is_a_recipe_for_every_experiment():
     names = [
         "ablations",
-        "batch",
         "batch-simcse",
         "choices",
         "domains",
         "kernels",
         "languages",
         "minilm",
+        "nli",
         "sweep",
         "tree",
         "vs-simcse",
