@@ -134,8 +134,8 @@ class RunFolder:
 
     def _remove_if_nothing_came(self) -> None:
         """Remove the folder again where it holds nothing but the lock, as after a refused request."""
-        if {path.name for path in self.path.iterdir()} == {LOCK_FILE}:
-            with contextlib.suppress(OSError):  # Windows removes no file that is open
+        with contextlib.suppress(OSError):  # Windows removes no file that is open
+            if {path.name for path in self.path.iterdir()} == {LOCK_FILE}:
                 (self.path / LOCK_FILE).unlink()
                 self.path.rmdir()
 
