@@ -1,4 +1,4 @@
-"""What limits tree models from raw text: STS of sums of better word embeddings, F1 of trees merged by other scores.
+"""Measure two limits of tree models from raw text: STS of sums of word embeddings, and F1 of trees against treebanks.
 
     SELFSENT_DATA=DIR SELFSENT_MODELS=DIR python -m benchmarks.limits_of_trees
 
@@ -51,15 +51,14 @@ class Table:
     """Rows of a table in Markdown, each printed as it comes.
 
     Args:
-        heads: Names of the columns, with " | " between them.
+        heads: Names of the columns.
         words: How many columns from the left hold words; the others hold numbers.
     """
 
-    def __init__(self, heads: str, *, words: int) -> None:
-        aligned = ["---"] * words + ["---:"] * (heads.count(" | ") + 1 - words)
+    def __init__(self, heads: Sequence[str], *, words: int) -> None:
         self.lines: list[str] = []
-        self.add(*heads.split(" | "))
-        self.add(*aligned)
+        self.add(*heads)
+        self.add(*["---"] * words, *["---:"] * (len(heads) - words))
 
     def add(self, *cells: str) -> None:
         """Append a row."""
@@ -94,7 +93,7 @@ def tables(models: Path) -> dict[str, tuple[Any, torch.Tensor]]:
 
 def similarity(data_dir: Path, found: Mapping[str, tuple[Any, torch.Tensor]], sentences: Sequence[str]) -> Table:
     """STS-B dev and sts7 of sums of each table, bare and weighed."""
-    shown = Table("table | weights | STS-B dev | sts7", words=2)
+    shown = Table(["table", "weights", "STS-B dev", "sts7"], words=2)
     counts: dict[int, torch.Tensor] = {}
     for name, (tokenizer, table) in found.items():
         if id(tokenizer) not in counts:
@@ -173,8 +172,8 @@ def structure(
     """F1 of the trees of each score, of all sentences and of those up to ten words."""
     banks = {name: Treebank.of(read_bracketed_file(path)) for name, path in find_treebanks(data_dir).items()}
     names = list(banks)
-    heads = (f"{name} | {name}, up to {_SHORT} words" for name in names)
-    shown = Table(" | ".join(["merged by", *heads]), words=1)
+    heads = [head for name in names for head in (name, f"{name}, up to {_SHORT} words")]
+    shown = Table(["merged by", *heads], words=1)
 
     def row(ground: str, spans_of: Callable[[str, Treebank], list[Spans]]) -> None:
         cells: list[str] = []

@@ -276,11 +276,12 @@ def _of_folder(place: Path) -> PreTrainedTokenizerBase:
     a faulty one of Mistral and warns, unless it is told not to mend it.
     """
     config = place / "config.json"
-    is_typed = not config.is_file() or "model_type" in json.loads(config.read_text("utf8"))
-    as_it_is = {} if is_typed else {"fix_mistral_regex": False}
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(place), local_files_only=True, **as_it_is)
-    for name in as_it_is:  # or it would be saved with the tokenizer
-        tokenizer.init_kwargs.pop(name, None)
+    if not config.is_file() or "model_type" in json.loads(config.read_text("utf8")):
+        return AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        str(place), local_files_only=True, fix_mistral_regex=False
+    )
+    tokenizer.init_kwargs.pop("fix_mistral_regex", None)  # or it would be saved with the tokenizer
     return tokenizer
 
 
