@@ -160,10 +160,10 @@ def test_a_row_without_any_text_is_blank_and_not_bad() -> None:
     assert row_of(["", "  "], layout_of(["One.", "Two."], None, PLACE)) is None
 
 
-@pytest.mark.parametrize("cells", [["a"], ["a", "b", "c"]])
-def test_a_ragged_row_is_bad(cells: list[str]) -> None:
+@pytest.mark.parametrize(("cells", "columns"), [(["a"], "1 column"), (["a", "b", "c"], "3 columns")])
+def test_a_ragged_row_is_bad(cells: list[str], columns: str) -> None:
     row = row_of(cells, layout_of(["One.", "Two."], None, PLACE))
-    assert row == BadRecord(f"has {len(cells)} columns where the first row has 2")
+    assert row == BadRecord(f"has {columns} where the first row has 2")
 
 
 @pytest.mark.parametrize(

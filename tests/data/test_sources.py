@@ -138,7 +138,7 @@ def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "x"}\n{"text": "y"\n', r"a\.jsonl, line 2: malformed JSON"),
         ("a.jsonl", '{"text": "x"}\n{"body": "y"}\n', r"a\.jsonl, line 2: has no column text; its columns are body"),
         ("a.csv", "a,b\nc,d,e\n", r"a\.csv, line 2: has 3 columns where the first row has 2"),
-        ("a.tsv", "a\tb\n\nc\n", r"a\.tsv, line 3: has 1 columns where the first row has 2"),
+        ("a.tsv", "a\tb\n\nc\n", r"a\.tsv, line 3: has 1 column where the first row has 2"),
         ("a.tsv", "sentence1\tsentence2\tscore\na\tb\thigh\n", r"a\.tsv, line 2: column 3 holds 'high', not a score"),
     ],
 )
@@ -261,7 +261,7 @@ def test_two_stray_quotes_that_make_one_good_record_of_many_lines_are_told(tmp_p
 def test_a_ragged_record_says_how_many_lines_it_spans(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'a,b\n"c\nd\ne"\nf,g\n')
     with pytest.raises(
-        UserError, match=r"line 2: has 1 columns where the first row has 2; it spans 3 lines: is a quote"
+        UserError, match=r"line 2: has 1 column where the first row has 2; it spans 3 lines: is a quote"
     ):
         texts_of(path)
 

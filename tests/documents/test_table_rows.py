@@ -89,8 +89,13 @@ def test_a_bad_row_stops_or_is_counted(record: Record | BadRecord, reason: str) 
 
 
 def test_a_row_with_too_few_cells_is_bad() -> None:
-    with pytest.raises(UserError, match="has 1 columns where the first row has 2"):
+    with pytest.raises(UserError, match="has 1 column where the first row has 2"):
         read([["a", "b"], ["c"]], Fields(texts=(0,), num_cells=2))
+
+
+def test_a_quote_that_is_never_closed_is_suspected() -> None:
+    with pytest.raises(UserError, match="has 1 column where the first row has 2; it spans 3 lines: is a quote in it"):
+        read([["a", "b"], ["c\nd\ne"]], Fields(texts=(0,), num_cells=2))
 
 
 def test_half_a_surrogate_pair_is_dropped_and_the_row_kept() -> None:

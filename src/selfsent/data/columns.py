@@ -228,7 +228,7 @@ def row_of(record: Record, layout: Layout) -> Row | BadRecord | None:
         The row; what is wrong with the record; or ``None`` for a blank record, all of whose texts are empty.
     """
     if layout.num_cells is not None and len(record) != layout.num_cells:
-        return _ragged(record, layout.num_cells)
+        return ragged(record, layout.num_cells)
     row: Row = {}
     for column, key in layout.keys.items():
         try:
@@ -247,10 +247,12 @@ def lines_of(cells: Record) -> int:
     return 1 + sum(str(cell).count("\n") for cell in cells)
 
 
-def _ragged(cells: Record, num_cells: int) -> BadRecord:
+def ragged(cells: Record, num_cells: int) -> BadRecord:
+    """Say that a record has more or fewer cells than the first row, and how many lines of the file it takes."""
     num_lines = lines_of(cells)
+    columns = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
     spans = f"; it spans {num_lines:,} lines: is a quote in it never closed?" if num_lines > 1 else ""
-    return BadRecord(f"has {len(cells)} columns where the first row has {num_cells}{spans}", num_lines)
+    return BadRecord(f"has {columns} where the first row has {num_cells}{spans}", num_lines)
 
 
 def _without_gaps(row: Row) -> Row | BadRecord | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selfsent.data.bad_rows import BadRows
-from selfsent.data.columns import NOT_TEXTS, Picks, layout_of
+from selfsent.data.columns import NOT_TEXTS, Picks, layout_of, ragged
 from selfsent.data.formats import BadRecord, NumberedRecords, Record
 from selfsent.documents.blocks import without_noncharacters
 from selfsent.documents.document import Document, Kept
@@ -131,7 +131,7 @@ def read_rows(
 
 def _document(record: Record, fields: Fields, file: str, line: int) -> Document | BadRecord:
     if fields.num_cells is not None and len(record) != fields.num_cells:
-        return BadRecord(f"has {len(record)} columns where the first row has {fields.num_cells}")
+        return ragged(record, fields.num_cells)
     keys = (*fields.texts, *(() if fields.title is None else (fields.title,)))
     if isinstance(record, Mapping) and (missing := [key for key in keys if key not in record and key != fields.title]):
         return BadRecord(f"has no column {missing[0]}; its columns are {', '.join(record)}")
