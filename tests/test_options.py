@@ -13,7 +13,18 @@ import pytest
 
 from selfsent import options as options_module
 from selfsent.errors import UserError
-from selfsent.options import Options, choice, describe, names_of, option, required, takes, takes_only, takes_two
+from selfsent.options import (
+    Options,
+    choice,
+    describe,
+    names_of,
+    option,
+    required,
+    takes,
+    takes_only,
+    takes_two,
+    whole_numbers,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +196,19 @@ def public_functions_of_any_keyword() -> Iterator[tuple[str, str, str]]:
                 yield module, "", node.name
             if isinstance(node, ast.ClassDef) and node.name[0] != "_":
                 yield from ((module, node.name, one.name) for one in node.body if takes_anything(one))
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("3,4,5", [3, 4, 5]), (" 0 , 9999", [0, 9999]), ("7", [7]), *((text, None) for text in ("", "3,,4", "-1", "1.5"))],
+)
+def test_whole_numbers_with_commas_between_them(text: str, numbers: list[int] | None) -> None:
+    assert whole_numbers(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["12345", "²", "٣", "3,", "3 4", "1_0"])
+def test_what_int_would_take_or_choke_on_is_no_whole_number(text: str) -> None:
+    assert whole_numbers(text) is None
 
 
 def overrides_the_host(module: str, owner: str, name: str) -> bool:

@@ -30,6 +30,7 @@ _LARGEST_SEED = 2**32 - 1
 _LARGEST_FLOAT = 1e300
 _SHOWN_DIGITS = 40
 _SHOWN_CHARACTERS = 80
+_WHOLE_NUMBERS = re.compile(r"\s*[0-9]{1,4}\s*(,\s*[0-9]{1,4}\s*)*")
 
 _BOUNDS = "bounds"
 _CHOICES = "choices"
@@ -396,6 +397,11 @@ def is_whole_number(value: Any) -> bool:
 def is_seed(value: Any) -> bool:
     """Whether a value is a whole number that every random generator takes."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_SEED
+
+
+def whole_numbers(text: str) -> list[int] | None:
+    """Read whole numbers of up to four digits with commas between them; ``None`` if the text holds anything else."""
+    return [int(number) for number in text.split(",")] if _WHOLE_NUMBERS.fullmatch(text) else None
 
 
 def shortened(value: Any) -> str:

@@ -52,7 +52,7 @@ from selfsent.methods.method import Method, split_for
 from selfsent.methods.starting_model import DropoutOptions, from_scratch, open_transformer, tokenizer_of
 from selfsent.modules.text_cnn import ChannelOptions, CnnInit, CnnPooling, TextCNN, added_token_ids
 from selfsent.modules.text_cnn_decoder import TextCNNDecoder
-from selfsent.options import option, shortened
+from selfsent.options import option, shortened, whole_numbers
 from selfsent.training.run import Ingredients, Run, RunData
 
 PAPER_BASE = "roberta-base"
@@ -63,7 +63,6 @@ SentenceEncoder = Literal["text-cnn", "mean", "weighted-mean"]
 
 _TEXTS_A_BATCH = 1000
 _NUM_COMMONEST = 3
-_MOST_DIGITS = 4
 """Of the width of a kernel."""
 
 
@@ -219,13 +218,13 @@ def _check(run: Run[SarcseConfig]) -> None:
 
 
 def _kernel_sizes(config: SarcseConfig) -> list[int]:
-    widths = [width.strip() for width in config.kernel_sizes.split(",")]
-    if not all(width.isdecimal() and len(width) <= _MOST_DIGITS for width in widths):
+    widths = whole_numbers(config.kernel_sizes)
+    if widths is None:
         raise UserError(
             "kernel_sizes must be whole numbers with commas between them, such as 3,4,5,"
             f" got {shortened(config.kernel_sizes)}"
         )
-    return list(map(int, widths))
+    return widths
 
 
 def _frequencies(

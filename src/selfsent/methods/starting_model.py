@@ -24,12 +24,11 @@ from selfsent.data.tokenizer import train_tokenizer
 from selfsent.errors import UserError
 from selfsent.loading import load, no_waiting_for_the_hub, refuse_missing, require_safetensors, require_tokenizer
 from selfsent.modules import TreeEncoder
-from selfsent.options import Options, option, shortened
+from selfsent.options import Options, option, shortened, whole_numbers
 from selfsent.training.random_state import preserved_random_state
 
 logger = logging.getLogger(__name__)
 
-_LAYER = re.compile(r"\s*[0-9]{1,4}\s*")
 _END_OF_SENTENCE = re.compile(r"[.;](?:\s|$)")
 
 LOWEST = "lowest"
@@ -295,8 +294,8 @@ def _chosen_layers(found: int, num_layers: int | None, kept_layers: str) -> list
             return list(range(num_layers))
         gaps = num_layers - 1
         return [(2 * i * (found - 1) + gaps) // (2 * gaps) for i in range(num_layers)] if gaps else [found - 1]
-    chosen = [int(number) if _LAYER.fullmatch(number) else -1 for number in kept_layers.split(",")]
-    if min(chosen) < 0 or max(chosen) >= found or chosen != sorted(set(chosen)):
+    chosen = whole_numbers(kept_layers)
+    if chosen is None or max(chosen) >= found or chosen != sorted(set(chosen)):
         raise UserError(
             f"kept_layers must be lowest, spread or rising numbers from 0 to {found - 1} with commas between them, got"
             f" {shortened(kept_layers)}"
