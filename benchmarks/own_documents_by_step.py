@@ -3,9 +3,10 @@
     selfsent train own-documents-curves --output results/own-documents-curves --set training.save_total_limit=99
     python -m benchmarks.own_documents_by_step results/own-documents-curves/*-seed* --documents DOCUMENTS
 
-A run is a folder of a table that kept all its checkpoints. Each of them is asked; the values go into the run's file in
-`runs/` of the table, beside what the training measured at that step. Passages are read up to 256 tokens, whatever the
-training cut its sentences to.
+A run is a folder of a table that kept all its checkpoints. Each of them is asked: how well a part of a document finds
+the rest, and how near the two are (alignment, Wang and Isola 2020). The values go into the run's file in `runs/` of the
+table, beside what the training measured at that step; a step that has both already is not asked again. Passages are
+read up to 256 tokens, whatever the training cut its sentences to.
 """
 
 import argparse
@@ -13,16 +14,22 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from selfsent.atomic import write_text
 from selfsent.documents.documents import open_documents
 from selfsent.evaluation.bridges.own_documents_evaluator import METRIC, OwnDocumentsEvaluator
+from selfsent.evaluation.document_scores import CosineScores, DocumentQuestions, PassageScorer, document_scores
+from selfsent.evaluation.sentence_vectors import remembering
 from selfsent.evaluation.tasks.own_documents import heldout_share, own_document_tasks
 from selfsent.loading import load
 from selfsent.runs.kept_runs import KEPT_FOLDER, portable
 
+ALIGNMENT = "parts_alignment"
 _PASSAGE_TOKENS = 256
 _MOST_QUERIES = 300
 _MOST_OTHER_PASSAGES = 2000
@@ -40,21 +47,47 @@ def evaluator_of(documents: str) -> OwnDocumentsEvaluator:
     return OwnDocumentsEvaluator(tasks)
 
 
-def with_measure(
-    curve: Sequence[Mapping[str, Any]], checkpoints: Mapping[int, Path], measure: Callable[[Path], float]
+def parts_alignment(scorer: PassageScorer, tasks: Sequence[DocumentQuestions]) -> float:
+    """Average the squared distance of a part and the nearest passage of its document, on the unit sphere.
+
+    Args:
+        scorer: Gives cosines.
+        tasks: Parts, and the passages of the documents without them.
+
+    Returns:
+        Mean over parts, then over tasks, between 0 and 4.
+    """
+    means: list[float] = []
+    for task in tasks:
+        own = np.flatnonzero(np.isin(task.documents, task.right)).tolist()
+        alone = replace(task, passages=[task.passages[place] for place in own], documents=task.documents[own])
+        cosines = np.concatenate(list(document_scores(scorer, alone)))
+        column = np.searchsorted(np.unique(alone.documents), task.right)
+        means.append(float(2 - 2 * cosines[np.arange(len(cosines)), column].mean()))
+    return sum(means) / len(means)
+
+
+def with_measures(
+    curve: Sequence[Mapping[str, Any]],
+    checkpoints: Mapping[int, Path],
+    measure: Callable[[Path], Mapping[str, float]],
+    names: Sequence[str] = (METRIC, ALIGNMENT),
 ) -> list[dict[str, Any]]:
-    """Add a measure to the points of a curve of which there is a checkpoint.
+    """Add measures to the points of a curve of which there is a checkpoint and that lack one.
 
     Args:
         curve: What was measured by ``step``.
         checkpoints: Folders by step.
-        measure: Takes the folder of a checkpoint.
+        measure: Takes the folder of a checkpoint, gives values by name.
+        names: The measures that a point should have.
     """
-    places = [checkpoints.get(point["step"]) for point in curve]
-    return [
-        dict(point) if place is None else {**point, METRIC: round(measure(place), 6)}
-        for point, place in zip(curve, places, strict=True)
-    ]
+    points: list[dict[str, Any]] = []
+    for point in curve:
+        place = checkpoints.get(point["step"])
+        lacks = place is not None and any(name not in point for name in names)
+        found = measure(place) if place is not None and lacks else {}
+        points.append({**point, **{name: round(found[name], 6) for name in names if name in found}})
+    return points
 
 
 def checkpoints_of(run: Path) -> dict[int, Path]:
@@ -70,19 +103,21 @@ def main() -> int:
     arguments = parser.parse_args()
     evaluator = evaluator_of(arguments.documents)
 
-    def measure(checkpoint: Path) -> float:
+    def measure(checkpoint: Path) -> dict[str, float]:
         model = load(str(checkpoint), device="cpu")
         if model.max_seq_length is not None:
             model.max_seq_length = max(model.max_seq_length, _PASSAGE_TOKENS)
-        metrics = evaluator(model)
+        with remembering():
+            near = parts_alignment(CosineScores(model, batch_size=evaluator.batch_size), evaluator.tasks)
+        metrics = {**evaluator(model), ALIGNMENT: near}
         print(checkpoint.name, {name: round(100 * value, 2) for name, value in metrics.items()}, flush=True)
-        return metrics[METRIC]
+        return metrics
 
     for run in arguments.runs:
         kept = run.parent / KEPT_FOLDER / f"{run.name}.json"
         content = json.loads(kept.read_text("utf8"))
         begun = time.process_time()
-        curve = with_measure(content["curve"], checkpoints_of(run), measure)
+        curve = with_measures(content["curve"], checkpoints_of(run), measure)
         documents = portable(os.path.abspath(arguments.documents))  # noqa: PTH100 links stay as they are
         write_text(
             kept, json.dumps({**content, "curve": curve, "own_documents_of": documents}, ensure_ascii=False) + "\n"

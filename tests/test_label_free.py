@@ -1,11 +1,16 @@
 """Rank correlations of measures without labels with STS-B dev, along trainings made up by hand."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from benchmarks.own_documents_by_step import checkpoints_of, with_measure
+from benchmarks.own_documents_by_step import checkpoints_of, parts_alignment, with_measures
 from tools.label_free import correlation, groups, markdown, points_lost
+
+from selfsent.evaluation.document_scores import DocumentQuestions
 
 
 def write_run(path: Path, method: str, rows: list[tuple[float, float | None]]) -> None:
@@ -40,18 +45,43 @@ def test_trainings_are_grouped_by_table_and_method_and_a_falling_loss_counts_as_
     assert found[0].along == {"loss": [pytest.approx(1), pytest.approx(1)]}
     assert found[1].along == {"loss": [pytest.approx(-1)]}
     assert found[1].chosen == {"loss": [pytest.approx(40)]}
-    assert "| one, simcse | 1 | -1.00 (40.0) |  |  |  |  |" in markdown(found)
+    assert "| one, simcse | 1 | -1.00 (40.0) |  |  |  |  |  |" in markdown(found)
 
 
-def test_a_measure_of_checkpoints_stands_at_the_steps_that_have_one(tmp_path: Path):
-    for step in (5, 10):
+class GivenCosines:
+    """Cosines of queries and passages that are numbers in their texts."""
+
+    def passage_scores(self, queries: Sequence[str], passages: Sequence[str]) -> Iterator[np.ndarray[Any, Any]]:
+        yield np.array([[float(query) * float(passage) for passage in passages] for query in queries])
+
+
+def test_alignment_of_parts_worked_out_by_hand():
+    # document 7 has passages 0.5 and 1, document 9 has -0.5; 8 is another: nearest cosines 0.5 * 1 and 1 * -0.5
+    task = DocumentQuestions(
+        name="title",
+        queries=["0.5", "1"],
+        right=np.array([7, 9]),
+        passages=["0.5", "-0.5", "9", "1"],
+        documents=np.array([7, 9, 8, 7]),
+    )
+    assert parts_alignment(GivenCosines(), [task]) == pytest.approx((1 + 3) / 2)
+
+
+def test_measures_of_checkpoints_stand_at_the_steps_that_have_one_and_are_taken_once(tmp_path: Path):
+    for step in (5, 10, 12):
         (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
     (tmp_path / "checkpoints" / ".checkpoint-15.tmp").mkdir()
-    curve = [{"step": 0, "uniformity": -1.0}, {"step": 5, "loss": 2.0}, {"step": 10, "loss": 1.0}, {"step": 15}]
+    done = {"step": 12, "own_documents": 0.1, "parts_alignment": 0.2}
+    curve = [{"step": 0, "uniformity": -1.0}, {"step": 5, "own_documents": 0.2}, {"step": 10}, done, {"step": 15}]
     values = {"checkpoint-5": 0.25, "checkpoint-10": 0.5}
-    assert with_measure(curve, checkpoints_of(tmp_path), lambda folder: values[folder.name]) == [
+    assert with_measures(
+        curve,
+        checkpoints_of(tmp_path),
+        lambda folder: {"own_documents": values[folder.name], "parts_alignment": 1.0, "own_documents_title": 3.0},
+    ) == [
         {"step": 0, "uniformity": -1.0},
-        {"step": 5, "loss": 2.0, "own_documents": 0.25},
-        {"step": 10, "loss": 1.0, "own_documents": 0.5},
+        {"step": 5, "own_documents": 0.25, "parts_alignment": 1.0},
+        {"step": 10, "own_documents": 0.5, "parts_alignment": 1.0},
+        done,
         {"step": 15},
     ]

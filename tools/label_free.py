@@ -1,9 +1,10 @@
 """How well a model is chosen without labels: ``python -m tools.label_free`` reads results/*/runs/*.json.
 
 Along each training that was measured at five steps or more, the rank correlation of STS-B dev with what needs no
-labels: the loss, uniformity, alignment and effective rank of training texts, and the suite `own-documents` where
-`python -m benchmarks.own_documents_by_step` measured it. A sign is turned so that 1 always means: chooses as STS-B dev
-does.
+labels: the loss, uniformity, alignment and effective rank of training texts, and where
+`python -m benchmarks.own_documents_by_step` measured them the suite `own-documents` and the alignment of parts of a
+document. Alignment of training texts needs pairs; parts of documents are pairs for every method. A sign is turned so
+that 1 always means: chooses as STS-B dev does.
 """
 
 import json
@@ -18,7 +19,14 @@ from scipy.stats import spearmanr
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 DEV = "sts_dev_spearman"
-MEASURES: Mapping[str, int] = {"loss": -1, "uniformity": -1, "alignment": -1, "effective_rank": 1, "own_documents": 1}
+MEASURES: Mapping[str, int] = {
+    "loss": -1,
+    "uniformity": -1,
+    "alignment": -1,
+    "effective_rank": 1,
+    "own_documents": 1,
+    "parts_alignment": -1,
+}
 """What is correlated, and the sign of the better direction."""
 _FEWEST = 5
 _NOTE = (
