@@ -5,7 +5,7 @@
 
 A run is a folder of a table that kept all its checkpoints. Each of them is asked: how well a part of a document finds
 the rest, and how near the two are (alignment, Wang and Isola 2020). The values go into the run's file in `runs/` of the
-table, beside what the training measured at that step; a step that has both already is not asked again. Passages are
+table, beside what the training measured at that step; what a step has already is not measured again. Passages are
 read up to 256 tokens, whatever the training cut its sentences to.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sentence_transformers import SentenceTransformer
 
 from selfsent.atomic import write_text
 from selfsent.documents.documents import open_documents
 from selfsent.evaluation.bridges.own_documents_evaluator import METRIC, OwnDocumentsEvaluator
 from selfsent.evaluation.document_scores import CosineScores, DocumentQuestions, PassageScorer, document_scores
-from selfsent.evaluation.sentence_vectors import remembering
 from selfsent.evaluation.tasks.own_documents import heldout_share, own_document_tasks
 from selfsent.loading import load
 from selfsent.runs.kept_runs import KEPT_FOLDER, portable
@@ -68,25 +68,19 @@ def parts_alignment(scorer: PassageScorer, tasks: Sequence[DocumentQuestions]) -
 
 
 def with_measures(
-    curve: Sequence[Mapping[str, Any]],
-    checkpoints: Mapping[int, Path],
-    measure: Callable[[Path], Mapping[str, float]],
-    names: Sequence[str] = (METRIC, ALIGNMENT),
+    curve: Sequence[Mapping[str, Any]], checkpoints: Mapping[int, Path], measures: Mapping[str, Callable[[Path], float]]
 ) -> list[dict[str, Any]]:
-    """Add measures to the points of a curve of which there is a checkpoint and that lack one.
+    """Add what the points of a curve lack, where there is a checkpoint.
 
     Args:
         curve: What was measured by ``step``.
         checkpoints: Folders by step.
-        measure: Takes the folder of a checkpoint, gives values by name.
-        names: The measures that a point should have.
+        measures: By name; each takes the folder of a checkpoint.
     """
-    points: list[dict[str, Any]] = []
-    for point in curve:
-        place = checkpoints.get(point["step"])
-        lacks = place is not None and any(name not in point for name in names)
-        found = measure(place) if place is not None and lacks else {}
-        points.append({**point, **{name: round(found[name], 6) for name in names if name in found}})
+    points = [dict(point) for point in curve]
+    for point in points:
+        if place := checkpoints.get(point["step"]):
+            point.update({name: round(of(place), 6) for name, of in measures.items() if name not in point})
     return points
 
 
@@ -103,21 +97,27 @@ def main() -> int:
     arguments = parser.parse_args()
     evaluator = evaluator_of(arguments.documents)
 
-    def measure(checkpoint: Path) -> dict[str, float]:
+    def opened(checkpoint: Path) -> SentenceTransformer:
         model = load(str(checkpoint), device="cpu")
         if model.max_seq_length is not None:
             model.max_seq_length = max(model.max_seq_length, _PASSAGE_TOKENS)
-        with remembering():
-            near = parts_alignment(CosineScores(model, batch_size=evaluator.batch_size), evaluator.tasks)
-        metrics = {**evaluator(model), ALIGNMENT: near}
+        return model
+
+    def found(checkpoint: Path) -> float:
+        metrics = evaluator(opened(checkpoint))
         print(checkpoint.name, {name: round(100 * value, 2) for name, value in metrics.items()}, flush=True)
-        return metrics
+        return metrics[METRIC]
+
+    def near(checkpoint: Path) -> float:
+        value = parts_alignment(CosineScores(opened(checkpoint)), evaluator.tasks)
+        print(checkpoint.name, {ALIGNMENT: round(value, 4)}, flush=True)
+        return value
 
     for run in arguments.runs:
         kept = run.parent / KEPT_FOLDER / f"{run.name}.json"
         content = json.loads(kept.read_text("utf8"))
         begun = time.process_time()
-        curve = with_measures(content["curve"], checkpoints_of(run), measure)
+        curve = with_measures(content["curve"], checkpoints_of(run), {METRIC: found, ALIGNMENT: near})
         documents = portable(os.path.abspath(arguments.documents))  # noqa: PTH100 links stay as they are
         write_text(
             kept, json.dumps({**content, "curve": curve, "own_documents_of": documents}, ensure_ascii=False) + "\n"
