@@ -12,10 +12,12 @@ from selfsent.methods.starting_model import from_scratch, open_transformer
 from selfsent.views import make_view
 
 if (data := os.environ.get("SELFSENT_DATA")) and (models := os.environ.get("SELFSENT_MODELS")):
-    texts = list(islice(open_source(f"{data}/corpus/enwiki-sentences.txt.xz").texts(), 500))
-    model = open_transformer(f"{models}/bert-tiny-wiki34m", pooling="mean", max_seq_length=64, device="cpu")
+    corpus = list(islice(open_source(f"{data}/corpus/enwiki-sentences.txt.xz").texts(), 20_000))
+    texts, base, more = corpus[:500], f"{models}/bert-tiny-wiki34m", ("synonym", "masked-lm")
+    model = open_transformer(base, pooling="mean", max_seq_length=64, device="cpu")
 else:
     texts = [f"the {who} sees a {thing} near the old house" for who in ("cat", "dog") for thing in ("ball", "car")]
+    corpus, base, more = texts, None, ()
     model = from_scratch("static", texts, device="cpu")
 
 
@@ -29,11 +31,9 @@ torch.manual_seed(1)
 plain, noisy = embeddings(texts), embeddings(texts, dropout=True)
 print(f"other sentences: cosine {float((plain[:-1] * plain[1:]).sum(dim=1).mean()):.3f}")
 print(f"dropout alone (two passes): cosine {float((noisy * embeddings(texts, dropout=True)).sum(dim=1).mean()):.3f}")
-for name in ("crop-10", "crop-30", "delete-one", "delete-30", "crop-10+delete-one"):
+for name in ("crop-10", "crop-30", "delete-one", "delete-30", "crop-10+delete-one", *more):
     random.seed(0)
-    view = make_view(name)(texts)
+    view = make_view(name, texts=corpus, masked_lm=base)(texts)
     cosine = float((plain * embeddings(view)).sum(dim=1).mean())
-    kept = sum(
-        SequenceMatcher(None, one, other, autojunk=False).ratio() for one, other in zip(texts, view, strict=True)
-    )
+    kept = sum(SequenceMatcher(None, a, b, autojunk=False).ratio() for a, b in zip(texts, view, strict=True))
     print(f"{name}: cosine {cosine:.3f}, {100 * kept / len(texts):.0f}% of the characters kept")
