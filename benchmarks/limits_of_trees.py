@@ -38,7 +38,7 @@ from selfsent.trees.affinity import merged_by_affinity
 from selfsent.trees.builders import FIXED_BUILDERS
 
 OUTPUT = Path("results/limits-of-trees")
-_SENTENCES_10M = 478_102
+SENTENCES_10M = 478_102
 """Sentences of the corpus that hold ten million words."""
 _FREQUENCY_WEIGHT = 5e-4
 _SHORT = 10
@@ -236,7 +236,7 @@ def main() -> int:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     data_dir, models = Path(os.environ["SELFSENT_DATA"]), Path(os.environ["SELFSENT_MODELS"])
-    corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=_SENTENCES_10M).texts())
+    corpus = list(open_source(data_dir / "corpus" / "enwiki-sentences.txt.xz", max_rows=SENTENCES_10M).texts())
     found = tables(models)
     similarity(data_dir, found, corpus).write(OUTPUT / "sums.md")
     structure(data_dir, models, found, corpus).write(OUTPUT / "merges.md")
