@@ -29,7 +29,7 @@ from selfsent.evaluation.tasks.own_documents import heldout_share, own_document_
 from selfsent.loading import load
 from selfsent.runs.kept_runs import KEPT_FOLDER, portable
 
-ALIGNMENT = "parts_alignment"
+ALIGNMENT = "alignment_of_parts"
 _PASSAGE_TOKENS = 256
 _MOST_QUERIES = 300
 _MOST_OTHER_PASSAGES = 2000

@@ -73,9 +73,9 @@ def smooth_inverse(counts: Floats, a: float) -> Floats:
     return a / (a + counts / counts.sum())
 
 
-def inverse_document(texts: TokenizedTexts, a_block: int) -> Floats:
+def inverse_document(texts: TokenizedTexts, per_block: int) -> Floats:
     """Weigh each id by ``log(N / df)`` over blocks of so many texts; an id that is nowhere counts as in one block."""
-    numbers = np.repeat(np.arange(len(texts)) // a_block, np.diff(texts.starts))
+    numbers = np.repeat(np.arange(len(texts)) // per_block, np.diff(texts.starts))
     distinct = np.unique(numbers * texts.num_ids + texts.ids)
     held = np.bincount(distinct % texts.num_ids, minlength=texts.num_ids)
     return np.log((numbers[-1] + 1) / np.maximum(held, 1))
@@ -152,8 +152,8 @@ def of_counts(bench: Bench) -> None:
     bench.plain("none", "", by_token(bench.dev, np.ones(len(bench.counts))))
     for a in (1e-2, 3e-3, 1e-3, _A, 2e-4, 1e-4, 5e-5):
         bench.plain("a / (a + p)", f"a = {a:g}", by_token(bench.dev, smooth_inverse(bench.counts, a)))
-    for a_block, told in ((1, "sentences"), (4, "four sentences"), (16, "sixteen sentences")):
-        weights = inverse_document(bench.corpus, a_block)
+    for per_block, told in ((1, "sentences"), (4, "four sentences"), (16, "sixteen sentences")):
+        weights = inverse_document(bench.corpus, per_block)
         bench.plain("idf", told, by_token(bench.dev, weights))
         bench.plain("idf squared", told, by_token(bench.dev, weights**2))
 

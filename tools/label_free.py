@@ -25,7 +25,7 @@ MEASURES: Mapping[str, int] = {
     "alignment": -1,
     "effective_rank": 1,
     "own_documents": 1,
-    "parts_alignment": -1,
+    "alignment_of_parts": -1,
 }
 """What is correlated, and the sign of the better direction."""
 _FEWEST = 5
