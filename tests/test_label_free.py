@@ -73,7 +73,10 @@ def test_measures_of_checkpoints_stand_at_the_steps_that_have_one_and_are_taken_
     (tmp_path / "checkpoints" / ".checkpoint-15.tmp").mkdir()
     done = {"step": 12, "own_documents": 0.1, "alignment_of_parts": 0.2}
     curve = [{"step": 0, "uniformity": -1.0}, {"step": 5, "own_documents": 0.2}, {"step": 10}, done, {"step": 15}]
-    measures = {"own_documents": {"checkpoint-10": 0.5}, "alignment_of_parts": {"checkpoint-5": 1.0, "checkpoint-10": 2.0}}
+    measures = {
+        "own_documents": {"checkpoint-10": 0.5},
+        "alignment_of_parts": {"checkpoint-5": 1.0, "checkpoint-10": 2.0},
+    }
     asked = {name: lambda folder, values=values: values[folder.name] for name, values in measures.items()}
     assert with_measures(curve, checkpoints_of(tmp_path), asked) == [
         {"step": 0, "uniformity": -1.0},
