@@ -23,6 +23,8 @@ FAMILIES = {
     "distillation": ("a teacher, its students", "#9a5fb5"),
 }
 """What the families of the pictures are called, and their colours."""
+_LINE, _MARK = 13.0, 8.0
+"""How far a line of text stands below another, and above or below a mark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +169,12 @@ def quality_by_speed() -> str:
 
 
 def _scatter(label: str, position: Callable[[Measured], float], ticks: Sequence[float]) -> str:
-    """Marks on a logarithmic axis, named beside them; a name moves down until it hides no other."""
+    """Marks on a logarithmic axis, named beside them; a name moves down until it hides nothing."""
     found = [measured(model) for model in models() if model.mark]
     found = [one for one in found if STS7 in one.quality and position(one)]
     left, top, width, height, low, high = 60, 60, 560, 340, 25, 85
-    start, end = math.log(ticks[0] * 0.7), math.log(ticks[-1] * 1.3)
+    shown = [*ticks, *map(position, found)]
+    start, end = math.log(min(shown) * 0.7), math.log(max(shown) * 1.3)
 
     def place(value: float, points: float) -> tuple[float, float]:
         along = (math.log(value) - start) / (end - start)
@@ -190,9 +193,10 @@ def _scatter(label: str, position: Callable[[Measured], float], ticks: Sequence[
             text(left - 8, y + 4, str(tick), size=12, anchor="end"),
         ]
     parts += [text(place(tick, 0)[0], top + height + 18, f"{tick:,}", size=12) for tick in ticks]
-    taken: list[tuple[float, float, float]] = []
-    for one in sorted(found, key=lambda one: -one.quality[STS7][0]):
-        x, y = place(position(one), one.quality[STS7][0])
+    found = sorted(found, key=lambda one: -one.quality[STS7][0])
+    dots = [place(position(one), one.quality[STS7][0]) for one in found]
+    taken = [(x - 6, x + 6, y + 4, _MARK) for x, y in dots]
+    for one, (x, y) in zip(found, dots, strict=True):
         colour = FAMILIES[one.model.family][1]
         beside = _free_place(x + 9, y + 4, 6.6 * len(one.model.mark), taken)
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
@@ -206,11 +210,11 @@ def _scatter(label: str, position: Callable[[Measured], float], ticks: Sequence[
     return document(820, 460, parts)
 
 
-def _free_place(x: float, y: float, width: float, taken: list[tuple[float, float, float]]) -> float:
-    """The nearest line of text at or below ``y`` that hides no other, which it then takes."""
-    while any(abs(y - other) < 13 and x < end and begin < x + width for begin, end, other in taken):  # noqa: PLR2004 a line
+def _free_place(x: float, y: float, width: float, taken: list[tuple[float, float, float, float]]) -> float:
+    """The nearest line of text at or below ``y`` that hides no mark and no other line, which it then takes."""
+    while any(abs(y - other) < apart and x < end and begin < x + width for begin, end, other, apart in taken):
         y += 2
-    taken.append((x, x + width, y))
+    taken.append((x, x + width, y, _LINE))
     return y
 
 
