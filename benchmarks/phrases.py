@@ -84,7 +84,7 @@ def find_phrases(texts: TokenizedTexts, *, threshold: float, least: int) -> Phra
             than their counts alone would have it.
         least: Least occurrences of a pair.
     """
-    counts = np.bincount(texts.ids, minlength=texts.num_ids).astype(np.float64)
+    counts = texts.counts().astype(np.float64)
     keys, together = np.unique(pair_keys(texts), return_counts=True)
     enough = (keys >= 0) & (together >= least)
     keys, together = keys[enough], together[enough]

@@ -1,6 +1,7 @@
 """The options that several commands of the command line share, and how the text of an option is read."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -77,7 +78,7 @@ FirstRow = Annotated[
     typer.Option("--header", help="Whether the first row names the columns (default: if it is known to)."),
 ]
 BadRows = Annotated[OnBadRow, typer.Option(help="Stop at the first bad row, or skip and count them.")]
-MaxRows = Annotated[int | None, typer.Option(min=1, help="Rows of the source to use.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, max=sys.maxsize, help="Rows of the source to use.")]
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A method's option, or training.KEY.", autocompletion=option_names),
