@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from selfsent.counts.tokenized_texts import TokenizedTexts
+from selfsent.losses.functional import info_nce
 
 _RATE, _TEMPERATURE = 0.01, 0.025
 
@@ -47,7 +48,6 @@ def learned(
     logarithms = torch.zeros(int(groups.max()) + 1, requires_grad=True)
     optimizer = torch.optim.Adam([logarithms], lr=_RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=num_steps)
-    own = torch.arange(batch_size)
     for _ in range(num_steps):
         sums: list[torch.Tensor] = []
         for firsts, ends in _sides(texts, draws.choice(len(texts) - 1, batch_size, replace=False), halves=halves):
@@ -56,9 +56,8 @@ def learned(
             offsets = torch.from_numpy(np.cumsum([0, *map(len, spans[:-1])]))
             weights = begun[ids] * logarithms[of_id[ids]].exp()
             summed = functional.embedding_bag(ids, rows, offsets, mode="sum", per_sample_weights=weights)
-            sums.append(functional.normalize(summed, dim=1))
-        similarity = sums[0] @ sums[1].T / _TEMPERATURE
-        loss = functional.cross_entropy(similarity, own) + functional.cross_entropy(similarity.T, own)
+            sums.append(summed)
+        loss = info_nce(sums[0], sums[1], temperature=_TEMPERATURE, symmetric=True)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,7 @@ def parts_alignment(scorer: PassageScorer, tasks: Sequence[DocumentQuestions]) -
         own = np.flatnonzero(np.isin(task.documents, task.right)).tolist()
         alone = replace(task, passages=[task.passages[place] for place in own], documents=task.documents[own])
         cosines = np.concatenate(list(document_scores(scorer, alone)))
-        column = np.searchsorted(np.unique(alone.documents), task.right)
-        means.append(float(2 - 2 * cosines[np.arange(len(cosines)), column].mean()))
+        means.append(float(2 - 2 * cosines[np.arange(len(cosines)), alone.right_columns].mean()))
     return sum(means) / len(means)
 
 
@@ -97,6 +97,7 @@ def main() -> int:
     arguments = parser.parse_args()
     evaluator = evaluator_of(arguments.documents)
 
+    @lru_cache(maxsize=1)
     def opened(checkpoint: Path) -> SentenceTransformer:
         model = load(str(checkpoint), device="cpu")
         if model.max_seq_length is not None:

@@ -36,6 +36,11 @@ class DocumentQuestions:
     documents: Int[np.ndarray, " P"]
     names: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
 
+    @property
+    def right_columns(self) -> Int[np.ndarray, " Q"]:
+        """Where the right documents stand among the columns of `document_scores`."""
+        return np.searchsorted(np.unique(self.documents), self.right)
+
 
 class PassageScorer(Protocol):
     """Scores passages for queries; higher is nearer."""
@@ -104,7 +109,7 @@ def right_ranks(scorer: PassageScorer, questions: DocumentQuestions) -> Ranks:
 
 def ranks_of(rows: Iterator[Scores], questions: DocumentQuestions) -> Ranks:
     """Give the ranks of the right documents from scores of documents; see ``right_ranks``."""
-    column = np.searchsorted(np.unique(questions.documents), questions.right)
+    column = questions.right_columns
     ranks: list[Ranks] = []
     start = 0
     for scores in rows:

@@ -118,7 +118,7 @@ def hybrid_ranks(found: Sequence[HybridCandidates], questions: DocumentQuestions
         questions: The queries.
         weight: Weight of the cosines.
     """
-    right = np.searchsorted(np.unique(questions.documents), questions.right)
+    right = questions.right_columns
     starts = np.cumsum([0, *(len(one.words) for one in found)])
     parts = [one.ranks(right[start:][: len(one.words)], weight) for one, start in zip(found, starts, strict=False)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
