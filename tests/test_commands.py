@@ -112,6 +112,7 @@ def test_misspelt_names_are_answered_with_the_nearest(tmp_path: Path) -> None:
 
 
 ABSURD = {
+    "no rows": ("encode", "m", "n.txt", "--output", "o.npy", "--max-rows", 0),
     "more rows than a number holds": ("encode", "m", "n.txt", "--output", "o.npy", "--max-rows", 10**30),
     "a seed below zero": ("train", "sct", "--data", "n.txt", "--output", "o", "--seed", -1),
     "a seed of thirty digits": ("train", "sct", "--data", "n.txt", "--output", "o", "--seed", 10**30),
