@@ -8,6 +8,7 @@ from tools.queue_rule import chosen, markdown, sweeps, trainings
 
 def write_run(place: Path, *, num_layers: int | None, queue_size: int, loss: float, dev: float) -> None:
     identity = {
+        "data": "$SELFSENT_DATA/pairs/all.tsv",
         "base": "$SELFSENT_MODELS/small",
         "options": {"num_layers": num_layers, "queue_size": queue_size},
         "training": {"max_steps": 300},
@@ -36,6 +37,6 @@ def test_the_shortest_queue_with_one_nat_at_step_200_is_taken_for_each_base(tmp_
     assert (taken.queue_size, taken.dev) == (1024, 62.5)
     assert chosen(found[1]) is None
     table = markdown(found)
-    assert "| small | 1 | 300 | **1,024** | 1.00 | 62.50 | 12.50 |" in table
-    assert "| small | all | 300 | 128 | 0.99 | 50.00 | 0.00 |" in table
+    assert "| pairs | small | 1 | 300 | **1,024** | 1.00 | 62.50 | 12.50 |" in table
+    assert "| pairs | small | all | 300 | 128 | 0.99 | 50.00 | 0.00 |" in table
     assert table.count("**") == 2

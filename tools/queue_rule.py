@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-TABLES = ("sct-queue", "sct-queue-minilm", "sct-queue-rule")
+TABLES = ("sct-queue", "sct-queue-minilm", "sct-queue-rule", "sct-queue-nli")
 STEP = 200
 LEAST_LOSS = 1.0
 """Nats that the loss of SCT (distributions, KL) has at ``STEP`` with a queue that is long enough."""
@@ -27,6 +27,7 @@ class Trained:
     """One training with a queue.
 
     Args:
+        data: Folder of the data: ``paraphrase``, pairs that mean the same; ``nli``, sentences.
         base: Name of the base.
         num_layers: How many of its layers were taken; ``None``: all.
         num_steps: Length of the training.
@@ -35,6 +36,7 @@ class Trained:
         dev: Best STS-B dev, times 100.
     """
 
+    data: str
     base: str
     num_layers: int | None
     num_steps: int
@@ -53,6 +55,7 @@ def trainings(folder: Path = RESULTS) -> Iterator[Trained]:
 def _read(run: dict[str, Any]) -> Trained:
     identity, curve = run["identity"], run["curve"]
     return Trained(
+        data=Path(identity["data"]).parent.name,
         base=identity["base"].rpartition("/")[2],
         num_layers=identity["options"]["num_layers"],
         num_steps=identity["training"]["max_steps"],
@@ -64,9 +67,9 @@ def _read(run: dict[str, Any]) -> Trained:
 
 def sweeps(trained: Sequence[Trained]) -> list[list[Trained]]:
     """Put trainings that differ in the queue size alone together, shortest queue first."""
-    found: dict[tuple[str, int | None, int], list[Trained]] = {}
+    found: dict[tuple[str, str, int | None, int], list[Trained]] = {}
     for one in trained:
-        found.setdefault((one.base, one.num_layers, one.num_steps), []).append(one)
+        found.setdefault((one.data, one.base, one.num_layers, one.num_steps), []).append(one)
     return [sorted(sweep, key=lambda one: one.queue_size) for sweep in found.values()]
 
 
@@ -80,8 +83,8 @@ def markdown(found: Sequence[Sequence[Trained]]) -> str:
     lines = [
         "# A rule for the queue size of SCT",
         "",
-        f"| base | layers | steps | queue | loss at step {STEP} | STS-B dev | below the best |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| data | base | layers | steps | queue | loss at step {STEP} | STS-B dev | below the best |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for sweep in found:
         taken, best = chosen(sweep), max(one.dev for one in sweep)
@@ -89,8 +92,8 @@ def markdown(found: Sequence[Sequence[Trained]]) -> str:
             mark = "**" if one is taken else ""
             layers = "all" if one.num_layers is None else one.num_layers
             lines.append(
-                f"| {one.base} | {layers} | {one.num_steps:,} | {mark}{one.queue_size:,}{mark} | {one.loss:.2f}"
-                f" | {one.dev:.2f} | {best - one.dev:.2f} |"
+                f"| {one.data} | {one.base} | {layers} | {one.num_steps:,} | {mark}{one.queue_size:,}{mark}"
+                f" | {one.loss:.2f} | {one.dev:.2f} | {best - one.dev:.2f} |"
             )
     return "\n".join([*lines, "", _NOTE, ""])
 
