@@ -1,6 +1,5 @@
 """Rank correlations of measures without labels with STS-B dev, along trainings made up by hand."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from benchmarks.own_documents_by_step import checkpoints_of, parts_alignment, wi
 from tools.label_free import correlation, groups, markdown, points_lost
 
 from selfsent.evaluation.document_scores import DocumentQuestions
+from selfsent.runs.kept_runs import KeptRun
 
 
 def write_run(path: Path, method: str, rows: list[tuple[float, float | None]]) -> None:
@@ -18,8 +18,7 @@ def write_run(path: Path, method: str, rows: list[tuple[float, float | None]]) -
         {"step": step, "sts_dev_spearman": dev} | ({} if loss is None else {"loss": loss})
         for step, (dev, loss) in enumerate(rows)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"identity": {"method": method}, "curve": curve}), "utf8")
+    KeptRun(identity={"method": method}, seed=1, figures={}, data_hashes=[], curve=curve, provenance={}).write(path)
 
 
 def test_a_rank_correlation_worked_out_by_hand():

@@ -1,9 +1,10 @@
 """The rule for SCT's queue size, on trainings made up by hand."""
 
-import json
 from pathlib import Path
 
 from tools.queue_rule import chosen, markdown, sweeps, trainings
+
+from selfsent.runs.kept_runs import KeptRun
 
 
 def write_run(place: Path, *, num_layers: int | None, queue_size: int, loss: float, dev: float) -> None:
@@ -19,9 +20,15 @@ def write_run(place: Path, *, num_layers: int | None, queue_size: int, loss: flo
         {"step": 200, "loss": loss, "sts_dev_spearman": dev},
         {"step": 300, "loss": 0.0, "sts_dev_spearman": dev - 0.25},
     ]
-    path = place / "runs" / f"num_layers={num_layers},queue_size={queue_size}-seed1.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"identity": identity, "curve": curve}), "utf8")
+    run = KeptRun(
+        identity=identity,
+        seed=1,
+        figures={"sts_dev_spearman": ("sts_dev_spearman", dev)},
+        data_hashes=[],
+        curve=curve,
+        provenance={},
+    )
+    run.write(place / "runs" / f"num_layers={num_layers},queue_size={queue_size}-seed1.json")
 
 
 def test_the_shortest_queue_with_one_nat_at_step_200_is_taken_for_each_base(tmp_path: Path):

@@ -7,7 +7,6 @@ document. Alignment of training texts needs pairs; parts of documents are pairs 
 that 1 always means: chooses as STS-B dev does.
 """
 
-import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
+
+from selfsent.runs.kept_runs import KeptRun, kept_run
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 DEV = "sts_dev_spearman"
@@ -65,12 +66,17 @@ def points_lost(dev: Sequence[float], measure: Sequence[float]) -> float:
     return 100 * (max(dev) - dev[int(np.argmax(measure))])
 
 
+def runs_in(place: Path) -> list[KeptRun]:
+    """Read the finished runs that a table keeps, in the order of their names."""
+    return [run for path in sorted(place.glob("*.json")) if (run := kept_run(path)) is not None]
+
+
 def groups(folder: Path = RESULTS) -> Iterator[Group]:
     """Every table with trainings that can be looked at, by method."""
     for place in sorted(folder.glob("*/runs")):
-        runs = [json.loads(path.read_text("utf8")) for path in sorted(place.glob("*.json"))]
-        for method in sorted({run["identity"]["method"] for run in runs}):
-            curves = [run["curve"] for run in runs if run["identity"]["method"] == method]
+        runs = runs_in(place)
+        for method in sorted({run.identity["method"] for run in runs}):
+            curves = [run.curve for run in runs if run.identity["method"] == method]
             found = _group(place.parent.name, method, curves)
             if any(found.along.values()):
                 yield found

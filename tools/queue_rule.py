@@ -4,21 +4,21 @@ The rule: the shortest queue with which the loss is still one nat at step 200. I
 tables below, in which one seed of SCT was trained with queues of several sizes.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+from selfsent.runs.kept_runs import KeptRun
+from tools.label_free import DEV, RESULTS, runs_in
+
 TABLES = ("sct-queue", "sct-queue-minilm", "sct-queue-rule", "sct-queue-nli")
+SEED = 1
 STEP = 200
 LEAST_LOSS = 1.0
 """Nats that the loss of SCT (distributions, KL) has at ``STEP`` with a queue that is long enough."""
-_DEV = "sts_dev_spearman"
 _NOTE = (
     f"The loss is what the run logged at step {STEP}, in nats. In bold: the shortest queue with a loss of"
-    f" {LEAST_LOSS:g} there, which the rule takes. Best look at STS-B dev, seed 1."
+    f" {LEAST_LOSS:g} there, which the rule takes. Best look at STS-B dev, seed {SEED}."
 )
 
 
@@ -46,22 +46,22 @@ class Trained:
 
 
 def trainings(folder: Path = RESULTS) -> Iterator[Trained]:
-    """Every training of the tables, in the order of the tables."""
+    """Every training of the tables with seed ``SEED``, in the order of the tables."""
     for table in TABLES:
-        for path in sorted((folder / table / "runs").glob("*.json")):
-            yield _read(json.loads(path.read_text("utf8")))
+        yield from (_trained(run) for run in runs_in(folder / table / "runs") if run.seed == SEED)
 
 
-def _read(run: dict[str, Any]) -> Trained:
-    identity, curve = run["identity"], run["curve"]
+def _trained(run: KeptRun) -> Trained:
+    identity = run.identity
+    _, dev = run.figures[DEV]
     return Trained(
         data=Path(identity["data"]).parent.name,
         base=identity["base"].rpartition("/")[2],
         num_layers=identity["options"]["num_layers"],
         num_steps=identity["training"]["max_steps"],
         queue_size=identity["options"]["queue_size"],
-        loss=next(row["loss"] for row in curve if row["step"] == STEP),
-        dev=100 * max(row[_DEV] for row in curve if _DEV in row),
+        loss=next(row["loss"] for row in run.curve if row["step"] == STEP),
+        dev=100 * dev,
     )
 
 
@@ -74,7 +74,7 @@ def sweeps(trained: Sequence[Trained]) -> list[list[Trained]]:
 
 
 def chosen(sweep: Sequence[Trained]) -> Trained | None:
-    """What the rule takes of a sweep that is sorted by size; ``None`` where every queue is too short."""
+    """Return the training that the rule chooses from a sweep sorted by size; ``None`` if every queue is too short."""
     return next((one for one in sweep if one.loss >= LEAST_LOSS), None)
 
 

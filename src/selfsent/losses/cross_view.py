@@ -42,8 +42,9 @@ class QueueOptions(Options):
     Args:
         temperature: tau_theta, divides online similarities (paper, Table 1: 0.03 to 0.05 by model size; Tiny 0.04).
         reference_temperature: tau_ref, divides the references' similarities (paper, Table 1: 0.01 to 0.04; Tiny 0.03).
-        queue_size: K, rows of a queue (paper, Table 1: 16,384 to 131,072; Tiny 131,072). Long enough when the loss
-            is still one nat at step 200: a better base needs a longer queue (our runs, docs/methods/sct.md).
+        queue_size: K, rows of a queue (paper, Table 1: 16,384 to 131,072; Tiny 131,072). It is long
+            enough when the loss is still one nat at step 200; a better base needs a longer queue (our runs,
+            docs/methods/sct.md).
         queues: ``two``, one a view; ``one`` for both; ``frozen``: two that keep the random rows of the start, beside
             the batch; ``none``: the batch alone.
         enqueue: ``before``: the batch enters first and is compared with K rows, its own among them (paper); ``after``:
